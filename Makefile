@@ -1,0 +1,35 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint models benchmark clean
+
+# One stamp file: the environment is rebuilt when the declared dependencies change.
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit("pathway_models needs Python 3.11, 3.12 or 3.13 (libroadrunner has no wheel for others); this is %d.%d. Try: make PYTHON=python3.12 ..." % v)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	touch $@
+
+demo: $(VENV)/.installed
+	$(BIN)/python analyses/combined_interventions.py
+	$(BIN)/python analyses/sobol_epilepsy.py
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# Regenerates every SBML file under sbml/ from the authored Antimony and TOML.
+models: $(VENV)/.installed
+	$(BIN)/python -m pathway_models._build
+
+benchmark: $(VENV)/.installed
+	$(BIN)/python analyses/benchmark_ensemble.py
+
+clean:
+	rm -rf $(VENV) results

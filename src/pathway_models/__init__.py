@@ -1,0 +1,52 @@
+"""ODE models, in SBML, of how a ketogenic diet and acupuncture act on drug-resistant epilepsy.
+
+>>> import pathway_models as pm
+>>> run = pm.load("epilepsy").simulate([pm.KetogenicDiet(ratio=4)], weeks=1)
+>>> run.pm["BHB"].attrs["units"]
+'mmol/L'
+"""
+
+from importlib.metadata import version as _version
+
+from . import errors
+from ._combination import Comparison, compare
+from ._ensemble import Ensemble, ensemble
+from ._exchange import check, export
+from ._interventions import Dose, Electroacupuncture, Fasting, KetogenicDiet, KetoneEster, Level, Treatment
+from ._library import available, load
+from ._model import Model
+from ._module import Hypothesis, Parameter, Port
+from ._outcomes import Outcome
+from ._plots import RunAccessor
+from ._sensitivity import SobolResult, sobol
+from ._simulate import simulate
+
+__version__ = _version("pathway-models")
+
+__all__ = [
+    "Comparison",
+    "Dose",
+    "Electroacupuncture",
+    "Ensemble",
+    "Fasting",
+    "Hypothesis",
+    "KetogenicDiet",
+    "KetoneEster",
+    "Level",
+    "Model",
+    "Outcome",
+    "Parameter",
+    "Port",
+    "RunAccessor",
+    "SobolResult",
+    "Treatment",
+    "available",
+    "check",
+    "compare",
+    "ensemble",
+    "errors",
+    "export",
+    "load",
+    "simulate",
+    "sobol",
+]

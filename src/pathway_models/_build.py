@@ -1,0 +1,77 @@
+"""Generate the SBML files under `sbml/` from what is authored: Antimony modules and coupled TOML files."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import antimony
+import libsbml
+
+from . import _library, _sbml
+from ._coupling import couple, flatten
+from .errors import ModelError, PathwayModelsError
+
+
+def module_sbml(folder: Path) -> str:
+    """SBML of a module's `model.ant`; `ModelError` for a syntax error or any warning, units included."""
+    antimony.clearPreviousLoads()
+    if antimony.loadAntimonyString(_sbml.read_text(folder / "model.ant")) < 0:
+        raise ModelError(f"{folder.name}/model.ant: {' '.join(antimony.getLastError().split())}")
+    text = _without_generator_comment(antimony.getSBMLString(folder.name))
+    return _checked(text, f"{folder.name}/model.ant")
+
+
+def coupled_sbml(name: str) -> tuple[str, str]:
+    """(flat, hierarchical) SBML of a coupled model; `ModelError` if either has a warning."""
+    toml = _library.read_coupled(name)
+    modules, wires, shared = _library.coupled_parts(toml)
+    document = couple(name, toml["title"], modules, wires, shared)
+    hierarchical = str(libsbml.writeSBMLToString(document))
+    flat = _without_generator_comment(flatten(document, name=name))
+    return _checked(flat, name), hierarchical
+
+
+def _checked(text: str, name: str) -> str:
+    for severity, line, message in _sbml.findings(text):
+        raise ModelError(f"{name}: {severity} in line {line} of the SBML: {message[:400]}")
+    return text
+
+
+def _without_generator_comment(text: str) -> str:
+    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith("<!-- Created by"))
+
+
+def build(root: Path) -> list[Path]:
+    """Write every generated file below `root`; returns those whose text changed."""
+    changed = []
+    for name in _library.module_names():
+        folder = root / "modules" / name
+        changed += _write(folder / "model.xml", module_sbml(folder))
+    for name in _library.coupled_names():
+        flat, hierarchical = coupled_sbml(name)
+        changed += _write(root / "coupled" / f"{name}.xml", flat)
+        changed += _write(root / "coupled" / f"{name}-comp.xml", hierarchical)
+    return changed
+
+
+def _write(path: Path, text: str) -> list[Path]:
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return []
+    path.write_text(text, encoding="utf-8")
+    return [path]
+
+
+def main() -> int:
+    """Regenerate and say what changed; 2 with one line on an error in an authored file."""
+    try:
+        changed = build(_library.sbml_root())
+    except PathwayModelsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    sys.stdout.write("".join(f"wrote {p}\n" for p in changed) or "sbml/ is current\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

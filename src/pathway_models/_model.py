@@ -1,0 +1,315 @@
+"""Model: one flat SBML text with its ids, units, parameters, inputs, outputs and hypotheses; immutable."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from . import _sbml
+from ._module import Hypothesis, Parameter, Port
+from .errors import InvalidValueError, ModelError, require_range, unknown_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from ._interventions import Treatment
+
+SECONDS_PER_WEEK = 7 * 24 * 3600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """A named overlay: 'healthy', 'epilepsy'. `anchors` are set to a variable's value at the context's rest."""
+
+    name: str
+    title: str
+    settings: Mapping[str, float]
+    anchors: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """An ODE model ready to be asked; every change gives a new model.
+
+    `sbml` is the flat text as published; `settings` are the values that differ from it (context, hypotheses,
+    `with_parameters`). Get one from `pathway_models.load`.
+
+    >>> import pathway_models as pm
+    >>> pm.load("acupuncture").name
+    'acupuncture'
+    """
+
+    name: str
+    title: str
+    sbml: str
+    parameters_: tuple[Parameter, ...]
+    inputs_: tuple[Port, ...] = ()
+    outputs_: tuple[Port, ...] = ()
+    hypotheses_: tuple[Hypothesis, ...] = ()
+    contexts: Mapping[str, Context] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    context: str | None = None
+    settings: Mapping[str, float] = field(default_factory=dict)
+
+    # ---- what is in it -------------------------------------------------------------------------------------
+
+    @cached_property
+    def quantities(self) -> Mapping[str, _sbml.Quantity]:
+        """Species, parameters and compartments by id."""
+        return MappingProxyType(_sbml.quantities(_sbml.parse(self.sbml, name=self.name), name=self.name))
+
+    @cached_property
+    def states(self) -> tuple[str, ...]:
+        """Ids of everything that has a rate of change."""
+        return tuple(
+            k
+            for k, q in self.quantities.items()
+            if q.ruled == "rate" or (q.kind == "species" and q.ruled != "assignment" and not q.constant)
+        )
+
+    @cached_property
+    def time_unit_seconds(self) -> float | None:
+        """Seconds per unit of model time; None where the file does not say."""
+        return _sbml.time_unit_seconds(_sbml.parse(self.sbml, name=self.name))
+
+    @property
+    def parameters(self) -> pd.DataFrame:
+        """Every constant: value in use, unit, range, kind, source and note; one row each, index `id`."""
+        import pandas as pd
+
+        columns = ("id", "module", "value", "unit", "low", "high", "distribution", "kind", "source", "note")
+        rows = [{k: getattr(p, k) for k in columns} for p in self.parameters_]
+        frame = pd.DataFrame(rows, columns=columns).set_index("id")
+        for key, value in self.settings.items():
+            if key in frame.index:
+                frame.loc[key, "value"] = value
+        return frame
+
+    @property
+    def inputs(self) -> pd.DataFrame:
+        """What treatments and contexts act on: title, unit, role (level or dose), reference, range; index `id`."""
+        return _port_table(self.inputs_)
+
+    @property
+    def outputs(self) -> pd.DataFrame:
+        """The variables worth looking at: title, unit; index `id`."""
+        return _port_table(self.outputs_)[["module", "title", "unit"]]
+
+    @property
+    def hypotheses(self) -> pd.DataFrame:
+        """Contested mechanisms, one row per alternative: settings, evidence ids for and against, note."""
+        import pandas as pd
+
+        rows = [
+            {
+                "hypothesis": h.id,
+                "alternative": key,
+                "default": key == h.default,
+                "settings": dict(a.settings),
+                "for": ", ".join(a.supports),
+                "against": ", ".join(a.opposes),
+                "note": a.note,
+            }
+            for h in self.hypotheses_
+            for key, a in h.alternatives.items()
+        ]
+        columns = ("hypothesis", "alternative", "default", "settings", "for", "against", "note")
+        return pd.DataFrame(rows, columns=columns).set_index(["hypothesis", "alternative"])
+
+    @property
+    def gains(self) -> tuple[str, ...]:
+        """Ids of the wire gains of a coupled model."""
+        return tuple(p.id for p in self.parameters_ if p.kind == "gain")
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the SBML text, 16 hexadecimal digits."""
+        return hashlib.sha256(self.sbml.encode()).hexdigest()[:16]
+
+    def resolve(self, name: str) -> str:
+        """The SBML id for an id, `module.id`, an alias of the coupled model, or an unambiguous last part.
+
+        Raises `UnknownNameError` for a name that is not there or that several modules have.
+        """
+        names = self._selectable
+        for candidate in (name, name.replace(".", "__"), self.aliases.get(name, "")):
+            if candidate in names:
+                return candidate
+        for pool in ({p.id for p in self.outputs_}, set(self.states), {p.id for p in self.inputs_}, names):
+            hits = sorted(k for k in pool if k.endswith(f"__{name}"))
+            if len(hits) == 1:
+                return hits[0]
+            if hits:
+                options = ", ".join(h.replace("__", ".") for h in hits)
+                raise unknown_name(f"(ambiguous) name in {self.name}", name, [options])
+        raise unknown_name(f"name in {self.name}", name, [*self.aliases, *names])
+
+    @cached_property
+    def _selectable(self) -> frozenset[str]:
+        document = _sbml.parse(self.sbml, name=self.name)
+        reactions = {r.getId() for r in document.getModel().getListOfReactions()}
+        return frozenset(self.quantities) | reactions
+
+    # ---- variants ------------------------------------------------------------------------------------------
+
+    def with_parameters(self, values: Mapping[str, float] | None = None, /, **named: float) -> Model:
+        """The model with other constants (names as in `resolve`).
+
+        Raises `UnknownNameError` for a name that is not there, `InvalidValueError` for a value that is not finite,
+        for a negative value of a quantity whose table has no negative range, and for a variable or a state.
+
+        >>> import pathway_models as pm
+        >>> dict(pm.load("acupuncture").with_parameters(efficacy=0.5).settings)["efficacy"]
+        0.5
+        """
+        changed = {}
+        for name, value in {**(values or {}), **named}.items():
+            key = self.resolve(name)
+            changed[key] = self._checked(key, float(value))
+        return replace(self, settings=MappingProxyType({**self.settings, **changed}))
+
+    def _checked(self, key: str, value: float) -> float:
+        q = self.quantities.get(key)
+        if q is None or q.ruled or q.kind == "species":
+            allowed = "constants and inputs can be set; states start at the context's rest"
+            raise InvalidValueError(f"{key} of {self.name} is computed by the model; {allowed}")
+        if not math.isfinite(value):
+            raise InvalidValueError(f"{key} is {value}; allowed are finite numbers")
+        for port in self.inputs_:
+            if port.id == key:
+                return require_range(key, value, port.low, port.high)
+        for p in self.parameters_:
+            if p.id == key and value < 0 and p.value >= 0 and p.low is not None and p.low >= 0:
+                raise InvalidValueError(f"{key} is {value:g}; allowed are values of 0 and more ({p.unit})")
+        return value
+
+    def with_hypothesis(self, hypothesis: str, alternative: str) -> Model:
+        """The model under another reading of a contested mechanism.
+
+        Raises `UnknownNameError` with the names that exist.
+        """
+        by_id = {h.id: h for h in self.hypotheses_}
+        if hypothesis not in by_id:
+            raise unknown_name(f"hypothesis of {self.name}", hypothesis, by_id)
+        alternatives = by_id[hypothesis].alternatives
+        if alternative not in alternatives:
+            raise unknown_name(f"alternative of hypothesis {hypothesis}", alternative, alternatives)
+        return replace(
+            self, settings=MappingProxyType({**self.settings, **alternatives[alternative].settings})
+        )
+
+    def with_context(self, name: str) -> Model:
+        """The model in another context ('healthy', 'epilepsy'); the other settings stay.
+
+        Raises `UnknownNameError` if the model has no such context.
+        """
+        if name not in self.contexts:
+            raise unknown_name(f"context of {self.name}", name, self.contexts)
+        old = self.contexts[self.context].settings if self.context else {}
+        kept = {k: v for k, v in self.settings.items() if old.get(k) != v}
+        return replace(self, context=name, settings=MappingProxyType({**self.contexts[name].settings, **kept}))
+
+    @property
+    def anchors(self) -> Mapping[str, str]:
+        """Parameters that take a variable's value at the context's steady state."""
+        return self.contexts[self.context].anchors if self.context else {}
+
+    # ---- what one does with it -----------------------------------------------------------------------------
+
+    def duration(self, weeks: float | None, duration: float | None) -> float:
+        """Length of a run in model time, from weeks or as given; `InvalidValueError` if neither or both fit."""
+        if (weeks is None) == (duration is None):
+            raise InvalidValueError("say either weeks=... or duration=... (in the model's unit of time)")
+        if duration is None:
+            if self.time_unit_seconds is None:
+                raise InvalidValueError(f"{self.name} declares no unit of time; use duration= instead of weeks=")
+            duration = float(weeks or 0) * SECONDS_PER_WEEK / self.time_unit_seconds
+        if not 0 < duration < math.inf:
+            raise InvalidValueError(f"the duration is {duration:g}; allowed are finite values above 0")
+        return duration
+
+    def steady_state(self) -> dict[str, float]:
+        """Values of all states at rest in the model's context, without treatment.
+
+        Units as in the model. Raises `SimulationError` if there is no steady state to be reached.
+
+        >>> import pathway_models as pm
+        >>> round(pm.load("nlrp3_il1b", context="healthy").steady_state()["IL1B"], 6)
+        1.0
+        """
+        from ._simulate import steady_state
+
+        return steady_state(self)
+
+    def simulate(
+        self,
+        treatments: Sequence[Treatment] = (),
+        *,
+        weeks: float | None = None,
+        duration: float | None = None,
+        every: float | None = None,
+        start: str = "auto",
+    ) -> xr.Dataset:
+        """Run the model under a list of treatments; see `pathway_models.simulate` for the details."""
+        from ._simulate import simulate
+
+        return simulate(self, treatments, weeks=weeks, duration=duration, every=every, start=start)
+
+    def to_sbml(self) -> str:
+        """SBML text with the settings in use (context, hypotheses, parameters) written into it."""
+        return _sbml.with_values(self.sbml, self.settings)
+
+    def to_antimony(self) -> str:
+        """Antimony text of the same model, for reading."""
+        import antimony
+
+        antimony.clearPreviousLoads()
+        if antimony.loadSBMLString(self.to_sbml()) < 0:
+            raise ModelError(f"{self.name}: antimony cannot read the SBML: {antimony.getLastError()}")
+        return str(antimony.getAntimonyString(antimony.getMainModuleName()))
+
+
+def _port_table(ports: Iterable[Port]) -> pd.DataFrame:
+    import pandas as pd
+
+    columns = ("id", "module", "title", "unit", "role", "reference", "low", "high")
+    return pd.DataFrame([{k: getattr(p, k) for k in columns} for p in ports], columns=columns).set_index("id")
+
+
+def from_sbml(text: str, *, name: str) -> Model:
+    """A model from anybody's SBML: every constant is a parameter, of which the sources are unknown."""
+    document = _sbml.parse(text, name=name)
+    if document.getModel().getNumReactions() and any(
+        r.getKineticLaw() is not None and r.getKineticLaw().getNumParameters() for r in document.getModel().getListOfReactions()
+    ):
+        _sbml.promote_locals(document)
+        import libsbml
+
+        text = libsbml.writeSBMLToString(document)
+    found = _sbml.quantities(document, name=name)
+    computed = {a.getSymbol() for a in document.getModel().getListOfInitialAssignments()}
+    parameters = tuple(
+        _unsourced(q) for q in found.values() if q.kind == "parameter" and not q.ruled and q.id not in computed
+    )
+    return Model(name=name, title=document.getModel().getName() or name, sbml=text, parameters_=parameters)
+
+
+def _unsourced(q: _sbml.Quantity) -> Parameter:
+    if q.value <= 0:
+        return Parameter(id=q.id, value=q.value, unit=q.unit, kind="unknown", note="zero or negative: no range assumed")
+    return Parameter(
+        id=q.id,
+        value=q.value,
+        unit=q.unit,
+        kind="unknown",
+        low=q.value / 2,
+        high=q.value * 2,
+        distribution="loguniform",
+        note="the file gives no range: half to twice the value",
+    )

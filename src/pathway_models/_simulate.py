@@ -1,0 +1,335 @@
+"""Run one model on libroadrunner: a vector start, phase by phase, into an xarray.Dataset."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import roadrunner
+
+from ._interventions import Phase, Treatment, label, phases
+from ._model import Model
+from .errors import InvalidValueError, SimulationError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
+RELATIVE_TOLERANCE = 1e-8
+ABSOLUTE_PER_RELATIVE = 0.1  # absolute tolerance of a state: this, times the relative one, times its scale
+SETTLE_HORIZONS = (20_000.0, 40_000.0, 160_000.0, 640_000.0)  # model time units; hours in our models
+SETTLED = 1e-6  # largest change of a state, in its scale, over the last stretch
+MAX_OUTPUT_POINTS = 1_000_000
+
+roadrunner.Logger.setLevel(roadrunner.Logger.LOG_FATAL)  # solver messages reach the user as SimulationError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Everything a worker needs to run one row of a model; it travels between processes."""
+
+    sbml: str
+    settings: tuple[tuple[str, float], ...]
+    steady: bool
+    origin: tuple[float, ...] | None  # state vector that the search for the steady state starts from
+    scales: tuple[float, ...]
+    anchors: tuple[tuple[str, str], ...]
+    phases: tuple[Phase, ...]
+    times: tuple[float, ...]
+    columns: tuple[str, ...]
+    relative_tolerance: float = RELATIVE_TOLERANCE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """What one row gives: `values` (times x columns), and the columns `before` treatment, at the start."""
+
+    before: Array
+    values: Array
+
+
+class Runner:
+    """One compiled model; nothing of a run survives into the next one."""
+
+    def __init__(self, sbml: str) -> None:
+        try:
+            self.engine = roadrunner.RoadRunner(sbml)
+        except RuntimeError as error:
+            raise SimulationError(f"libroadrunner cannot load the model: {_first_line(error)}") from error
+        self.core = self.engine.model
+        self.parameters = {k: i for i, k in enumerate(self.core.getGlobalParameterIds())}
+        self.compartments = {k: i for i, k in enumerate(self.core.getCompartmentIds())}
+        self.species = {k: i for i, k in enumerate(self.core.getFloatingSpeciesIds())}
+        self.boundary = {k: i for i, k in enumerate(self.core.getBoundarySpeciesIds())}
+        self.vector = tuple(self.core.getStateVectorId(i) for i in range(self._length()))
+        self.ruled = tuple(k for k in self.vector if k not in self.species)
+        self.amounts = {k for k in self.species if self.engine.getHasOnlySubstanceUnits(k)}
+        self.defaults = np.array(self.core.getGlobalParameterValues())
+        self._origin: Array | None = None
+        self.engine.integrator.setValue("maximum_num_steps", 100_000)
+
+    def _length(self) -> int:
+        ruled = set(self.core.getRateRuleSymbols())
+        return len(ruled) + sum(k not in ruled for k in self.species)
+
+    def selection(self, name: str) -> str:
+        """The libroadrunner name of an id's value: concentrations of species, except those in amounts."""
+        if name in self.species or name in self.boundary:
+            amount = name in self.amounts or (name in self.boundary and self.engine.getHasOnlySubstanceUnits(name))
+            return name if amount else f"[{name}]"
+        return name
+
+    def set_values(self, values: Mapping[str, float]) -> None:
+        """Constants, inputs and compartments to these values."""
+        index = [self.parameters[k] for k in values if k in self.parameters]
+        if index:
+            numbers = [float(v) for k, v in values.items() if k in self.parameters]
+            self.core.setGlobalParameterValues(np.array(index, dtype=np.int32), np.array(numbers))
+        for key in values:
+            if key in self.compartments:
+                self.core.setValue(key, float(values[key]))
+
+    def state(self) -> Array:
+        """The state in libroadrunner's order, in amounts."""
+        amounts = np.array(self.core.getFloatingSpeciesAmounts())
+        ruled = [self.core.getValue(k) for k in self.ruled]
+        return np.concatenate([amounts, ruled]) if ruled else amounts
+
+    def set_state(self, state: Array) -> None:
+        """Inverse of `state`."""
+        n = len(self.species)
+        self.core.setFloatingSpeciesAmounts(np.ascontiguousarray(state[:n]))
+        if self.ruled:
+            index = np.array([self.parameters[k] for k in self.ruled], dtype=np.int32)
+            self.core.setGlobalParameterValues(index, np.ascontiguousarray(state[n:]))
+
+    def state_names(self) -> tuple[str, ...]:
+        """Ids in the order of `state`."""
+        return (*self.species, *self.ruled)
+
+    def set_tolerances(self, relative: float, scales: Sequence[float]) -> None:
+        """Absolute tolerances as a vector: a scalar is rescaled by libroadrunner at every call."""
+        self.engine.integrator.setValue("relative_tolerance", relative)
+        by_name = dict(zip(self.state_names(), scales, strict=True))
+        if self.vector:
+            vector = [ABSOLUTE_PER_RELATIVE * relative * by_name[k] for k in self.vector]
+            self.engine.integrator.setValue("absolute_tolerance", vector)
+
+    def begin(self, values: Mapping[str, float], origin: Array | None) -> None:
+        """Time 0, the published constants, then `values`; states from `origin` or as the file says."""
+        self.engine.resetAll()
+        self.core.setTime(0.0)
+        self.set_values(values)
+        if origin is None:
+            self.engine.reset()
+            self.set_values(values)
+        else:
+            self.set_state(origin)
+
+    def advance(self, times: Sequence[float], columns: Sequence[str]) -> Array:
+        """Integrate through increasing `times` (the first is now); values of `columns` there."""
+        self.engine.timeCourseSelections = ["time", *columns]
+        try:
+            result = self.engine.simulate(times=list(times))
+        except RuntimeError as error:
+            raise SimulationError(f"the integrator gave up between {times[0]:g} and {times[-1]:g}: {_first_line(error)}") from error
+        return np.array(result)[:, 1:]
+
+    def settle(self, scales: Array) -> Array:
+        """Integrate to the steady state from where the model stands, then set the clock back to 0."""
+        before, start = self.state(), 0.0
+        for stop in SETTLE_HORIZONS:
+            self.advance((start, stop), ())
+            after = self.state()
+            change = np.abs(after - before) / scales
+            if start > 0 and np.all(change < SETTLED):
+                self.core.setTime(0.0)
+                return after
+            before, start = after, stop
+        name = self.state_names()[int(np.argmax(change))]
+        raise SimulationError(f"no steady state: {name} still moves after {start:g} units of time")
+
+
+@lru_cache(maxsize=4)
+def runner(sbml: str) -> Runner:
+    """The compiled model of this text in this process."""
+    return Runner(sbml)
+
+
+def run_job(job: Job, row: Mapping[str, float]) -> Course:
+    """Run one parameter row from its own steady state (or the file's start); raises `SimulationError`."""
+    engine = runner(job.sbml)
+    values = {**dict(job.settings), **row}
+    scales = np.array(job.scales)
+    origin = None if job.origin is None else np.array(job.origin)
+    engine.set_tolerances(job.relative_tolerance, job.scales)
+    engine.begin(values, origin)
+    if job.steady:
+        engine.settle(scales)
+    for parameter, variable in job.anchors:
+        if parameter not in row:
+            anchored = {parameter: float(engine.core.getValue(engine.selection(variable)))}
+            engine.set_values(anchored)
+            values |= anchored
+    before = np.array([engine.core.getValue(engine.selection(c)) for c in job.columns])
+    return Course(before=before, values=_run_phases(engine, job, values))
+
+
+def _run_phases(engine: Runner, job: Job, values: Mapping[str, float]) -> Array:
+    columns = [engine.selection(c) for c in job.columns]
+    times, blocks = np.array(job.times), []
+    touched = {key for phase in job.phases for key, _ in phase.levels}
+    base = {k: values.get(k, float(engine.defaults[engine.parameters[k]])) for k in sorted(touched)}
+    for phase in job.phases:
+        engine.set_values({**base, **dict(phase.levels)})
+        for key, amount in phase.doses:
+            engine.core.setValue(engine.selection(key), engine.core.getValue(engine.selection(key)) + amount)
+        last = phase is job.phases[-1]
+        wanted = times[(times >= phase.start) & ((times <= phase.stop) if last else (times < phase.stop))]
+        stops = np.unique(np.concatenate([[phase.start], wanted, [phase.stop]]))
+        block = engine.advance(stops, columns)
+        blocks.append(block[np.isin(stops, wanted)])
+    result = np.concatenate(blocks)
+    if not np.all(np.isfinite(result)):
+        bad = job.columns[int(np.argmax(~np.isfinite(result).all(axis=0)))]
+        raise SimulationError(f"{bad} is not finite")
+    return result
+
+
+def make_job(model: Model, treatments: Sequence[Treatment], *, duration: float, times: Array, columns: Sequence[str], start: str) -> Job:
+    """A job with the steady state of the model's own values as origin."""
+    if start not in ("auto", "steady", "file"):
+        raise InvalidValueError(f"start is {start!r}; allowed are 'auto', 'steady' and 'file'")
+    steady = start == "steady" or (start == "auto" and model.context is not None)
+    pieces = phases(model, treatments, duration)
+    engine = runner(model.sbml)
+    engine.begin({}, None)
+    scales = _scales(engine.state(), known=model.context is not None)
+    settings = tuple(sorted(model.settings.items()))
+    origin = _rest(model.sbml, settings, tuple(scales)) if steady else None
+    return Job(
+        sbml=model.sbml,
+        settings=settings,
+        steady=steady,
+        origin=origin,
+        scales=tuple(scales),
+        anchors=tuple(model.anchors.items()),
+        phases=pieces,
+        times=tuple(times),
+        columns=tuple(columns),
+    )
+
+
+def _scales(initial: Array, *, known: bool) -> Array:
+    """The size of each state: its value in the file; for our own models, 1 where it rests at 0."""
+    sizes = np.abs(initial)
+    if known:
+        return np.where(sizes > 0, sizes, 1.0)
+    largest = float(np.max(sizes, initial=0.0)) or 1.0
+    return np.maximum(sizes, 1e-3 * largest)
+
+
+@lru_cache(maxsize=64)
+def _rest(sbml: str, settings: tuple[tuple[str, float], ...], scales: tuple[float, ...]) -> tuple[float, ...]:
+    engine = runner(sbml)
+    engine.set_tolerances(RELATIVE_TOLERANCE, scales)
+    engine.begin(dict(settings), None)
+    return tuple(engine.settle(np.array(scales)))
+
+
+def steady_state(model: Model) -> dict[str, float]:
+    """Values of all states of `model` at rest, in the units of the model."""
+    job = make_job(model, (), duration=1.0, times=np.zeros(1), columns=model.states, start="steady")
+    return dict(zip(model.states, map(float, run_job(job, {}).before), strict=True))
+
+
+def output_times(duration: float, every: float | None) -> Array:
+    """A regular grid from 0 to `duration` that ends on it; the default step is 1/400 of it, at most 6."""
+    step = min(6.0, duration / 400) if every is None else every
+    if not 0 < step <= duration or duration / step > MAX_OUTPUT_POINTS:
+        raise InvalidValueError(
+            f"every is {step:g}; allowed is above {duration / MAX_OUTPUT_POINTS:g} and up to the duration {duration:g}"
+        )
+    count = math.floor(duration / step + 1e-9)
+    grid = np.arange(count + 1) * step
+    return grid if math.isclose(grid[-1], duration) else np.append(grid, duration)
+
+
+def simulate(
+    model: Model,
+    treatments: Sequence[Treatment] = (),
+    *,
+    weeks: float | None = None,
+    duration: float | None = None,
+    every: float | None = None,
+    start: str = "auto",
+) -> xr.Dataset:
+    """Run `model` under `treatments` and return all states and outputs over time.
+
+    `weeks` or `duration` (model time) is the length; `every` the output step in model time (hours in our models,
+    default 6). `start` is 'steady' (rest of the context; default for our models) or 'file' (values in the file;
+    default for others). Time 0 is the start of treatment; at a switch the values are those after it.
+
+    Returns an `xarray.Dataset` with dim `time`, a `units` attribute per variable, and in `attrs` all that is needed
+    to repeat the run. Raises `SimulationError` if the integrator fails or there is no steady state.
+
+    >>> import pathway_models as pm
+    >>> run = pm.load("acupuncture").simulate([pm.Electroacupuncture(weeks=1)], weeks=2)
+    >>> float(run["plastic_trace"][0])
+    0.0
+    """
+    length = model.duration(weeks, duration)
+    times = output_times(length, every)
+    columns = tuple(dict.fromkeys((*model.states, *(p.id for p in model.outputs_), *_variables(model))))
+    job = make_job(model, treatments, duration=length, times=times, columns=columns, start=start)
+    return to_dataset(model, treatments, times, columns, run_job(job, {}).values)
+
+
+def _variables(model: Model) -> tuple[str, ...]:
+    """For a file without declared outputs: everything that a rule computes."""
+    if model.outputs_:
+        return ()
+    return tuple(k for k, q in model.quantities.items() if q.ruled == "assignment")
+
+
+def to_dataset(model: Model, treatments: Sequence[Treatment], times: Array, columns: Sequence[str], values: Array) -> xr.Dataset:
+    """Values (times x columns) with units, titles and the record of the run."""
+    import xarray as xr
+
+    titles = {p.id: p.title for p in model.outputs_}
+    short = {v: k for k, v in model.aliases.items()}
+    variables = {}
+    for i, name in enumerate(columns):
+        attrs = {"units": model.quantities[name].unit, "long_name": titles.get(name, name)}
+        if name in short:
+            attrs["alias"] = short[name]
+        variables[name] = ("time", values[:, i], attrs)
+    hours = model.time_unit_seconds == 3600.0
+    coords = {"time": ("time", times, {"units": "h" if hours else "model time", "long_name": "time since start"})}
+    return xr.Dataset(variables, coords, attrs=record(model, treatments))
+
+
+def record(model: Model, treatments: Sequence[Treatment]) -> dict[str, str]:
+    """What is needed to repeat a run, as text attributes."""
+    return {
+        "model": model.name,
+        "context": model.context or "",
+        "sbml_sha256": model.hash,
+        "settings": json.dumps(dict(sorted(model.settings.items()))),
+        "treatments": repr(list(treatments)),
+        "arm": label(list(treatments)),
+        "relative_tolerance": repr(RELATIVE_TOLERANCE),
+        "pathway_models": version("pathway-models"),
+        "libroadrunner": str(roadrunner.__version__),
+    }
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
