@@ -68,9 +68,7 @@ def assert_analytic(result: Indices, name: str, exact: np.ndarray) -> None:
 def test_design_is_the_one_of_salib(group_of: list[str] | None, second_order: bool) -> None:
     design = saltelli_design(4, 16, 0, group_of=group_of, second_order=second_order)
     scrambling = np.random.default_rng(np.random.SeedSequence(0))
-    expected = salib_sample.sample(
-        problem(design, group_of), 16, calc_second_order=second_order, seed=scrambling
-    )
+    expected = salib_sample.sample(problem(design, group_of), 16, calc_second_order=second_order, seed=scrambling)
     assert_array_equal(design.unit, expected)
     assert design.groups == ((0, 1, 2, 3) if group_of is None else ("uptake", "decay", "feedback"))
     assert len(design.unit) == design.n * design.rows_per_base
@@ -295,9 +293,7 @@ def test_resamples_without_variance_are_left_out_of_the_interval() -> None:
     assert 0 in times
     a, ab, b = 0.6, np.array([0.1, 0.8]), 0.0  # above 0.3
     totals = [
-        0.5 * m / 8 * (a - ab) ** 2 / (m / 8 * (a**2 + b**2) / 2 - (m / 8 * (a + b) / 2) ** 2)
-        for m in times
-        if m
+        0.5 * m / 8 * (a - ab) ** 2 / (m / 8 * (a**2 + b**2) / 2 - (m / 8 * (a + b) / 2) ** 2) for m in times if m
     ]
     low, high = np.quantile(totals, [0.025, 0.975], axis=0)
     assert_allclose(result.ST_low[:, 0], low, rtol=1e-12)

@@ -45,7 +45,9 @@ class SharedInput:
     high: float
 
 
-def couple(name: str, title: str, modules: Sequence[Module], wires: Sequence[Wire], shared: Sequence[SharedInput]) -> libsbml.SBMLDocument:
+def couple(
+    name: str, title: str, modules: Sequence[Module], wires: Sequence[Wire], shared: Sequence[SharedInput]
+) -> libsbml.SBMLDocument:
     """The hierarchical document of a coupled model.
 
     Shared inputs are dimensionless. Raises `UnknownNameError` for a wire to or from nowhere, `InvalidValueError`

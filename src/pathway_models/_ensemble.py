@@ -153,7 +153,13 @@ def _run_row(job: Job, row: Mapping[str, float], outcomes: Sequence[Outcome]) ->
 
 
 def _run_all(
-    job: Job, names: Sequence[str], table: Array, outcomes: Sequence[Outcome], workers: int | None, executor: Executor | None, progress: bool
+    job: Job,
+    names: Sequence[str],
+    table: Array,
+    outcomes: Sequence[Outcome],
+    workers: int | None,
+    executor: Executor | None,
+    progress: bool,
 ) -> tuple[Array, np.ndarray[tuple[int], np.dtype[np.int64]], dict[int, str]]:
     from tqdm import tqdm
 
@@ -192,7 +198,9 @@ def _blocks(rows: int, workers: int) -> list[tuple[int, int]]:
 Task = tuple[Job, tuple[str, ...], Array, tuple[Outcome, ...]]
 
 
-def _results(tasks: Mapping[int, Task], workers: int, executor: Executor | None) -> Iterator[tuple[int, BlockResult | str]]:
+def _results(
+    tasks: Mapping[int, Task], workers: int, executor: Executor | None
+) -> Iterator[tuple[int, BlockResult | str]]:
     """Results of all blocks in the order in which they end; a text instead where the worker died twice."""
     if executor is not None:
         yield from _drain(executor, tasks, {})

@@ -215,7 +215,7 @@ def _usable(y: Floats, design: Design, ok: npt.ArrayLike | None) -> Floats:
     """The base rows without a failed row, (n_used, rows per base row, K)."""
     rows = design.n * design.rows_per_base
     if y.ndim != 2 or len(y) != rows or y.shape[1] == 0:
-        raise ValueError(f"y has shape {y.shape}: give ({rows}, K), one row per row of the design, K at least 1")
+        raise ValueError(f"y has shape {y.shape}: give ({rows}, K), one row per design row, K at least 1")
     good = np.isfinite(y).all(axis=1) & _ok_mask(ok, rows)
     keep = good.reshape(design.n, -1).all(axis=1)
     if keep.sum() < 2:

@@ -116,11 +116,26 @@ def _load_coupled(name: str) -> Model:
     modules = [m.prefixed() for m in parts]
     driven = {w.target.replace(".", "__") for w in wires}
     inputs = tuple(
-        Port(id=s.id, title=s.title, unit="dimensionless", role="level", reference=s.reference, low=s.low, high=s.high)
+        Port(
+            id=s.id,
+            title=s.title,
+            unit="dimensionless",
+            role="level",
+            reference=s.reference,
+            low=s.low,
+            high=s.high,
+        )
         for s in shared
     )
     gains = tuple(
-        Parameter(id=w.gain, value=1.0, unit="dimensionless", kind="gain", module="wires", note=f"{w.source} -> {w.target}")
+        Parameter(
+            id=w.gain,
+            value=1.0,
+            unit="dimensionless",
+            kind="gain",
+            module="wires",
+            note=f"{w.source} -> {w.target}",
+        )
         for w in wires
     )
     ports = {p.id.replace("__", ".", 1): p.id for m in modules for p in _ports(m)}

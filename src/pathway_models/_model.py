@@ -200,9 +200,7 @@ class Model:
         alternatives = by_id[hypothesis].alternatives
         if alternative not in alternatives:
             raise unknown_name(f"alternative of hypothesis {hypothesis}", alternative, alternatives)
-        return replace(
-            self, settings=MappingProxyType({**self.settings, **alternatives[alternative].settings})
-        )
+        return replace(self, settings=MappingProxyType({**self.settings, **alternatives[alternative].settings}))
 
     def with_context(self, name: str) -> Model:
         """The model in another context ('healthy', 'epilepsy'); the other settings stay.
@@ -286,7 +284,8 @@ def from_sbml(text: str, *, name: str) -> Model:
     """A model from anybody's SBML: every constant is a parameter, of which the sources are unknown."""
     document = _sbml.parse(text, name=name)
     if document.getModel().getNumReactions() and any(
-        r.getKineticLaw() is not None and r.getKineticLaw().getNumParameters() for r in document.getModel().getListOfReactions()
+        r.getKineticLaw() is not None and r.getKineticLaw().getNumParameters()
+        for r in document.getModel().getListOfReactions()
     ):
         _sbml.promote_locals(document)
         import libsbml

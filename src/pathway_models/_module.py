@@ -102,8 +102,7 @@ class Module:
             inputs=tuple(map(long, self.inputs)),
             outputs=tuple(map(long, self.outputs)),
             hypotheses=tuple(
-                replace(h, alternatives={k: alternative(a) for k, a in h.alternatives.items()})
-                for h in self.hypotheses
+                replace(h, alternatives={k: alternative(a) for k, a in h.alternatives.items()}) for h in self.hypotheses
             ),
             epilepsy={f"{self.name}__{k}": v for k, v in self.epilepsy.items()},
         )
@@ -162,7 +161,9 @@ def _read_parameters(path: Path, found: Mapping[str, _sbml.Quantity], module: st
     return tuple(parameters)
 
 
-def _port(module: str, name: str, entry: Mapping[str, Any], found: Mapping[str, _sbml.Quantity], *, output: bool) -> Port:
+def _port(
+    module: str, name: str, entry: Mapping[str, Any], found: Mapping[str, _sbml.Quantity], *, output: bool
+) -> Port:
     if name not in found:
         raise ModelError(f"{module}/module.toml: port {name!r} is not in the model")
     q = found[name]

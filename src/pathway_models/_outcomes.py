@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import get_args, Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -111,9 +111,7 @@ def resolve_outcomes(model: Model, outcomes: Sequence[str | Outcome], duration: 
     window = duration / 3
     if model.time_unit_seconds:
         window = min(window, DEFAULT_WINDOW_WEEKS * SECONDS_PER_WEEK / model.time_unit_seconds)
-    return tuple(
-        replace(o, variable=model.resolve(o.variable), window=o.window or window, label=o.name) for o in items
-    )
+    return tuple(replace(o, variable=model.resolve(o.variable), window=o.window or window, label=o.name) for o in items)
 
 
 def reduce_course(outcomes: Sequence[Outcome], columns: Sequence[str], times: Array, course: Course) -> Array:

@@ -143,7 +143,10 @@ def _draw_indices(axis: Axes, result: SobolResult, k: int, rows: int) -> None:
     total = np.nan_to_num(indices.ST[:, k], nan=0.0)
     order = np.argsort(-total, kind="stable")[:rows][::-1]
     y = np.arange(len(order))
-    for name, colour, shift, text in (("S1", FIRST, 0.19, "first order S1"), ("ST", TOTAL, -0.19, "total ST")):
+    for name, colour, shift, text in (
+        ("S1", FIRST, 0.19, "first order S1"),
+        ("ST", TOTAL, -0.19, "total ST"),
+    ):
         value, low, high = (getattr(indices, name + part)[order, k] for part in ("", "_low", "_high"))
         error = np.clip(np.vstack([value - low, high - value]), 0, None)
         axis.barh(y + shift, np.clip(value, 0, None), height=0.36, color=colour, label=text)

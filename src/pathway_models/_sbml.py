@@ -182,8 +182,6 @@ def time_unit_seconds(document: libsbml.SBMLDocument) -> float | None:
     return key[0] if key and key[1] == (("second", 1),) else None
 
 
-
-
 def with_values(text: str, values: Mapping[str, float]) -> str:
     """The same SBML with other values of parameters, compartments or initial states."""
     if not values:

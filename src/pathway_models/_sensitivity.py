@@ -68,7 +68,12 @@ class SobolResult:
         if self.indices.S2 is None or self.indices.S2_low is None or self.indices.S2_high is None:
             raise InvalidValueError("no second-order indices: call sobol(..., second_order=True)")
         rows = [
-            (outcome, a, b, *(float(m[i, j, k]) for m in (self.indices.S2, self.indices.S2_low, self.indices.S2_high)))
+            (
+                outcome,
+                a,
+                b,
+                *(float(m[i, j, k]) for m in (self.indices.S2, self.indices.S2_low, self.indices.S2_high)),
+            )
             for k, outcome in enumerate(self.outcomes)
             for i, a in enumerate(self.factors)
             for j, b in enumerate(self.factors)
@@ -82,7 +87,11 @@ class SobolResult:
         With groups the problem has one variable per group.
         """
         count = len(self.factors)
-        return {"num_vars": count, "names": list(self.factors), "bounds": [[0.0, 1.0]] * count}, self.runs.values
+        return {
+            "num_vars": count,
+            "names": list(self.factors),
+            "bounds": [[0.0, 1.0]] * count,
+        }, self.runs.values
 
     def summary(self) -> str:
         """Plain sentences: runs, failures, whether N suffices, what leads for each outcome."""
@@ -104,7 +113,11 @@ class SobolResult:
         order = np.argsort(-total)[:3]
         leaders = ", ".join(f"{self.factors[i]} (ST {total[i]:.2f} +/- {half[i]:.2f})" for i in order)
         widest = float(np.max(half))
-        enough = "N suffices for a ranking" if widest <= WIDE else f"N = {self.design.n} is too small for a ranking, double it"
+        enough = (
+            "N suffices for a ranking"
+            if widest <= WIDE
+            else f"N = {self.design.n} is too small for a ranking, double it"
+        )
         return f"{name}: {leaders}; widest interval +/- {widest:.2f}, {enough}."
 
     def plot(self, outcome: str | None = None, *, top: int = 15) -> Figure:
@@ -170,7 +183,12 @@ def sobol(
     )
     indices = sobol_indices(runs.values, design, resamples=resamples, seed=seed, ok=runs.ok)
     return SobolResult(
-        model=model.name, arm=label(list(treatments)), parameters=chosen, design=design, indices=indices, runs=runs
+        model=model.name,
+        arm=label(list(treatments)),
+        parameters=chosen,
+        design=design,
+        indices=indices,
+        runs=runs,
     )
 
 
@@ -197,7 +215,9 @@ def _choose(model: Model, wanted: Sequence[str] | Mapping[str, tuple[float, floa
     if wanted is None:
         chosen = [p for p in model.parameters_ if p.uncertain and p.id not in model.anchors]
         if not chosen:
-            raise InvalidValueError(f"{model.name} has no parameter with a range; give parameters={{name: (low, high)}}")
+            raise InvalidValueError(
+                f"{model.name} has no parameter with a range; give parameters={{name: (low, high)}}"
+            )
         return tuple(chosen)
     if isinstance(wanted, str) or not wanted:
         raise InvalidValueError(f"parameters is {wanted!r}; give a list of names or {{name: (low, high)}}, not empty")
@@ -222,7 +242,9 @@ def _ranged(parameter: Parameter, bounds: tuple[float, float]) -> Parameter:
     except (TypeError, ValueError):
         raise InvalidValueError(f"the range of {parameter.id} is {bounds!r}; give (low, high)") from None
     if not (np.isfinite([low, high]).all() and low < high):
-        raise InvalidValueError(f"the range of {parameter.id} is ({low:g}, {high:g}); low must be below high, both finite")
+        raise InvalidValueError(
+            f"the range of {parameter.id} is ({low:g}, {high:g}); low must be below high, both finite"
+        )
     return replace(parameter, low=low, high=high, distribution="loguniform" if low > 0 else "uniform")
 
 

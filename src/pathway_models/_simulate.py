@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
-RELATIVE_TOLERANCE = 1e-8
+RELATIVE_TOLERANCE = 1e-7
 ABSOLUTE_PER_RELATIVE = 0.1  # absolute tolerance of a state: this, times the relative one, times its scale
 SETTLE_HORIZONS = (20_000.0, 40_000.0, 160_000.0, 640_000.0)  # model time units; hours in our models
 SETTLED = 1e-6  # largest change of a state, in its scale, over the last stretch
@@ -138,7 +138,9 @@ class Runner:
         try:
             result = self.engine.simulate(times=list(times))
         except RuntimeError as error:
-            raise SimulationError(f"the integrator gave up between {times[0]:g} and {times[-1]:g}: {_first_line(error)}") from error
+            raise SimulationError(
+                f"the integrator gave up between {times[0]:g} and {times[-1]:g}: {_first_line(error)}"
+            ) from error
         return np.array(result)[:, 1:]
 
     def settle(self, scales: Array) -> Array:
@@ -202,7 +204,15 @@ def _run_phases(engine: Runner, job: Job, values: Mapping[str, float]) -> Array:
     return result
 
 
-def make_job(model: Model, treatments: Sequence[Treatment], *, duration: float, times: Array, columns: Sequence[str], start: str) -> Job:
+def make_job(
+    model: Model,
+    treatments: Sequence[Treatment],
+    *,
+    duration: float,
+    times: Array,
+    columns: Sequence[str],
+    start: str,
+) -> Job:
     """A job with the steady state of the model's own values as origin."""
     if start not in ("auto", "steady", "file"):
         raise InvalidValueError(f"start is {start!r}; allowed are 'auto', 'steady' and 'file'")
@@ -298,7 +308,9 @@ def _variables(model: Model) -> tuple[str, ...]:
     return tuple(k for k, q in model.quantities.items() if q.ruled == "assignment")
 
 
-def to_dataset(model: Model, treatments: Sequence[Treatment], times: Array, columns: Sequence[str], values: Array) -> xr.Dataset:
+def to_dataset(
+    model: Model, treatments: Sequence[Treatment], times: Array, columns: Sequence[str], values: Array
+) -> xr.Dataset:
     """Values (times x columns) with units, titles and the record of the run."""
     import xarray as xr
 

@@ -1,0 +1,319 @@
+"""The command `pathway-models`: list, simulate, compare, sobol, export, check."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from . import _combination, _ensemble, _exchange, _interventions, _library, _sensitivity
+from ._model import Model
+from .errors import InvalidValueError, ModelError, PathwayModelsError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+TREAT_HELP = (
+    "a treatment, repeatable: "
+    + ", ".join(_interventions.NAMED)
+    + "; options after a colon, e.g. ketogenic_diet:ratio=3,start=2 (weeks)"
+)
+
+
+class _Parser(argparse.ArgumentParser):
+    """One line and status 2 on bad input."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status (2 with one line for bad input)."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except PathwayModelsError as error:
+        sys.stderr.write(f"pathway-models: {' '.join(str(error).split())}\n")
+        return 2
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        sys.stderr.write("pathway-models: interrupted\n")
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="pathway-models", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
+    _list_command(commands.add_parser("list", help="the models, or what is in one of them"))
+    _simulate_command(commands.add_parser("simulate", help="run a model under treatments"))
+    _compare_command(
+        commands.add_parser("compare", help="no treatment, two treatments, both: outcomes and interaction")
+    )
+    _sobol_command(commands.add_parser("sobol", help="Sobol indices with intervals"))
+    _export_command(commands.add_parser("export", help="write a model as SBML or Antimony"))
+    _check_command(commands.add_parser("check", help="what libSBML says of a file, units included"))
+    return parser
+
+
+# ---- options that several commands share -------------------------------------------------------------------
+
+
+def _model_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", help="a name (see: pathway-models list) or a path to an SBML file")
+    parser.add_argument("--context", default=_library.DEFAULT_CONTEXT, help="epilepsy (default) or healthy")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="another value of a constant")
+    parser.add_argument(
+        "--hypothesis",
+        action="append",
+        default=[],
+        metavar="NAME=ALTERNATIVE",
+        help="another reading of a mechanism",
+    )
+
+
+def _length_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--weeks", type=float, help="length in weeks (default 12 for the models of the library)")
+    parser.add_argument("--duration", type=float, help="length in the model's own unit of time")
+
+
+def _table_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print the table as JSON")
+    parser.add_argument("--out", type=Path, help="write the table as CSV")
+
+
+def _loaded(arguments: argparse.Namespace) -> Model:
+    model = _library.load(arguments.model, context=arguments.context)
+    for text in arguments.hypothesis:
+        name, alternative = _pair(text, "--hypothesis")
+        model = model.with_hypothesis(name, alternative)
+    return model.with_parameters({n: _number(v, n) for n, v in (_pair(t, "--set") for t in arguments.set)})
+
+
+def _pair(text: str, option: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not separator or not name or not value:
+        raise InvalidValueError(f"{option} {text}: write NAME=VALUE")
+    return name, value
+
+
+def _number(text: str, name: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InvalidValueError(f"--set {name}={text}: {text!r} is no number") from None
+
+
+def _show(frame: pd.DataFrame, arguments: argparse.Namespace, *, index: bool) -> None:
+    out: Path | None = getattr(arguments, "out", None)
+    if out is not None:
+        _save(lambda: frame.to_csv(out, index=index), out)
+    if arguments.json:
+        rows = frame.reset_index() if index else frame
+        sys.stdout.write(json.dumps(json.loads(rows.to_json(orient="records", double_precision=15)), indent=1) + "\n")
+    else:
+        sys.stdout.write(frame.to_string(index=index, float_format="{:.4g}".format, max_colwidth=70) + "\n")
+
+
+def _save(write: object, path: Path) -> None:
+    try:
+        write()  # type: ignore[operator]
+    except OSError as error:
+        raise ModelError(f"cannot write {path}: {error.strerror or error}") from error
+    except ValueError as error:  # matplotlib: a format that it does not know
+        raise InvalidValueError(f"cannot write {path}: {error}") from error
+
+
+def _plot(figure: Figure, path: Path) -> None:
+    _save(lambda: figure.savefig(path, dpi=150), path)
+
+
+def _without_display() -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+
+
+# ---- list --------------------------------------------------------------------------------------------------
+
+
+def _list_command(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", nargs="?", help="show this model's parts instead of the list of models")
+    parser.add_argument(
+        "--what",
+        choices=("inputs", "outputs", "parameters", "hypotheses"),
+        default="inputs",
+        help="default: inputs",
+    )
+    parser.add_argument("--json", action="store_true", help="print the table as JSON")
+    parser.set_defaults(run=_list)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    import pandas as pd
+
+    if arguments.model is None:
+        frame = pd.DataFrame(list(_library.available().items()), columns=["model", "title"])
+        _show(frame, arguments, index=False)
+    else:
+        frame = getattr(_library.load(arguments.model), arguments.what)
+        _show(frame, arguments, index=True)
+    return 0
+
+
+# ---- simulate ----------------------------------------------------------------------------------------------
+
+
+def _simulate_command(parser: argparse.ArgumentParser) -> None:
+    _model_options(parser)
+    parser.add_argument("--treat", action="append", default=[], metavar="TREATMENT", help=TREAT_HELP)
+    _length_options(parser)
+    parser.add_argument("--every", type=float, help="output step in model time (default 6 h)")
+    parser.add_argument("--out", type=Path, help="write the time courses: .csv or .nc")
+    parser.add_argument("--plot", type=Path, help="write a figure (.png, .pdf, .svg)")
+    parser.add_argument("--show", action="append", metavar="NAME", help="variable to plot and print, repeatable")
+    parser.add_argument("--json", action="store_true", help="print the table as JSON")
+    parser.set_defaults(run=_simulate)
+
+
+def _simulate(arguments: argparse.Namespace) -> int:
+    model = _loaded(arguments)
+    treatments = [_interventions.named(t) for t in arguments.treat]
+    length = _ensemble.default_duration(model, arguments.weeks, arguments.duration)
+    run = model.simulate(treatments, duration=length, every=arguments.every)
+    names = [run.pm.resolve(n) for n in arguments.show or _default_variables(model)]
+    if arguments.out is not None:
+        frame = run.to_dataframe()
+        netcdf = arguments.out.suffix == ".nc"
+        _save(lambda: run.to_netcdf(arguments.out) if netcdf else frame.to_csv(arguments.out), arguments.out)
+    if arguments.plot is not None:
+        _without_display()
+        _plot(run.pm.plot(*names), arguments.plot)
+    picked = run[names].to_dataframe().iloc[[0, len(run.time) // 4, len(run.time) // 2, -1]].T
+    picked.columns = [f"t={t:g}" for t in picked.columns]
+    picked.insert(0, "unit", [str(run[n].attrs.get("units", "")) for n in names])
+    picked.index.name = "variable"
+    _show(picked, argparse.Namespace(json=arguments.json), index=True)
+    return 0
+
+
+def _default_variables(model: Model) -> Sequence[str]:
+    if model.aliases:
+        return list(model.aliases.values())
+    return [p.id for p in model.outputs_][:9] or list(model.states)[:9]
+
+
+# ---- compare -----------------------------------------------------------------------------------------------
+
+
+def _compare_command(parser: argparse.ArgumentParser) -> None:
+    _model_options(parser)
+    parser.add_argument("--treat", action="append", default=[], metavar="TREATMENT", help=TREAT_HELP + "; give two")
+    _length_options(parser)
+    parser.add_argument(
+        "--outcome", action="append", metavar="NAME", help="variable, repeatable (default seizure_rate)"
+    )
+    _table_options(parser)
+    parser.add_argument("--plot", type=Path, help="write the four arms as a figure")
+    parser.set_defaults(run=_compare)
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    if len(arguments.treat) != 2:
+        raise InvalidValueError(f"compare needs --treat twice; given {len(arguments.treat)} times")
+    a, b = (_interventions.named(t) for t in arguments.treat)
+    arms = _combination.compare(
+        _loaded(arguments),
+        a,
+        b,
+        weeks=arguments.weeks,
+        duration=arguments.duration,
+        outcomes=arguments.outcome,
+    )
+    _show(arms.to_dataframe(), arguments, index=True)
+    if not arguments.json:
+        sys.stdout.write("".join(f"interaction_{k}: {v}\n" for k, v in _combination.SCALES.items()))
+    if arguments.plot is not None:
+        _without_display()
+        _plot(arms.plot(), arguments.plot)
+    return 0
+
+
+# ---- sobol -------------------------------------------------------------------------------------------------
+
+
+def _sobol_command(parser: argparse.ArgumentParser) -> None:
+    _model_options(parser)
+    parser.add_argument("--treat", action="append", default=[], metavar="TREATMENT", help=TREAT_HELP)
+    parser.add_argument("--outcome", action="append", required=True, metavar="NAME", help="variable, repeatable")
+    parser.add_argument("--n", type=int, default=128, help="base rows, a power of two (default 128)")
+    parser.add_argument("--seed", type=int, default=1, help="default 1")
+    parser.add_argument("--groups", choices=_sensitivity.GROUPINGS, help="one index per module or per kind of evidence")
+    parser.add_argument("--parameter", action="append", metavar="NAME", help="vary only this one, repeatable")
+    parser.add_argument("--workers", type=int, help="processes (default: all cores)")
+    _length_options(parser)
+    _table_options(parser)
+    parser.add_argument("--plot", type=Path, help="write the indices as a figure")
+    parser.set_defaults(run=_sobol)
+
+
+def _sobol(arguments: argparse.Namespace) -> int:
+    result = _sensitivity.sobol(
+        _loaded(arguments),
+        [_interventions.named(t) for t in arguments.treat],
+        outcomes=arguments.outcome,
+        n=arguments.n,
+        seed=arguments.seed,
+        groups=arguments.groups,
+        parameters=arguments.parameter,
+        workers=arguments.workers,
+        weeks=arguments.weeks,
+        duration=arguments.duration,
+    )
+    _show(result.to_dataframe(), arguments, index=False)
+    sys.stderr.write(result.summary() + "\n")
+    if arguments.plot is not None:
+        _without_display()
+        _plot(result.plot(), arguments.plot)
+    return 0
+
+
+# ---- export and check --------------------------------------------------------------------------------------
+
+
+def _export_command(parser: argparse.ArgumentParser) -> None:
+    _model_options(parser)
+    parser.add_argument("--format", default="sbml", help=f"{' or '.join(_exchange.FORMATS)} (default sbml)")
+    parser.add_argument("--out", type=Path, required=True, help="the file to write")
+    parser.set_defaults(run=_export)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    path = _exchange.export(_loaded(arguments), arguments.out, format=arguments.format)
+    sys.stdout.write(f"wrote {path}\n")
+    return 0
+
+
+def _check_command(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", help="an SBML file")
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    parser.set_defaults(run=_check)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    found = _exchange.check(arguments.file)
+    if arguments.json:
+        sys.stdout.write(json.dumps([vars(f) for f in found], indent=1) + "\n")
+    else:
+        lines = [f"{arguments.file}:{f.line}: {f.severity}: {f.message}\n" for f in found]
+        sys.stdout.write("".join(lines) or f"{arguments.file}: no errors, no warnings, units consistent\n")
+    return 1 if any(f.severity in ("error", "fatal") for f in found) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
