@@ -12,6 +12,7 @@ from . import errors
 from ._combination import Comparison, compare
 from ._ensemble import Ensemble, ensemble
 from ._exchange import check, export
+from ._indices import Design, Indices, saltelli_design, sobol_indices
 from ._interventions import Dose, Electroacupuncture, Fasting, KetogenicDiet, KetoneEster, Level, Treatment
 from ._library import available, load
 from ._model import Model
@@ -25,11 +26,13 @@ __version__ = _version("pathway-models")
 
 __all__ = [
     "Comparison",
+    "Design",
     "Dose",
     "Electroacupuncture",
     "Ensemble",
     "Fasting",
     "Hypothesis",
+    "Indices",
     "KetogenicDiet",
     "KetoneEster",
     "Level",
@@ -47,6 +50,8 @@ __all__ = [
     "errors",
     "export",
     "load",
+    "saltelli_design",
     "simulate",
     "sobol",
+    "sobol_indices",
 ]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -22,6 +22,8 @@ from .errors import InvalidValueError, SimulationError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Table: TypeAlias = "Mapping[str, Sequence[float] | Array] | pd.DataFrame"  # column name -> values, one per row
 
 OK, RETRIED, FAILED, WORKER_DIED = 0, 1, 2, 3
 STATUS = ("ok", "ok after a retry with looser tolerance", "failed", "worker process died")
@@ -66,7 +68,7 @@ class Ensemble:
 
 def ensemble(
     model: Model,
-    rows: Mapping[str, Sequence[float]] | pd.DataFrame,
+    rows: Table,
     treatments: Sequence[Treatment] = (),
     *,
     outcomes: Sequence[str | Outcome],
@@ -111,8 +113,8 @@ def default_duration(model: Model, weeks: float | None, duration: float | None) 
     return model.duration(weeks, duration)
 
 
-def _table(model: Model, rows: Mapping[str, Sequence[float]] | pd.DataFrame) -> tuple[tuple[str, ...], Array]:
-    columns = {model.resolve(str(k)): np.asarray(rows[k], dtype=float) for k in rows}
+def _table(model: Model, rows: Table) -> tuple[tuple[str, ...], Array]:
+    columns = {model.resolve(str(k)): np.asarray(v, dtype=float) for k, v in rows.items()}
     if not columns:
         raise InvalidValueError("the table of rows has no columns; give at least one parameter")
     for key, values in columns.items():
@@ -256,7 +258,7 @@ def _main_hidden() -> Iterator[None]:
     start itself anew in every worker.
     """
     main = sys.modules["__main__"]
-    saved = {k: main.__dict__[k] for k in ("__file__", "__spec__") if k in main.__dict__}
+    saved: dict[str, Any] = {k: main.__dict__[k] for k in ("__file__", "__spec__") if k in main.__dict__}
     main.__dict__.pop("__file__", None)
     main.__dict__["__spec__"] = None
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -256,8 +257,14 @@ def named(text: str) -> Treatment:
 def label(treatments: Treatment | Sequence[Treatment]) -> str:
     """A short name for an arm: 'ketogenic_diet', 'ketogenic_diet+electroacupuncture', 'none'."""
     items = treatments if isinstance(treatments, Sequence) else [treatments]
-    names = {v: k for k, v in NAMED.items()}
-    return "+".join(names.get(type(t), getattr(t, "input", type(t).__name__)) for t in items) or "none"  # type: ignore[call-overload]
+    return "+".join(_name(t) for t in items) or "none"
+
+
+def _name(treatment: Treatment) -> str:
+    for name, kind in NAMED.items():
+        if type(treatment) is kind:
+            return name
+    return treatment.input if isinstance(treatment, Level | Dose) else type(treatment).__name__
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,19 +285,24 @@ def phases(model: Model, treatments: Sequence[Treatment], duration: float) -> tu
     """
     if isinstance(treatments, Treatment):
         raise InvalidValueError("treatments must be a list, e.g. [KetogenicDiet()]")
-    levels, doses = [], []
+    levels: list[tuple[Level, str]] = []
+    doses: list[tuple[Dose, str]] = []
     for treatment in treatments:
         if not isinstance(treatment, Treatment):
             raise InvalidValueError(f"{treatment!r} is no treatment; it needs a schedule() of Level and Dose")
         for item in treatment.schedule():
-            (levels if isinstance(item, Level) else doses).append(_resolved(model, item))
+            key = _target(model, item)
+            if isinstance(item, Level):
+                levels.append((item, key))
+            else:
+                doses.append((item, key))
     _check_overlaps(levels, duration)
     cuts = {0.0, duration}
     cuts |= {t for item, _ in levels for t in (item.start, item.stop) if t is not None and t < duration}
     cuts |= {t for item, _ in doses for t in item.times if t < duration}
     edges = sorted(cuts)
     pieces = []
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in pairwise(edges):
         active = tuple((key, i.value) for i, key in levels if i.start <= start and (i.stop is None or start < i.stop))
         given: dict[str, float] = {}
         for item, key in doses:
@@ -300,13 +312,13 @@ def phases(model: Model, treatments: Sequence[Treatment], duration: float) -> tu
     return tuple(pieces)
 
 
-def _resolved(model: Model, item: Level | Dose) -> tuple[Level | Dose, str]:
+def _target(model: Model, item: Level | Dose) -> str:
     try:
         key = model.resolve(item.input)
     except UnknownNameError:
         known = [p.id for p in model.inputs_] or [p.id for p in model.parameters_]
         raise unknown_name(f"input of {model.name}", item.input, known) from None
-    q = model.quantities[key] if key in model.quantities else None
+    q = model.quantities.get(key)
     port = next((p for p in model.inputs_ if p.id == key), None)
     if isinstance(item, Dose):
         if key not in model.states:
@@ -315,7 +327,7 @@ def _resolved(model: Model, item: Level | Dose) -> tuple[Level | Dose, str]:
         raise InvalidValueError(f"{key} of {model.name} is computed by the model; a level acts on an input")
     elif port is not None:
         require_range(f"the level of {key}", item.value, port.low, port.high)
-    return item, key
+    return key
 
 
 def _check_overlaps(levels: Sequence[tuple[Level, str]], duration: float) -> None:
@@ -325,7 +337,7 @@ def _check_overlaps(levels: Sequence[tuple[Level, str]], duration: float) -> Non
         by_input.setdefault(key, []).append((item.start, stop))
     for key, windows in by_input.items():
         windows.sort()
-        for (start, stop), (following, _) in zip(windows[:-1], windows[1:], strict=True):
+        for (start, stop), (following, _) in pairwise(windows):
             if following < stop and following < duration:
                 raise InvalidValueError(
                     f"two levels on {key} overlap from {following:g}: the first runs from {start:g} to {stop:g}"

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from . import _sbml
+from ._coupling import flatten
 from ._module import Hypothesis, Parameter, Port
 from .errors import InvalidValueError, ModelError, require_range, unknown_name
 
@@ -281,16 +282,17 @@ def _port_table(ports: Iterable[Port]) -> pd.DataFrame:
 
 
 def from_sbml(text: str, *, name: str) -> Model:
-    """A model from anybody's SBML: every constant is a parameter, of which the sources are unknown."""
-    document = _sbml.parse(text, name=name)
-    if document.getModel().getNumReactions() and any(
-        r.getKineticLaw() is not None and r.getKineticLaw().getNumParameters()
-        for r in document.getModel().getListOfReactions()
-    ):
-        _sbml.promote_locals(document)
-        import libsbml
+    """A model from anybody's SBML: every constant is a parameter, of which the sources are unknown.
 
-        text = libsbml.writeSBMLToString(document)
+    A hierarchical document is flattened first (libroadrunner 2.10 drops submodels without a word), and parameters
+    that are local to a kinetic law become global ones.
+    """
+    document = _sbml.parse(text, name=name)
+    if _sbml.is_hierarchical(document):
+        text = flatten(document, name=name)
+        document = _sbml.parse(text, name=name)
+    if _sbml.has_locals(document):
+        text = _sbml.promote_locals(document)
     found = _sbml.quantities(document, name=name)
     computed = {a.getSymbol() for a in document.getModel().getListOfInitialAssignments()}
     parameters = tuple(

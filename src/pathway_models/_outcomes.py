@@ -97,7 +97,8 @@ def _time_to(times: Array, course: Array, level: float, rising: bool) -> float:
 def resolve_outcomes(model: Model, outcomes: Sequence[str | Outcome], duration: float) -> tuple[Outcome, ...]:
     """Outcomes as objects with SBML ids, a window in model time, and the name that the user gave.
 
-    Raises `InvalidValueError` for an empty list or two outcomes of one name, `UnknownNameError` for a variable that is not there.
+    Raises `InvalidValueError` for an empty list or two outcomes of one name, `UnknownNameError` for a variable
+    that is not there.
     """
     if isinstance(outcomes, str | Outcome):
         outcomes = [outcomes]

@@ -23,7 +23,7 @@ HOURS_PER_WEEK = 168.0
 PANEL = (3.6, 2.6)  # inches
 
 
-@xr.register_dataset_accessor("pm")
+@xr.register_dataset_accessor("pm")  # type: ignore[no-untyped-call]
 class RunAccessor:
     """`run.pm`: look up variables by short names and plot them.
 

@@ -89,12 +89,25 @@ def findings(text: str) -> list[tuple[str, int, str]]:
     return [(e.getSeverityAsString().lower(), e.getLine(), " ".join(e.getMessage().split())) for e in errors]
 
 
-def promote_locals(document: libsbml.SBMLDocument) -> None:
-    """Turn parameters that are local to a kinetic law into global ones, so that they can be varied."""
+def is_hierarchical(document: libsbml.SBMLDocument) -> bool:
+    """Whether the document has submodels (SBML comp)."""
+    plugin = document.getModel().getPlugin("comp")
+    return plugin is not None and plugin.getNumSubmodels() > 0
+
+
+def has_locals(document: libsbml.SBMLDocument) -> bool:
+    """Whether a kinetic law has parameters of its own."""
+    laws = (r.getKineticLaw() for r in document.getModel().getListOfReactions())
+    return any(law is not None and law.getNumParameters() > 0 for law in laws)
+
+
+def promote_locals(document: libsbml.SBMLDocument) -> str:
+    """Text with the parameters that are local to a kinetic law turned into global ones, so that they can vary."""
     properties = libsbml.ConversionProperties()
     properties.addOption("promoteLocalParameters", True)
     if document.convert(properties) != libsbml.LIBSBML_OPERATION_SUCCESS:
         raise ModelError("libSBML could not promote the local parameters of the model")
+    return str(libsbml.writeSBMLToString(document))
 
 
 def quantities(document: libsbml.SBMLDocument, *, name: str) -> dict[str, Quantity]:

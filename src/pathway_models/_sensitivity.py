@@ -207,7 +207,8 @@ def sample(parameter: Parameter, unit: Array) -> Array:
         values = (low + high) / 2 + (high - low) / (2 * Z95) * z
     else:
         values = low + (high - low) * unit
-    return np.exp(values) if parameter.distribution in ("loguniform", "lognormal") else values
+    logarithmic = parameter.distribution in ("loguniform", "lognormal")
+    return np.asarray(np.exp(values) if logarithmic else values, dtype=np.float64)
 
 
 def _choose(model: Model, wanted: Sequence[str] | Mapping[str, tuple[float, float]] | None) -> tuple[Parameter, ...]:

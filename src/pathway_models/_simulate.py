@@ -132,7 +132,7 @@ class Runner:
         else:
             self.set_state(origin)
 
-    def advance(self, times: Sequence[float], columns: Sequence[str]) -> Array:
+    def advance(self, times: Sequence[float] | Array, columns: Sequence[str]) -> Array:
         """Integrate through increasing `times` (the first is now); values of `columns` there."""
         self.engine.timeCourseSelections = ["time", *columns]
         try:
@@ -267,8 +267,11 @@ def output_times(duration: float, every: float | None) -> Array:
             f"every is {step:g}; allowed is above {duration / MAX_OUTPUT_POINTS:g} and up to the duration {duration:g}"
         )
     count = math.floor(duration / step + 1e-9)
-    grid = np.arange(count + 1) * step
-    return grid if math.isclose(grid[-1], duration) else np.append(grid, duration)
+    grid: Array = np.linspace(0.0, count * step, count + 1)
+    if math.isclose(grid[-1], duration):
+        grid[-1] = duration
+        return grid
+    return np.append(grid, float(duration)).astype(np.float64)
 
 
 def simulate(

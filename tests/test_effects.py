@@ -1,0 +1,658 @@
+"""What each module does when one of its inputs changes, against the observations that it was written for.
+
+Each case has as its id the rows of the evidence tables that it rests on. A sign needs a relative change above MARGIN.
+Sizes are asked for only where a row gives one: within the printed error of the row (carried over to the fold), within
+its printed range, or, for a row without an error, within a quarter of the change. `assumed` marks what no row supports:
+there the test only holds the model to its own description. A row that the model is known to miss, and whose notes say
+so, stands as a strict expected failure: repair the model and the test asks to be moved.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import pytest
+import xarray as xr
+
+import pathway_models as pm
+
+H, E = "healthy", "epilepsy"
+UP, DOWN, SAME, ANY = 1, -1, 0, None
+MARGIN = 1e-3  # smallest relative change that counts as a direction
+UNCHANGED = 1e-6  # largest relative change that counts as none
+REST = 20_000.0  # hours, to the new rest
+EVERYTHING = "every output"
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """A module in a context with inputs held constant, for so many hours."""
+
+    model: str
+    context: str = H
+    levels: tuple[tuple[str, float], ...] = ()
+    hypotheses: tuple[tuple[str, str], ...] = ()
+    hours: float = REST
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    """The direction of an observable in `arm` over `reference`, and its size where that is known."""
+
+    arm: Arm
+    reference: Arm
+    observable: str
+    evidence: str
+    sign: int | None
+    fold: Range | None = None
+    value: Range | None = None
+    change: Range | None = None
+    shortfall: str = ""  # what the notes of the model say, where it misses the row
+
+    @property
+    def id(self) -> str:
+        """Evidence ids, what is done, and what is looked at."""
+        done = ",".join([*(f"{k}={v:g}" for k, v in self.arm.levels), *(a for _, a in self.arm.hypotheses)])
+        hours = "" if self.arm.hours == REST else f"-{self.arm.hours:g}h"
+        what = self.observable.replace(" ", "_")
+        return f"{self.arm.model}:{self.evidence}-{self.arm.context}-{done or 'untreated'}{hours}-{what}"
+
+
+@cache
+def final(arm: Arm) -> dict[str, float]:
+    """All states and outputs at the end of an arm."""
+    model = pm.load(arm.model, context=arm.context)
+    for hypothesis, alternative in arm.hypotheses:
+        model = model.with_hypothesis(hypothesis, alternative)
+    levels = [pm.Level(input=k, value=v) for k, v in arm.levels]
+    run = model.simulate(levels, duration=arm.hours, every=arm.hours)
+    return {str(k): float(v[-1]) for k, v in run.data_vars.items()}
+
+
+def quarter(change: float) -> Range:
+    """A fold of 1 + change give or take a quarter of the change: for a row that prints no error."""
+    return 1 + change - abs(change) / 4, 1 + change + abs(change) / 4
+
+
+def quarter_of(value: float) -> Range:
+    """A value give or take a quarter: for a row that prints no error."""
+    return value * 0.75, value * 1.25
+
+
+def ratio(treated: Range, control: Range) -> Range:
+    """The fold of two means, each as (mean, error), with the errors propagated."""
+    fold = treated[0] / control[0]
+    error = fold * math.hypot(treated[1] / treated[0], control[1] / control[0])
+    return fold - error, fold + error
+
+
+def exactly(value: float) -> dict[str, Range]:
+    """A change that follows from the weights alone, to three decimals."""
+    return {"change": (value - 5e-4, value + 5e-4)}
+
+
+class Table(list[Effect]):
+    """Rows of effects of one module."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__()
+        self.model = model
+
+    def arm(
+        self, context: str = H, hours: float = REST, hypotheses: dict[str, str] | None = None, **levels: float
+    ) -> Arm:
+        """One arm of this module."""
+        chosen = tuple((hypotheses or {}).items())
+        return Arm(model=self.model, context=context, levels=tuple(levels.items()), hypotheses=chosen, hours=hours)
+
+    def add(self, arm: Arm, *rows: tuple, over: Arm | None = None) -> None:
+        """Rows (observable, sign, evidence, {fold, value, change or shortfall}) of one arm.
+
+        Without `over` the reference is the same arm with its inputs at their references.
+        """
+        reference = over or replace(arm, levels=())
+        for observable, sign, evidence, *size in rows:
+            sizes = size[0] if size else {}
+            self.append(
+                Effect(arm=arm, reference=reference, observable=observable, sign=sign, evidence=evidence, **sizes)
+            )
+
+
+def inflammation() -> Table:
+    """nlrp3_il1b."""
+    t = Table("nlrp3_il1b")
+    # Kindled against control amygdala, 109.2 +- 6.0 and 56.8 +- 6.0 pg/mg. The model was set to it: no independent test.
+    tnf = ratio((109.2, 6.0), (56.8, 6.0))
+    t.add(
+        t.arm(E),
+        ("TNF", UP, "r021,r022,r023", {"fold": tnf}),
+        ("NFKB", UP, "r043"),
+        ("NLRP3", UP, "r032,r033,r034,r042"),
+        ("CASP1", UP, "r032,r033,r034,r042"),
+        ("IL1B", UP, "r042,r043"),
+        ("GSDMD", UP, "r041"),
+        ("NMDA_gain", UP, "r017", {"value": (1.0, 1.45)}),
+        ("GABAA_gain", DOWN, "r018", {"value": (0.70, 1.0)}),
+        over=t.arm(H),
+    )
+    t.add(t.arm(H, seizure_drive=1), ("IL1B", UP, "r042"), ("GABAA_gain", SAME, "r019", {"value": (1.0, 1.0)}))
+    # Receptor gains with the inflammation as high as the inputs can drive it: the measured maxima are ceilings.
+    worst = {"seizure_drive": 3, "systemic_priming": 3, "mito_ROS": 4, "antioxidant": 0.2, "autophagy_flux": 0.2}
+    t.add(
+        t.arm(E, **worst),
+        ("NMDA_gain", UP, "r017", {"value": (1.3, 1.45)}),
+        ("GABAA_gain", DOWN, "r018,p036", {"value": (0.70, 0.8)}),
+    )
+    t.add(
+        t.arm(E, BHB=2),
+        ("CASP1", DOWN, "r069,r076"),
+        ("IL1B", DOWN, "r069,r074"),
+        ("TNF", DOWN, "r075,r078"),
+    )
+    t.add(t.arm(E, hypotheses={"bhb_site": "none"}, BHB=2), (EVERYTHING, SAME, "r084"))
+    t.add(
+        t.arm(E, hypotheses={"bhb_site": "priming"}, BHB=2),
+        ("NFKB", DOWN, "r073"),
+        ("IL6", DOWN, "r077,r078"),
+        ("TNF", DOWN, "r077,r078"),
+        ("IL1B", DOWN, "r077"),
+    )
+    t.add(
+        t.arm(E, vagal_drive=0.5),
+        ("NFKB", DOWN, "r090,r094"),
+        ("TNF", DOWN, "r087,r094"),
+        ("IL1B", DOWN, "r087,r094"),
+        ("IL6", DOWN, "r088,r094"),
+        ("IL10", UP, "r089"),
+        ("NLRP3", DOWN, "r100,r101,r102"),
+        ("CASP1", DOWN, "r101,r102"),
+    )
+    # "None" in these rows is no significant change; how small the change was is not printed.
+    t.add(
+        t.arm(E, hypotheses={"ea_pattern": "TNF_only"}, vagal_drive=0.5),
+        ("TNF", DOWN, "r095", {"fold": (0.0, 0.8)}),
+        ("IL1B", ANY, "r096", {"fold": (0.95, 1.05)}),
+        ("IL6", ANY, "r096", {"fold": (0.95, 1.05)}),
+    )
+    t.add(
+        t.arm(E, hypotheses={"ea_pattern": "assembly_only"}, vagal_drive=0.5),
+        ("IL1B", DOWN, "r085", {"fold": (0.0, 0.8)}),
+        ("TNF", ANY, "r086", {"fold": (0.9, 1.1)}),
+    )
+    t.add(
+        t.arm(H, BHB=2),
+        ("CASP1", UP, "r083", {"shortfall": "acute ketones raise caspase-1 in monocytes; no hypothesis gives a rise"}),
+    )
+    t.add(t.arm(E, antioxidant=2), ("ROS", DOWN, "r072"), ("CASP1", DOWN, "r072"), ("IL1B", DOWN, "r072"))
+    t.add(
+        t.arm(E, autophagy_flux=1.5),
+        ("NLRP3", DOWN, "assumed"),
+        ("pro_IL1B", DOWN, "assumed"),
+        ("IL1B", DOWN, "assumed"),
+    )
+    t.add(t.arm(E, mito_ROS=1.5), ("CASP1", UP, "r072"), ("IL1B", UP, "r072"))
+    t.add(t.arm(E, hypotheses={"ros_trigger": "not_needed"}, mito_ROS=1.5), (EVERYTHING, SAME, "p017"))
+    t.add(
+        t.arm(H, systemic_priming=1),
+        ("NFKB", UP, "r094"),
+        ("TNF", UP, "r093,r094"),
+        ("IL1B", UP, "r094"),
+    )
+    t.add(
+        t.arm(E, MCC950=1),
+        ("CASP1", DOWN, "p028", {"value": (0.0, 0.05)}),
+        ("IL1B", DOWN, "r051"),
+    )
+    t.add(
+        t.arm(E, caspase1_inhibitor=9),
+        ("IL1B", DOWN, "r013", {"fold": (0.0, 0.2)}),
+        ("GSDMD", DOWN, "r013"),
+    )
+    t.add(
+        t.arm(E, IL1Ra=9),
+        ("NMDA_gain", DOWN, "p034", {"value": (0.98, 1.02)}),
+        ("GABAA_gain", UP, "p034", {"value": (0.98, 1.02)}),
+        ("IL1B", ANY, "p034", {"value": (3.0, math.inf)}),
+    )
+    return t
+
+
+def autophagy() -> Table:
+    """mtor_autophagy."""
+    t = Table("mtor_autophagy")
+    t.add(
+        t.arm(H, insulin=0.66),
+        ("AKT_activity", DOWN, "MTA_R011"),
+        ("S6K_activity", DOWN, "MTA_R010"),
+        ("BECN1_activity", UP, "MTA_R028"),
+    )
+    t.add(
+        t.arm(E, insulin=0.66),
+        ("LC3II", UP, "MTA_R021"),
+        ("p62_relative", DOWN, "MTA_R022"),
+        ("S6K_activity", DOWN, "MTA_R014"),
+    )
+    t.add(t.arm(H, amino_acids=0.5), ("MTORC1_activity", DOWN, "MTA_P053"), ("LC3II", UP, "MTA_P053"))
+    t.add(
+        t.arm(H, AMPK=1.5),
+        ("ULK1_activity", UP, "MTA_P206"),
+        ("MTORC1_activity", DOWN, "MTA_P091"),
+        ("LC3II", UP, "MTA_P206"),
+    )
+    t.add(t.arm(E, AMPK=1.5), ("autophagy_flux", UP, "MTA_R125"))
+    t.add(t.arm(H, TrkB=1.3), ("AKT_activity", UP, "assumed"))
+    t.add(
+        t.arm(H, seizure_drive=1),
+        ("S6K_activity", UP, "MTA_R004,MTA_R006"),
+        ("AKT_activity", UP, "MTA_R128"),
+        ("LC3II", DOWN, "assumed"),
+        (
+            "LC3II",
+            UP,
+            "MTA_R126",
+            {"shortfall": "kainate raises LC3 and p-mTOR together; by default seizures lower LC3-II"},
+        ),
+    )
+    t.add(
+        t.arm(E, insulin=0.66, AMPK=0.8),
+        ("LC3II", UP, "MTA_R021,MTA_R034", {"shortfall": "less insulin and less p-AMPK on the diet: LC3-II falls"}),
+    )
+    # The one reading under which seizures raise mTORC1 and the markers of autophagy together, as after kainate.
+    t.add(
+        t.arm(E, hypotheses={"ampk_autophagy": "ulk1_only"}, AMPK=1.5),
+        ("MTORC1_activity", UP, "MTA_R126"),
+        ("LC3II", UP, "MTA_R126"),
+        ("BECN1_activity", UP, "MTA_R126"),
+        over=t.arm(H),
+    )
+    t.add(t.arm(H, EA_drive=1), (EVERYTHING, SAME, "assumed,set_point"))
+    t.add(
+        t.arm(E, EA_drive=1),
+        ("AKT_activity", DOWN, "MTA_R049"),
+        ("MTORC1_activity", DOWN, "MTA_R050"),
+        ("ULK1_activity", UP, "MTA_R051"),
+        ("LC3II", UP, "MTA_R052"),
+    )
+    ischaemia = {"insulin": 0.4, "TrkB": 0.5, "AMPK": 1.8}
+    t.add(
+        t.arm(H, **ischaemia, EA_drive=1),
+        ("AKT_activity", UP, "MTA_R069"),
+        ("MTORC1_activity", UP, "MTA_R064"),
+        ("LC3II", DOWN, "MTA_R060"),
+        ("p62_relative", UP, "MTA_R071"),
+        over=t.arm(H, **ischaemia),
+    )
+    t.add(t.arm(H, rapamycin=11.5), ("S6K_activity", DOWN, "MTA_R104"), ("AKT_activity", UP, "MTA_P037,MTA_P038"))
+    for alternative, sign, row in (("none", SAME, "MTA_P037"), ("positive", DOWN, "MTA_P033")):
+        arm = t.arm(H, hypotheses={"mtorc1_irs": alternative}, rapamycin=11.5)
+        t.add(arm, ("AKT_activity", sign, f"hypothesis,{row}"))
+    t.add(t.arm(E, rapamycin=57.5), ("S6K_activity", DOWN, "MTA_R009"))
+    t.add(t.arm(E, decanoic_acid=0.5), ("MTORC1_activity", DOWN, "MTA_R048"))
+    t.add(t.arm(H, BCL2=2), ("BECN1_activity", DOWN, "assumed"), ("LC3II", DOWN, "assumed"))
+    t.add(t.arm(H, lysosome_activity=2), ("LC3II", DOWN, "MTA_R042"), ("autophagy_flux", SAME, "assumed"))
+    return t
+
+
+def mitochondria() -> Table:
+    """ampk_pgc1a."""
+    t = Table("ampk_pgc1a")
+    t.add(t.arm(H, hours=48, BHB=1), ("NAD", UP, "APG-R016"))
+    t.add(
+        t.arm(H, hours=504, BHB=1),
+        ("GSH", UP, "APG-R006", {"fold": quarter(+1.0)}),  # tuned to it
+        ("ROS", DOWN, "APG-R008"),
+        ("PGC1A_mRNA", UP, "APG-R004"),
+        ("mito_functional", UP, "APG-R001"),
+    )
+    t.add(t.arm(E, hours=504, BHB=1), ("ROS", DOWN, "assumed"), ("complex_I", UP, "assumed"))
+    t.add(t.arm(H, hours=48, seizure_drive=1), ("pAMPK", UP, "APG-R018"))
+    t.add(
+        t.arm(H, seizure_drive=1, AMP_ATP=1.3),
+        ("complex_I", DOWN, "APG-R049", {"fold": quarter(-0.6)}),  # tuned to it
+        ("ROS", UP, "APG-R050,APG-R052,APG-R054"),
+        ("GSH", DOWN, "APG-R055"),
+    )
+    t.add(
+        t.arm(H, hours=48, AMP_ATP=1.3),
+        ("pAMPK", UP, "APG-R083,APG-R086"),
+        ("GLUT_surface", UP, "APG-R100,APG-R103"),
+    )
+    early = "AICAR acts at once in the model: no uptake, no conversion to ZMP"
+    t.add(t.arm(H, hours=1, AICAR=1), ("pAMPK", UP, "APG-R107", {"fold": quarter(+0.76), "shortfall": early}))
+    t.add(
+        t.arm(H, hours=2, AICAR=1),
+        ("NAD", UP, "APG-R119", {"fold": quarter(+0.26), "shortfall": early}),
+        ("PGC1A_acetylation", DOWN, "APG-R123", {"fold": quarter(0.943 - 1), "shortfall": early}),
+    )
+    t.add(
+        t.arm(H, hours=4, AICAR=1),
+        ("pAMPK", UP, "APG-R108", {"fold": quarter(+1.59)}),
+        ("NAD", UP, "APG-R120", {"fold": quarter(+0.81)}),
+        ("PGC1A_acetylation", DOWN, "APG-R124", {"fold": quarter(0.79 - 1), "shortfall": early}),
+    )
+    t.add(t.arm(H, hours=8, AICAR=1), ("PGC1A_acetylation", DOWN, "APG-R125", {"fold": quarter(0.225 - 1)}))
+    t.add(t.arm(H, hours=16, AICAR=1), ("pAMPK", UP, "APG-R109", {"fold": quarter(+1.26)}))
+    t.add(
+        t.arm(H, hours=12, AICAR=1),
+        ("NAD", UP, "APG-R122", {"fold": quarter(+1.06)}),
+        ("PGC1A_acetylation", DOWN, "APG-R126", {"fold": quarter(0.194 - 1)}),
+    )
+    t.add(t.arm(H, hours=24, AICAR=1), ("pAMPK", UP, "APG-R110", {"fold": quarter(+1.78)}))
+    t.add(
+        t.arm(E, hours=168, EA_drive=1),
+        ("pAMPK", UP, "APG-R065"),
+        ("TFAM", UP, "APG-R064"),
+        ("PGC1A", UP, "APG-R064"),
+        ("complex_I", UP, "APG-R061"),
+        ("PGC1A_acetylation", DOWN, "APG-R072"),
+    )
+    t.add(t.arm(E, hours=504, IL1B=5), ("ROS", UP, "assumed"), ("GSH", DOWN, "assumed"))
+    t.add(t.arm(E, hours=504, MTORC1=0.5), ("mito_damaged", DOWN, "mtor_autophagy:MTA_P206"))
+    for alternative, sign, row in (("none", SAME, "assumed"), ("lowers", DOWN, "APG-R019"), ("raises", UP, "APG-R046")):
+        t.add(t.arm(H, hours=48, hypotheses={"kd_ampk": alternative}, BHB=1), ("pAMPK", sign, f"hypothesis,{row}"))
+    t.add(
+        t.arm(E, hours=168, hypotheses={"ea_ampk": "lowers"}, EA_drive=1),
+        ("pAMPK", DOWN, "hypothesis,APG-R073"),
+        ("PGC1A_acetylation", DOWN, "hypothesis,APG-R072"),
+    )
+    return t
+
+
+def inhibition() -> Table:
+    """gaba_gad67."""
+    t = Table("gaba_gad67")
+    t.add(
+        t.arm(H, BHB=0.5),
+        ("ASP_relative", DOWN, "ket_yud_asp"),
+        ("KCC2", UP, "kd_kcc2"),
+        ("GAD67_mRNA", UP, "kd_qiao_gad1"),
+    )
+    t.add(t.arm(H, AcAc=0.3), ("release_E", DOWN, "acac_glurel"), ("GLU", DOWN, "acac_glurel"))
+    t.add(t.arm(H, CMRglc=0.8), (EVERYTHING, SAME, "kd_zhang_gaba"))
+    t.add(
+        t.arm(H, hypotheses={"energy_drive": "glucose"}, CMRglc=0.8),
+        ("GABA", DOWN, "ke_kash_gaba"),
+        ("GLU_total", DOWN, "ke_kash_glu"),
+    )
+    short = "even with glucose use 0.7 GABA falls by 22 and glutamate by 11 percent"
+    t.add(
+        t.arm(H, hypotheses={"energy_drive": "glucose"}, CMRglc=0.7),
+        ("GABA", DOWN, "ke_kash_gaba", {"fold": quarter(-0.34), "shortfall": short}),
+        ("GLU_total", DOWN, "ke_kash_glu", {"fold": quarter(-0.175), "shortfall": short}),
+    )
+    t.add(
+        t.arm(H, BHB=0.5, AcAc=0.1),
+        ("GABA_GLU", UP, "kd_qiao_ratio,kd_olson_ratio", {"shortfall": "the VGLUT brake lets glutamate pile up"}),
+    )
+    t.add(t.arm(H, hypotheses={"vglut": "none"}, BHB=0.5, AcAc=0.1), ("GABA_GLU", UP, "hypothesis,kd_qiao_ratio"))
+    t.add(t.arm(E, IL1B=12), ("GABAA", DOWN, "nlrp3_il1b:r018", {"fold": (0.70, 0.80)}))
+    t.add(t.arm(H, IL1B=12), ("GABAA", SAME, "nlrp3_il1b:r019"))
+    t.add(t.arm(H, MTORC1=3), ("GABAA", DOWN, "assumed"), ("KCC2", DOWN, "assumed"))
+    t.add(
+        t.arm(E, EA_drive=1),
+        ("GAD67_mRNA", UP, "ea_guo_gad67gcl"),
+        ("GABA", UP, "assumed"),
+        ("GLU", DOWN, "ma_glu_d1"),
+        ("GABA_extracellular", UP, "ea_ptz_gaba"),
+        ("GLU", SAME, "ea_ptz_glu", {"shortfall": "glutamate did not change in these rats; here it falls to 0.75"}),
+    )
+    t.add(t.arm(E, hypotheses={"ea_gad1": "none"}, EA_drive=1), ("GAD67_mRNA", SAME, "ea_guo_gad67hil"))
+    t.add(
+        t.arm(H, seizure_drive=1),
+        ("KCC2", DOWN, "kd_kcc2_kindl"),
+        ("GABAA", DOWN, "dis_delta"),
+        ("inhibition", DOWN, "assumed"),
+        ("GABA_extracellular", UP, "dis_ka_gaba"),
+    )
+    # Rat cortex one day after vigabatrin: -60 percent; the feedback was proposed with this row in view.
+    t.add(
+        t.arm(H, hours=24, vigabatrin=5),
+        ("GAD67", DOWN, "vgb_rat_gad67", {"fold": quarter(-0.6)}),
+        ("GABA", UP, "vcyc_vs_gaba"),
+    )
+    # One dose in patients: 1.34 +- 0.13 after 2 h, 0.95 +- 0.07 before.
+    mrs = {"fold": ratio((1.34, 0.13), (0.95, 0.07)), "shortfall": "too slow in the first hours"}
+    t.add(t.arm(E, hours=2, vigabatrin=1), ("GABA", UP, "vgb_single_0,vgb_single_0p083", mrs))
+    return t
+
+
+def energy() -> Table:
+    """ketone_katp."""
+    t = Table("ketone_katp")
+    diet = {"carb_restriction": 0.92, "fat_ratio": 4}
+    # PCr/ATP of patients 0.69 +- 0.08 on the diet, 0.61 +- 0.08 before, in the same 7: the spread between patients says
+    # nothing of the error of the change. The model was set to the means: no independent test.
+    reserve = {"fold": quarter(0.69 / 0.61 - 1)}
+    t.add(
+        t.arm(H, hours=500, **diet),
+        ("BHB_plasma", UP, "KK_P004", {"value": (1.1, 4.9)}),
+        ("glucose_plasma", DOWN, "KK_R019", {"fold": quarter(-0.24)}),
+        ("CMRglc", DOWN, "KK_R021,KK_R028", {"fold": (0.70, 0.80)}),
+        ("PCr_ATP", UP, "KK_R033,KK_R035", reserve),
+        ("KATP_conductance", UP, "KK_R044"),
+        ("NAD_NADH", UP, "KK_R039,KK_R040"),
+        ("AMP_ATP", DOWN, "assumed"),
+        ("MCT1", UP, "KK_R031"),
+    )
+    t.add(t.arm(E, hours=500, **diet), ("PCr_ATP", UP, "KK_R033", reserve))
+    for alternative, sign, row in (
+        ("submembrane", UP, "KK_R044"),
+        ("direct", UP, "KK_R044"),
+        ("bulk", DOWN, "KK_P097"),
+    ):
+        arm = t.arm(H, hours=500, hypotheses={"katp_opening": alternative}, **diet)
+        t.add(arm, ("KATP_conductance", sign, f"hypothesis,{row}"))
+    for alternative, sign, row in (("unchanged", SAME, "assumed"), ("down", DOWN, "KK_R042")):
+        arm = t.arm(H, hours=500, hypotheses={"redox": alternative}, **diet)
+        t.add(arm, ("NAD_NADH", sign, f"hypothesis,{row}"))
+    late = "33-fold at 4 days, from a fed rest of 0.1 mM"
+    steep = {"carb_restriction": 0.93, "fat_ratio": 4.5}
+    t.add(t.arm(H, hours=96, **steep), ("BHB_plasma", UP, "KK_R018", {"fold": quarter(+7.0), "shortfall": late}))
+    mild = {"carb_restriction": 0.5, "fat_ratio": 1}
+    t.add(t.arm(H, hours=500, **mild), ("BHB_plasma", UP, "assumed"))
+    t.add(
+        t.arm(H, hours=500, **mild),
+        ("BHB_plasma", DOWN, "assumed", {"fold": (0.0, 1 / 3)}),
+        over=t.arm(H, hours=500, **diet),
+    )
+    t.add(t.arm(H, hours=500, carb_restriction=0.92), ("BHB_plasma", UP, "assumed"), ("insulin", DOWN, "assumed"))
+    t.add(t.arm(H, hours=500, fat_ratio=4), ("FFA", UP, "assumed"), ("BHB_plasma", UP, "assumed"))
+    fast = "early fasting is too fast: 0.7 mM at 12 h, 2.5 mM at 2 days"
+    t.add(t.arm(H, hours=12, fasting=1), ("BHB_plasma", UP, "KK_P003", {"value": (0.1, 0.3), "shortfall": fast}))
+    t.add(t.arm(H, hours=48, fasting=1), ("BHB_plasma", UP, "KK_P007", {"value": quarter_of(1.7), "shortfall": fast}))
+    t.add(
+        t.arm(H, hours=72, fasting=1),
+        ("BHB_plasma", UP, "KK_P008", {"value": quarter_of(3.0)}),
+        ("BHB_brain", UP, "KK_R007", {"value": (0.82, 1.14)}),
+        ("lactate_brain", UP, "KK_R009", {"value": (1.25, 1.69)}),
+    )
+    t.add(
+        t.arm(H, hours=84, fasting=1),
+        ("CMRglc", DOWN, "KK_R023", {"fold": quarter(-0.24)}),
+    )
+    t.add(
+        t.arm(H, hours=500, mito_capacity=0.4),
+        ("ATP_relative", ANY, "ampk_pgc1a:APG-R051", {"value": (0.95, 1.0)}),
+        ("PCr_ATP", DOWN, "assumed"),
+        ("lactate_brain", UP, "assumed"),
+    )
+    t.add(t.arm(H, hours=500, mito_capacity=2), ("PCr_ATP", UP, "KK_R037"))
+    poor = {"glucose_transport": 0.5}
+    t.add(
+        t.arm(H, hours=500, **poor),
+        ("CMRglc", DOWN, "assumed"),
+        ("ATP_relative", DOWN, "assumed"),
+        ("PCr_ATP", DOWN, "assumed"),
+    )
+    t.add(
+        t.arm(H, hours=500, **poor, **diet),
+        ("ATP_relative", UP, "assumed"),
+        ("PCr_ATP", UP, "assumed"),
+        over=t.arm(H, hours=500, **poor),
+    )
+    t.add(
+        t.arm(H, hours=500, seizure_drive=1),
+        ("PCr_ATP", DOWN, "KK_R043"),
+        ("AMP_ATP", UP, "assumed"),
+        ("CMRglc", UP, "assumed"),
+        ("ATP_relative", DOWN, "assumed", {"value": (0.97, 1.0)}),
+    )
+    return t
+
+
+def readout() -> Table:
+    """excitability: weights are priors, so sizes hold the model to its description; it has no states."""
+    t = Table("excitability")
+    inputs = (("GABA", -0.347), ("GLU", 0.347), ("KATP", -0.104), ("ATP", -0.069), ("ROS", 0.055), ("IL1B", 0.069))
+    for name, change in inputs:
+        sign = UP if change > 0 else DOWN
+        t.add(
+            t.arm(E, hours=1, **{name: 2}),
+            ("excitability_index", sign, "assumed,weights", exactly(change)),
+            ("seizure_rate", sign, "assumed,weights"),
+        )
+    arm = t.arm(E, hours=1, hypotheses={"il1b_sign": "anticonvulsive"}, IL1B=2)
+    t.add(arm, ("excitability_index", DOWN, "hypothesis,nlrp3_il1b:r055,nlrp3_il1b:r056", exactly(-0.069)))
+    t.add(t.arm(E, hours=1, EA_proconvulsant=0.1), ("excitability_index", UP, "clinical:C092", exactly(0.1)))
+    # A relative index of -0.161 (two logarithms of GABA over the weight 0.5) is the diet in naive animals:
+    # i.v. PTZ threshold 15 to 20 percent up, 6 Hz current 50.6 (46.3-55.3) against 15.0 (14.0-16.1) mA.
+    t.add(
+        t.arm(E, hours=1, GABA=math.exp(2 * 0.161)),
+        ("threshold_PTZ", UP, "clinical:C099", {"fold": (1.15, 1.20)}),
+        ("threshold_6Hz", UP, "clinical:C100", {"fold": ratio((50.6, 4.5), (15.0, 1.05))}),
+        ("E_relative", DOWN, "clinical:C099", exactly(-0.161)),
+    )
+    return t
+
+
+EFFECTS = [*inflammation(), *autophagy(), *mitochondria(), *inhibition(), *energy(), *readout()]
+
+
+def observed(effect: Effect) -> Iterator[tuple[str, float, float]]:
+    """(name, with, without) of what the effect looks at."""
+    treated, reference = final(effect.arm), final(effect.reference)
+    names = treated if effect.observable == EVERYTHING else [effect.observable]
+    return ((name, treated[name], reference[name]) for name in names)
+
+
+def case(effect: Effect) -> Any:
+    """The effect as a parameter of a test, expected to fail where the notes of the model say that it does."""
+    marks = [pytest.mark.xfail(strict=True, raises=AssertionError, reason=effect.shortfall)] if effect.shortfall else []
+    return pytest.param(effect, id=effect.id, marks=marks)
+
+
+@pytest.mark.parametrize("effect", [case(e) for e in EFFECTS])
+def test_effect(effect: Effect) -> None:
+    for name, treated, reference in observed(effect):
+        scale = abs(reference) or 1.0
+        change = (treated - reference) / scale
+        if effect.sign == SAME:
+            assert abs(change) < UNCHANGED, f"{name}: {reference:g} -> {treated:g}"
+        elif effect.sign is not ANY:
+            assert effect.sign * change > MARGIN, f"{name}: {reference:g} -> {treated:g}"
+        for size, seen in (
+            (effect.fold, treated / scale),
+            (effect.value, treated),
+            (effect.change, treated - reference),
+        ):
+            if size is not None:
+                assert size[0] <= seen <= size[1], f"{name}: {seen:g}, expected {size[0]:g} to {size[1]:g}"
+
+
+# ---- courses: what an arm with constant inputs cannot show -------------------------------------------------------------
+
+DRIVES = ("vagal_drive", "EA_AMPK", "EA_GAD67", "EA_AKT")
+WEEK = 168.0
+COURSE = pm.Electroacupuncture(sessions_per_week=5, weeks=8)
+
+
+def needles(treatment: pm.Treatment, *, weeks: float, every: float = 1.0, **hypotheses: str) -> xr.Dataset:
+    """A run of the stimulus module."""
+    model = pm.load("acupuncture")
+    for hypothesis, alternative in hypotheses.items():
+        model = model.with_hypothesis(hypothesis, alternative)
+    return model.simulate([treatment], weeks=weeks, every=every)
+
+
+def window(run: xr.Dataset, name: str, start: float, stop: float) -> float:
+    """Mean of a variable over weeks `start` to `stop`."""
+    return float(run[name].sel(time=slice(start * WEEK, stop * WEEK)).mean())
+
+
+@pytest.fixture(scope="module")
+def course() -> xr.Dataset:
+    return needles(COURSE, weeks=8)
+
+
+@pytest.fixture(scope="module")
+def one_session() -> xr.Dataset:
+    return needles(pm.Dose(input="session", amount=1.0, times=(0.0,)), weeks=2 / 7, every=0.05)
+
+
+@pytest.mark.parametrize("drive", DRIVES)
+def test_a_course_of_needles_drives_its_targets(course: xr.Dataset, drive: str) -> None:
+    assert window(course, drive, 7, 8) > 0.01
+    assert float(course["EA_proconvulsant"].max()) == 0.0
+
+
+def test_one_session_acts_after_an_hour_or_two(one_session: xr.Dataset) -> None:
+    """clinical:C091, clinical:P090: nothing in the first hour, an effect from 1 to 1.5 h after the session."""
+    trace = one_session["fast_trace"]
+    peak = float(trace.max())
+    assert 2.0 <= float(trace.time[trace.argmax()]) <= 6.0
+    assert float(trace.sel(time=0.5, method="nearest")) < 0.25 * peak
+    assert float(trace.sel(time=1.5, method="nearest")) > 0.5 * peak
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="the lag is smooth: half of the peak is there after 1 h")
+def test_one_session_does_nothing_in_the_first_hour(one_session: xr.Dataset) -> None:
+    """clinical:C091."""
+    trace = one_session["fast_trace"]
+    assert float(trace.sel(time=1.0, method="nearest")) < 0.25 * float(trace.max())
+
+
+def test_stimulation_builds_up_over_two_to_four_months() -> None:
+    """clinical:C087 to C089: -32, -54 and -54 percent seizures in weeks 0-8, 8-16 and 16-24."""
+    run = needles(pm.Electroacupuncture(sessions_per_week=5, weeks=24), weeks=24)
+    first, second, third = (window(run, "plastic_trace", w, w + 8) for w in (0, 8, 16))
+    assert first < 0.8 * second
+    assert third == pytest.approx(second, rel=0.1)
+
+
+def test_traces_are_scaled_to_five_evenly_spaced_sessions_per_week() -> None:
+    times = tuple(i * WEEK / 5 for i in range(5 * 60))
+    run = needles(pm.Dose(input="session", amount=1.0, times=times), weeks=60)
+    for name in ("fast_trace", "plastic_trace"):
+        assert window(run, name, 58, 60) == pytest.approx(1.0, rel=0.01)
+
+
+def test_no_efficacy_is_exactly_no_drive() -> None:
+    """clinical:C079 to C083: needles did not differ from sham or from the drug alone."""
+    run = needles(COURSE, weeks=8, efficacy="null")
+    for name in (*DRIVES, "EA_proconvulsant"):
+        assert float(abs(run[name]).max()) == 0.0
+
+
+def test_high_frequency_harms_and_does_not_help() -> None:
+    """clinical:C092: 100 Hz prolongs epileptiform activity."""
+    run = needles(COURSE, weeks=8, frequency="high_100Hz")
+    for name in DRIVES:
+        assert float(abs(run[name]).max()) == 0.0
+    assert float(run["EA_proconvulsant"].max()) > 0.01
+
+
+def test_a_ketone_ester_peaks_within_two_hours() -> None:
+    """ketone_katp:KK_R013, KK_P015: 714 mg/kg give 3.30 mM BHB at 1 to 2 h, in fasted adults."""
+    dose = pm.Dose(input="ketone_ester", amount=8.10, times=(0.0,))
+    run = pm.load("ketone_katp", context=H).simulate([dose], duration=24, every=0.05)
+    ketones, acids = run["BHB_plasma"], run["FFA"]
+    low, high = quarter_of(3.30)
+    assert low < float(ketones.max()) < high
+    assert 1.0 <= float(ketones.time[ketones.argmax()]) <= 2.0
+    assert float(acids.min()) < (1 - MARGIN) * float(acids[0])
