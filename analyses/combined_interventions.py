@@ -16,13 +16,10 @@ matplotlib.use("Agg")
 
 RESULTS = Path("results")
 PANELS = (
-    *("BHB", "ketone_katp.PCr_ATP", "KATP"),
-    *("AMPK", "ampk_pgc1a.OXPHOS", "ROS"),
-    *("gaba_gad67.GAD67", "gaba_gad67.inhibition", "GLU"),
-    *("nlrp3_il1b.NLRP3", "IL1B", "nlrp3_il1b.TNF"),
-    *("MTORC1", "mtor_autophagy.autophagy_flux", "mtor_autophagy.p62_relative"),
-    *("acupuncture.plastic_trace", "excitability.excitability_index", "seizure_rate"),
-)
+    *("BHB", "KATP", "ampk_pgc1a.OXPHOS"),
+    *("gaba_gad67.inhibition", "GLU", "IL1B"),
+    *("mtor_autophagy.autophagy_flux", "acupuncture.plastic_trace", "seizure_rate"),
+)  # one panel per pathway, two for ketones and for transmitters, then the stimulus and the read-out
 OUTCOMES = ("seizure_rate", "BHB", "KATP", "AMPK", "ROS", "gaba_gad67.inhibition", "GLU", "IL1B", "MTORC1")
 EFFICACIES = ("weak", "vns_like", "null")
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from ._sensitivity import SobolResult
 
-ARM_COLOURS = ("#7f7f7f", "#D55E00", "#0072B2", "#009E73")
+# colour, width, dashes of none, a, b, both: wider lines lie below, so that equal courses stay visible
+ARMS = (("#9a9a9a", 3.2, "-"), ("#D55E00", 2.0, "-"), ("#0072B2", 1.4, "-"), ("#000000", 1.2, (0, (4, 2))))
 FIRST, TOTAL = "#56B4E9", "#0072B2"
 HOURS_PER_WEEK = 168.0
 PANEL = (3.6, 2.6)  # inches
@@ -90,8 +91,8 @@ def _draw_course(axis: Axes, course: xr.DataArray) -> None:
     if "arm" in course.dims:
         for i, arm in enumerate(course["arm"].values):
             text = "both" if i == 3 else str(arm).replace("_", " ")
-            colour = ARM_COLOURS[i % len(ARM_COLOURS)]
-            axis.plot(time, course.isel(arm=i).values, color=colour, lw=1.4, label=text, alpha=0.9)
+            colour, width, dashes = ARMS[i % len(ARMS)]
+            axis.plot(time, course.isel(arm=i).values, color=colour, lw=width, ls=dashes, label=text)
     else:
         axis.plot(time, course.values, color=TOTAL, lw=1.4)
     unit = course.attrs.get("units", "")
