@@ -28,6 +28,11 @@ EVIDENCE = re.compile(r"(\w+):([\w-]+)")
 REST_TOLERANCE = 1e-6  # of the scale of a state
 REST_HOURS = 10_000.0
 DRAWS = 20
+PUSH = 0.01  # of the scale of a state; the pool of energy-rich phosphate is full at 1.03
+
+# The scope groups the tests of one module, so that it is compiled once.
+each_module = pytest.mark.parametrize("name", NAMES, scope="module")
+each_pathway = pytest.mark.parametrize("name", PATHWAYS, scope="module")
 
 
 def folder(name: str) -> Path:
@@ -79,12 +84,12 @@ def assert_sound(run: xr.Dataset, model: pm.Model) -> None:
 # ---- files ----
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_module
 def test_sbml_is_what_the_antimony_gives(name: str) -> None:
     assert _sbml.read_text(folder(name) / "model.xml") == _build.module_sbml(folder(name)), "run `make sbml`"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_module
 def test_libsbml_finds_nothing_units_included(name: str) -> None:
     assert _sbml.findings(_library.module(name).sbml) == []
 
@@ -106,7 +111,7 @@ def test_coupled_sbml_is_current(name: str) -> None:
     assert _sbml.findings(flat) == []
 
 
-@pytest.mark.parametrize("name", PATHWAYS)
+@each_pathway
 def test_a_pathway_has_8_to_16_states(name: str) -> None:
     assert 8 <= len(pm.load(name).states) <= 16
 
@@ -132,7 +137,7 @@ def write_table(path: Path, lines: list[str]) -> None:
     (path / "parameters.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_module
 def test_every_constant_has_one_row_and_every_row_a_constant(name: str) -> None:
     m = pm.load(name)
     constants = [k for k, q in m.quantities.items() if q.constant and q.kind == "parameter"]
@@ -141,7 +146,7 @@ def test_every_constant_has_one_row_and_every_row_a_constant(name: str) -> None:
     assert ids == [line.split("\t")[0] for line in table(folder(name))[1:]]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_module
 def test_a_missing_row_is_an_error(name: str, tmp_path: Path) -> None:
     path = copied(name, tmp_path)
     header, first, *rest = table(path)
@@ -150,7 +155,7 @@ def test_a_missing_row_is_an_error(name: str, tmp_path: Path) -> None:
         read_module(path)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_module
 def test_a_row_without_a_constant_is_an_error(name: str, tmp_path: Path) -> None:
     path = copied(name, tmp_path)
     header, first, *rest = table(path)
@@ -179,7 +184,7 @@ def test_an_unknown_law_or_kind_is_an_error(column: str, word: str, tmp_path: Pa
         read_module(path)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_module
 def test_ranges_hold_their_values(name: str) -> None:
     for p in _library.module(name).parameters:
         assert p.distribution in LAWS, p.id
@@ -194,7 +199,7 @@ def test_ranges_hold_their_values(name: str) -> None:
         assert p.low > 0 or not p.distribution.startswith("log"), p.id
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_module
 def test_rows_say_where_they_come_from(name: str) -> None:
     for p in _library.module(name).parameters:
         assert p.kind in KINDS, p.id
@@ -208,13 +213,13 @@ def test_rows_say_where_they_come_from(name: str) -> None:
             assert p.note, f"{p.id} is {p.kind} and has no note"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_module
 def test_every_row_has_seven_cells(name: str) -> None:
     rows = csv.reader(table(folder(name)), delimiter="\t", quoting=csv.QUOTE_NONE)
     assert {len(row) for row in rows} == {7}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_module
 def test_ports_and_overlay_fit_the_model(name: str) -> None:
     m = _library.module(name)
     for port in m.inputs:
@@ -228,7 +233,7 @@ def test_ports_and_overlay_fit_the_model(name: str) -> None:
         assert "source" not in entry or EVIDENCE.fullmatch(entry["source"]), key
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_module
 def test_every_free_parameter_is_an_input(name: str) -> None:
     """What is neither constant nor computed can only be set from outside, so a treatment or a wire must reach it."""
     m = pm.load(name)
@@ -239,7 +244,7 @@ def test_every_free_parameter_is_an_input(name: str) -> None:
 # ---- hypotheses ----
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_module
 def test_hypotheses_are_well_formed(name: str) -> None:
     m = _library.module(name)
     values = {p.id: p.value for p in m.parameters}
@@ -253,7 +258,7 @@ def test_hypotheses_are_well_formed(name: str) -> None:
         assert dict(h.alternatives[h.default].settings) == {k: values[k] for k in settings[0]}, h.id
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_module
 def test_hypotheses_name_their_evidence(name: str) -> None:
     for h in _library.module(name).hypotheses:
         for key, a in h.alternatives.items():
@@ -286,16 +291,27 @@ def test_every_alternative_runs_and_rests(name: str, hypothesis: str, alternativ
 # ---- rest ----
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_module
 def test_health_rests_at_the_published_state(name: str) -> None:
     assert_rests(pm.load(name, context="healthy"))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_module
 def test_health_rests_for_every_draw_of_the_parameters(name: str) -> None:
     model = pm.load(name, context="healthy")
     for number, draw in enumerate(draws(_library.module(name))):
         assert_rests(model.with_parameters(draw), f"draw {number}")
+
+
+@each_module
+def test_health_is_returned_to_after_a_push(name: str) -> None:
+    """The rest attracts: one percent more of every state at once is forgotten, whatever is drawn."""
+    model = pm.load(name, context="healthy")
+    push = [pm.Dose(input=k, amount=PUSH * scale(model, k), times=(0.0,)) for k in model.states]
+    for number, chosen in enumerate((model, *(model.with_parameters(d) for d in draws(_library.module(name))))):
+        run = chosen.simulate(push, duration=2 * REST_HOURS, every=2 * REST_HOURS, start="file")
+        left = {k: float(abs(run[k][-1] - model.quantities[k].value)) / scale(model, k) for k in model.states}
+        assert {k: v for k, v in left.items() if not v < 10 * REST_TOLERANCE} == {}, f"draw {number}"
 
 
 def draws(m: Module) -> list[dict[str, float]]:
@@ -306,7 +322,7 @@ def draws(m: Module) -> list[dict[str, float]]:
     return [{p.id: float(column[i]) for p, column in zip(uncertain, columns, strict=True)} for i in range(DRAWS)]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each_module
 def test_health_is_the_reference_of_the_outputs(name: str) -> None:
     """Whatever is called relative to health is 1 there, whatever is drawn (0 where the title says so)."""
     model = pm.load(name, context="healthy")
@@ -330,7 +346,7 @@ def test_enough_outputs_promise_a_reference() -> None:
     assert sum(reference(p.id, p.title) is not None for p in ports) >= 40
 
 
-@pytest.mark.parametrize("name", PATHWAYS)
+@each_pathway
 def test_epilepsy_is_another_rest(name: str) -> None:
     """The context does something: at least one state rests elsewhere than in health."""
     model = pm.load(name, context="epilepsy")
@@ -354,7 +370,7 @@ def test_inputs_may_stay_at_their_ends(name: str, port: str, end: str) -> None:
 
 
 @pytest.mark.parametrize("end", ["low", "high"])
-@pytest.mark.parametrize("name", NAMES)
+@each_module
 def test_all_inputs_may_stay_at_their_ends_together(name: str, end: str) -> None:
     model = epileptic(name)
     ports = [p for p in model.inputs_ if p.role == "level"]

@@ -242,9 +242,9 @@ class Model:
         >>> round(pm.load("nlrp3_il1b", context="healthy").steady_state()["IL1B"], 6)
         1.0
         """
-        from ._simulate import steady_state
+        from ._simulate import at_rest
 
-        return steady_state(self)
+        return at_rest(self, self.states)
 
     def simulate(
         self,
@@ -261,8 +261,16 @@ class Model:
         return simulate(self, treatments, weeks=weeks, duration=duration, every=every, start=start)
 
     def to_sbml(self) -> str:
-        """SBML text with the settings in use (context, hypotheses, parameters) written into it."""
-        return _sbml.with_values(self.sbml, self.settings)
+        """SBML text with what is in use written into it, so that other simulators start where ours does.
+
+        That is context, hypotheses, parameters, anchors, and the states at rest. For a file from elsewhere it is the
+        changed parameters. Raises `SimulationError` if there is no steady state.
+        """
+        if not self.settings or self.context is None:
+            return _sbml.with_values(self.sbml, self.settings)
+        from ._simulate import at_rest
+
+        return _sbml.with_values(self.sbml, {**self.settings, **at_rest(self, (*self.states, *self.anchors))})
 
     def to_antimony(self) -> str:
         """Antimony text of the same model, for reading."""

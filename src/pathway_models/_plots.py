@@ -106,7 +106,7 @@ def _unit_label(unit: str) -> str:
     return {"dimensionless": "relative (no unit)", "": "value (unit not declared)"}.get(unit, unit)
 
 
-def _wrapped(text: str, width: int = 46) -> str:
+def _wrapped(text: str, width: int = 50) -> str:
     import textwrap
 
     return "\n".join(textwrap.wrap(text, width)[:2])
@@ -154,6 +154,7 @@ def _draw_indices(axis: Axes, result: SobolResult, k: int, rows: int) -> None:
         axis.errorbar(value, y + shift, xerr=error, fmt="none", ecolor="#333333", elinewidth=0.9, capsize=1.5)
     axis.set_yticks(y, [result.factors[i].replace("__", ": ") for i in order], fontsize=8)
     axis.set_xlabel("share of the variance, 95 % interval", fontsize=8)
-    axis.set_xlim(left=min(0.0, float(np.nanmin(indices.S1_low[order, k], initial=0.0))))
+    lowest = min(0.0, float(np.nanmin(indices.S1_low[order, k], initial=0.0)))
+    axis.set_xlim(left=1.1 * lowest)
     axis.axvline(0, color="#333333", lw=0.6)
     _tidy(axis)

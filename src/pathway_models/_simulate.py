@@ -253,10 +253,10 @@ def _rest(sbml: str, settings: tuple[tuple[str, float], ...], scales: tuple[floa
     return tuple(engine.settle(np.array(scales)))
 
 
-def steady_state(model: Model) -> dict[str, float]:
-    """Values of all states of `model` at rest, in the units of the model."""
-    job = make_job(model, (), duration=1.0, times=np.zeros(1), columns=model.states, start="steady")
-    return dict(zip(model.states, map(float, run_job(job, {}).before), strict=True))
+def at_rest(model: Model, names: Sequence[str]) -> dict[str, float]:
+    """Values of the named variables of `model` at rest without treatment, in the units of the model."""
+    job = make_job(model, (), duration=1.0, times=np.zeros(1), columns=names, start="steady")
+    return dict(zip(names, map(float, run_job(job, {}).before), strict=True))
 
 
 def output_times(duration: float, every: float | None) -> Array:

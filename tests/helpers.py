@@ -1,0 +1,69 @@
+"""Tiny models for the tests, written in Antimony."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import antimony
+import numpy as np
+import xarray as xr
+
+from pathway_models import _sbml
+from pathway_models._model import Model, from_sbml
+from pathway_models._module import Module, Parameter, Port
+
+UNITS = (
+    "unit time_unit = 3600 second; unit substance = 1e-3 mole; unit extent = 1e-3 mole; unit volume = litre; "
+    "unit mM = 1e-3 mole/litre; "
+)
+
+
+def sbml(body: str, *, name: str = "tiny") -> str:
+    """SBML text of the body of an Antimony model."""
+    antimony.clearPreviousLoads()
+    if antimony.loadAntimonyString(f"model {name}()\n{body}\nend") < 0:
+        raise ValueError(antimony.getLastError())
+    return str(antimony.getSBMLString(name))
+
+
+def tiny(body: str, *, name: str = "tiny") -> Model:
+    """A model as `load` gives it for somebody's SBML file."""
+    return from_sbml(sbml(body, name=name), name=name)
+
+
+def tiny_module(
+    name: str, body: str, *, inputs: Sequence[str] = (), outputs: Sequence[str] = (), units: str = UNITS
+) -> Module:
+    """A module with ports, ready to be coupled; ranges of inputs are 0 to 100."""
+    text = sbml(f"{units}\ncompartment brain = 1 litre\n{body}", name=name)
+    found = _sbml.quantities(_sbml.parse(text, name=name), name=name)
+
+    def port(key: str, role: str) -> Port:
+        q = found[key]
+        return Port(id=key, title=key, unit=q.unit, role=role, reference=q.value, low=0.0, high=100.0, module=name)
+
+    return Module(
+        name=name,
+        title=name,
+        summary="",
+        notes="",
+        sbml=text,
+        parameters=tuple(
+            Parameter(id=k, value=q.value, unit=q.unit, kind="assumed", module=name)
+            for k, q in found.items()
+            if q.kind == "parameter" and q.constant
+        ),
+        inputs=tuple(port(k, "level") for k in inputs),
+        outputs=tuple(port(k, "output") for k in outputs),
+        hypotheses=(),
+    )
+
+
+def worst(a: xr.Dataset, b: xr.Dataset, prefix: str = "") -> tuple[float, str]:
+    """Largest difference of two runs over the variables of `a` (`prefix` + name in `b`), relative to their scale."""
+    found = []
+    for name in map(str, a.data_vars):
+        x, y = a[name].values, b[prefix + name].values
+        scale = float(np.max(np.abs(x))) or 1.0
+        found.append((float(np.max(np.abs(x - y))) / scale, name))
+    return max(found)
