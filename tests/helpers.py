@@ -64,6 +64,11 @@ def worst(a: xr.Dataset, b: xr.Dataset, prefix: str = "") -> tuple[float, str]:
     found = []
     for name in map(str, a.data_vars):
         x, y = a[name].values, b[prefix + name].values
-        scale = float(np.max(np.abs(x))) or 1.0
-        found.append((float(np.max(np.abs(x - y))) / scale, name))
+        found.append((float(np.max(np.abs(x - y) / scale(x))), name))
     return max(found)
+
+
+def scale(values: np.ndarray) -> np.ndarray:
+    """Scale per column: the largest size, 1 for what rests at zero (rounding there is no size)."""
+    largest = np.max(np.abs(values), axis=0)
+    return np.where(largest > 1e-6, largest, 1.0)

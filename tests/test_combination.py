@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 import pytest
-from helpers import tiny
 
 import pathway_models as pm
+from helpers import tiny
 from pathway_models._combination import SCALES
 from pathway_models._model import Model
 from pathway_models.errors import InvalidValueError, UnknownNameError

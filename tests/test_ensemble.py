@@ -29,7 +29,6 @@ DEADLY = 99.0
 SHORT: dict[str, Any] = {"duration": 1, "every": 0.5, "progress": False}
 
 
-
 def write_sbml(text: str, folder: Path) -> Path:
     antimony.clearPreviousLoads()
     assert antimony.loadAntimonyString(text) >= 0, antimony.getLastError()
@@ -136,9 +135,7 @@ def test_a_row_does_not_depend_on_the_rows_around_it(decay: pm.Model) -> None:
 def test_a_data_frame_is_a_table_of_rows(decay: pm.Model) -> None:
     frame = pd.DataFrame({"k": [0.1, 0.5]}, index=[7, 3])
     runs = pm.ensemble(decay, frame, outcomes=["x"], workers=1, **SHORT)
-    assert_array_equal(
-        runs.values, pm.ensemble(decay, {"k": [0.1, 0.5]}, outcomes=["x"], workers=1, **SHORT).values
-    )
+    assert_array_equal(runs.values, pm.ensemble(decay, {"k": [0.1, 0.5]}, outcomes=["x"], workers=1, **SHORT).values)
 
 
 def test_our_own_models_run_for_twelve_weeks_by_default() -> None:
@@ -241,9 +238,7 @@ def test_a_row_that_is_not_a_number_is_on_record(tmp_path: Path) -> None:
     assert np.isnan(frame["x final"][1]), "a failed row has no outcome at all"
 
 
-def test_a_second_attempt_with_looser_tolerance_is_on_record(
-    decay: pm.Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_second_attempt_with_looser_tolerance_is_on_record(decay: pm.Model, monkeypatch: pytest.MonkeyPatch) -> None:
     tolerances = []
     real = _ensemble.run_job
 
@@ -357,7 +352,9 @@ def test_a_table_that_makes_no_sense(tmp_path: Path, rows: Any, message: str) ->
 
 
 @pytest.mark.parametrize("order", [[0, 1], [1, 0]])
-@pytest.mark.parametrize(("name", "good", "bad"), [("MCC950", 1.0, 99.0), ("MCC950", 1.0, -1.0), ("k_import_NFKB", 0.5, -0.5)])
+@pytest.mark.parametrize(
+    ("name", "good", "bad"), [("MCC950", 1.0, 99.0), ("MCC950", 1.0, -1.0), ("k_import_NFKB", 0.5, -0.5)]
+)
 def test_a_value_out_of_range_counts_in_every_row(name: str, good: float, bad: float, order: list[int]) -> None:
     """`with_parameters` refuses the value, whichever row it stands in."""
     model = pm.load("nlrp3_il1b")

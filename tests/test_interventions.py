@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from helpers import tiny
 
 import pathway_models as pm
+from helpers import tiny
 from pathway_models._interventions import label, named, phases
 from pathway_models._model import Model
 from pathway_models.errors import InvalidValueError, UnknownNameError
@@ -75,7 +75,7 @@ def test_a_stop_after_the_end_of_the_run_is_cut(ketone: Model) -> None:
 
 @pytest.mark.parametrize("second", [{"start": 1.0}, {"start": 0.0, "stop": 1.0}, {"start": 1.5, "stop": 1.6}])
 def test_overlap_on_one_input_is_an_error_that_names_it(ketone: Model, second: dict[str, float]) -> None:
-    with pytest.raises(InvalidValueError, match="two levels on (carb_restriction|fat_ratio) overlap from"):
+    with pytest.raises(InvalidValueError, match=r"two levels on (carb_restriction|fat_ratio) overlap from"):
         phases(ketone, [pm.KetogenicDiet(stop=2), pm.KetogenicDiet(**second)], 5 * WEEK)
 
 
@@ -199,7 +199,7 @@ def test_a_single_treatment_and_a_text_are_refused(probe: Model) -> None:
 
 @pytest.mark.parametrize("ratio", [0.9, 5.1, math.nan, -4])
 def test_ratio_out_of_range(ratio: float) -> None:
-    with pytest.raises(InvalidValueError, match="the ratio of the ketogenic diet.*allowed is 1 to 5"):
+    with pytest.raises(InvalidValueError, match=r"the ratio of the ketogenic diet.*allowed is 1 to 5"):
         pm.KetogenicDiet(ratio=ratio)
 
 

@@ -17,7 +17,7 @@ import xarray as xr
 
 import pathway_models as pm
 from pathway_models import _build, _library, _sbml
-from pathway_models._module import KINDS, LAWS, Module, read_module
+from pathway_models._module import KINDS, LAWS, read_module
 from pathway_models._sensitivity import sample
 from pathway_models.errors import ModelError
 
@@ -55,6 +55,26 @@ def level_ends() -> Iterator[tuple[str, str, str]]:
         for port in _library.module(name).inputs:
             if port.role == "level":
                 yield from ((name, port.id, end) for end in ("low", "high"))
+
+
+@cache
+def healthy(name: str) -> pm.Model:
+    return pm.load(name, context="healthy")
+
+
+@cache
+def epileptic(name: str) -> pm.Model:
+    return pm.load(name, context="epilepsy")
+
+
+@cache
+def drawn(name: str) -> tuple[pm.Model, ...]:
+    """The healthy module with sets of parameters from its ranges, the same in every run."""
+    uncertain = [p for p in _library.module(name).parameters if p.uncertain]
+    unit = np.random.default_rng(20_240_131).random((DRAWS, len(uncertain)))
+    columns = [sample(p, unit[:, j]) for j, p in enumerate(uncertain)]
+    rows = ({p.id: float(column[i]) for p, column in zip(uncertain, columns, strict=True)} for i in range(DRAWS))
+    return tuple(healthy(name).with_parameters(row) for row in rows)
 
 
 def drift(model: pm.Model) -> dict[str, float]:
@@ -281,7 +301,7 @@ def test_no_constant_belongs_to_two_hypotheses() -> None:
         assert [k for k, n in counts.items() if n > 1] == [], name
 
 
-@pytest.mark.parametrize(("name", "hypothesis", "alternative"), cases(alternatives()))
+@pytest.mark.parametrize(("name", "hypothesis", "alternative"), cases(alternatives()), scope="module")
 def test_every_alternative_runs_and_rests(name: str, hypothesis: str, alternative: str) -> None:
     sick = pm.load(name, context="epilepsy").with_hypothesis(hypothesis, alternative)
     assert_sound(sick.simulate(duration=500, every=25), sick)
@@ -293,41 +313,32 @@ def test_every_alternative_runs_and_rests(name: str, hypothesis: str, alternativ
 
 @each_module
 def test_health_rests_at_the_published_state(name: str) -> None:
-    assert_rests(pm.load(name, context="healthy"))
+    assert_rests(healthy(name))
 
 
 @each_module
 def test_health_rests_for_every_draw_of_the_parameters(name: str) -> None:
-    model = pm.load(name, context="healthy")
-    for number, draw in enumerate(draws(_library.module(name))):
-        assert_rests(model.with_parameters(draw), f"draw {number}")
+    for number, model in enumerate(drawn(name)):
+        assert_rests(model, f"draw {number}")
 
 
 @each_module
 def test_health_is_returned_to_after_a_push(name: str) -> None:
     """The rest attracts: one percent more of every state at once is forgotten, whatever is drawn."""
-    model = pm.load(name, context="healthy")
+    model = healthy(name)
     push = [pm.Dose(input=k, amount=PUSH * scale(model, k), times=(0.0,)) for k in model.states]
-    for number, chosen in enumerate((model, *(model.with_parameters(d) for d in draws(_library.module(name))))):
+    for number, chosen in enumerate((model, *drawn(name))):
         run = chosen.simulate(push, duration=2 * REST_HOURS, every=2 * REST_HOURS, start="file")
         left = {k: float(abs(run[k][-1] - model.quantities[k].value)) / scale(model, k) for k in model.states}
         assert {k: v for k, v in left.items() if not v < 10 * REST_TOLERANCE} == {}, f"draw {number}"
 
 
-def draws(m: Module) -> list[dict[str, float]]:
-    """Sets of parameters from the ranges of a module, the same in every run."""
-    uncertain = [p for p in m.parameters if p.uncertain]
-    unit = np.random.default_rng(20_240_131).random((DRAWS, len(uncertain)))
-    columns = [sample(p, unit[:, j]) for j, p in enumerate(uncertain)]
-    return [{p.id: float(column[i]) for p, column in zip(uncertain, columns, strict=True)} for i in range(DRAWS)]
-
-
 @each_module
 def test_health_is_the_reference_of_the_outputs(name: str) -> None:
     """Whatever is called relative to health is 1 there, whatever is drawn (0 where the title says so)."""
-    model = pm.load(name, context="healthy")
+    model = healthy(name)
     expected = dict(filter(None, (reference(p.id, p.title) for p in model.outputs_)))
-    for chosen in (model, *(model.with_parameters(d) for d in draws(_library.module(name))[:5])):
+    for chosen in (model, *drawn(name)[:5]):
         run = chosen.simulate(duration=1.0, every=1.0, start="file")
         for key, value in expected.items():
             assert float(run[key][-1]) == pytest.approx(value, abs=1e-6), key
@@ -349,7 +360,7 @@ def test_enough_outputs_promise_a_reference() -> None:
 @each_pathway
 def test_epilepsy_is_another_rest(name: str) -> None:
     """The context does something: at least one state rests elsewhere than in health."""
-    model = pm.load(name, context="epilepsy")
+    model = epileptic(name)
     moved = {k: abs(v - model.quantities[k].value) / scale(model, k) for k, v in model.steady_state().items()}
     assert max(moved.values()) > 0.01
 
@@ -357,12 +368,7 @@ def test_epilepsy_is_another_rest(name: str) -> None:
 # ---- ends of the inputs ----
 
 
-@cache
-def epileptic(name: str) -> pm.Model:
-    return pm.load(name, context="epilepsy")
-
-
-@pytest.mark.parametrize(("name", "port", "end"), cases(level_ends()))
+@pytest.mark.parametrize(("name", "port", "end"), cases(level_ends()), scope="module")
 def test_inputs_may_stay_at_their_ends(name: str, port: str, end: str) -> None:
     model = epileptic(name)
     level = pm.Level(input=port, value=float(model.inputs.loc[port, end]))

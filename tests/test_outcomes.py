@@ -7,9 +7,9 @@ import warnings
 
 import numpy as np
 import pytest
-from helpers import tiny
 
 import pathway_models as pm
+from helpers import tiny
 from pathway_models._outcomes import reduce_course, resolve_outcomes
 from pathway_models._simulate import Course
 from pathway_models.errors import InvalidValueError, UnknownNameError

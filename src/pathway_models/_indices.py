@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import qmc
 
 __all__ = ["Design", "Indices", "saltelli_design", "sobol_indices"]
 
@@ -119,6 +118,8 @@ def saltelli_design(
         >>> design.groups, design.unit.shape
         (('uptake', 'decay'), (32, 3))
     """
+    from scipy.stats import qmc  # here and not above: scipy.stats would double the import time of the package
+
     n, n_params = operator.index(n), operator.index(n_params)
     _check_base_rows(n)
     labels = _labels(n_params, group_of)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import ndtri
 
 from ._ensemble import Ensemble, ensemble
 from ._indices import Design, Indices, saltelli_design, sobol_indices
@@ -203,6 +202,8 @@ def sample(parameter: Parameter, unit: Array) -> Array:
     if parameter.distribution in ("loguniform", "lognormal"):
         low, high = np.log(low), np.log(high)
     if parameter.distribution in ("normal", "lognormal"):
+        from scipy.special import ndtri  # here and not above: scipy would double the import time of the package
+
         z = ndtri(np.clip(unit, 1e-12, 1 - 1e-12))
         values = (low + high) / 2 + (high - low) / (2 * Z95) * z
     else:

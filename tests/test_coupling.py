@@ -1,0 +1,289 @@
+"""Wires, flattening, and a module alone against the same module in the coupled model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import libsbml
+import numpy as np
+import pytest
+import roadrunner
+import xarray as xr
+
+import pathway_models as pm
+from helpers import UNITS, tiny_module, worst
+from pathway_models import _library, _sbml
+from pathway_models._coupling import SharedInput, Wire, couple, flatten
+from pathway_models._model import Model, from_sbml
+from pathway_models._module import Module
+from pathway_models.errors import InvalidValueError, UnknownNameError
+
+COUPLED = Path(__file__).parents[1] / "sbml" / "coupled"
+SENDER = tiny_module(
+    "sender",
+    "substanceOnly species X in brain; X has dimensionless; X = 1 dimensionless; const tau = 5 time_unit;"
+    "X' = (2 dimensionless - X)/tau; Y := 3 dimensionless*X; Y has dimensionless; C := 2 mM; C has mM",
+    outputs=("X", "Y", "C"),
+)
+RECEIVER = tiny_module(
+    "receiver",
+    "var feed = 1.5 dimensionless; var level_C = 0.5 mM; const tau = 3 time_unit;"
+    "substanceOnly species Z in brain; Z has dimensionless; Z = 1.5 dimensionless; Z' = (feed - Z)/tau;"
+    "W := 2 dimensionless*feed; W has dimensionless; V := level_C; V has mM",
+    inputs=("feed", "level_C"),
+    outputs=("Z", "W", "V"),
+)
+DRIVE = SharedInput(id="drive", title="a drive", reference=1.0, low=0.0, high=3.0)
+Y_TO_FEED = Wire(source="sender.Y", target="receiver.feed")
+
+
+def _coupled(*wires: Wire, modules: Sequence[Module] = (SENDER, RECEIVER), shared: Sequence[SharedInput] = ()) -> Model:
+    return from_sbml(flatten(couple("pair", "a pair", modules, wires, shared), name="pair"), name="pair")
+
+
+def _run(model: Model, **gains: float) -> xr.Dataset:
+    return model.with_parameters(gains).simulate(duration=10, every=1)
+
+
+# ---- wires on tiny modules -----------------------------------------------------------------------------------
+
+
+def test_gain_one_equals_the_source_and_the_receiver_follows() -> None:
+    run = _run(_coupled(Y_TO_FEED))
+    np.testing.assert_allclose(run["receiver__feed"], run["sender__Y"], rtol=1e-12)
+    x = 2 - np.exp(-run.time / 5)
+    np.testing.assert_allclose(run["sender__Y"], 3 * x, rtol=1e-5)
+    # Z' = (3 X - Z)/3 with X = 2 - exp(-t/5), Z(0) = 1.5: 6 - 7.5 exp(-t/5) + 3 exp(-t/3)
+    np.testing.assert_allclose(
+        run["receiver__Z"], 6 - 7.5 * np.exp(-run.time / 5) + 3 * np.exp(-run.time / 3), rtol=1e-5
+    )
+
+
+def test_gain_zero_leaves_the_input_at_its_reference() -> None:
+    run = _run(_coupled(Y_TO_FEED), gain_Y_to_receiver__feed=0)
+    np.testing.assert_array_equal(run["receiver__feed"], np.full(11, 1.5))
+    np.testing.assert_allclose(run["receiver__Z"], np.full(11, 1.5), rtol=1e-12)
+    np.testing.assert_allclose(run["sender__X"], 2 - np.exp(-run.time / 5), rtol=1e-5)
+
+
+def test_gain_between_mixes_source_and_reference() -> None:
+    run = _run(_coupled(Y_TO_FEED), gain_Y_to_receiver__feed=0.25)
+    np.testing.assert_allclose(run["receiver__feed"], 1.5 + 0.25 * (run["sender__Y"] - 1.5), rtol=1e-12)
+
+
+def test_scale_multiplies_the_source() -> None:
+    run = _run(_coupled(Wire(source="sender.Y", target="receiver.feed", scale=0.5)))
+    np.testing.assert_allclose(run["receiver__feed"], 0.5 * run["sender__Y"], rtol=1e-12)
+
+
+def test_wire_of_a_concentration_keeps_its_unit() -> None:
+    model = _coupled(Wire(source="sender.C", target="receiver.level_C"))
+    assert model.quantities["receiver__level_C"].unit == "mmol/L"
+    np.testing.assert_allclose(_run(model)["receiver__V"], 2.0)
+    assert _sbml.findings(model.sbml) == []
+
+
+def test_shared_input_drives_modules() -> None:
+    model = _coupled(Wire(source="drive", target="receiver.feed"), shared=[DRIVE])
+    np.testing.assert_allclose(_run(model)["receiver__feed"], 1.0)
+    run = model.simulate([pm.Level(input="drive", value=2.5, start=5)], duration=10, every=5)
+    np.testing.assert_allclose(run["receiver__feed"], [1, 2.5, 2.5])
+
+
+def test_one_source_may_drive_two_inputs() -> None:
+    other = tiny_module("other", "var feed = 7 dimensionless; W := feed; W has dimensionless", inputs=["feed"])
+    wires = (Y_TO_FEED, Wire(source="sender.Y", target="other.feed"))
+    run = _run(_coupled(*wires, modules=[SENDER, RECEIVER, other]), gain_Y_to_other__feed=0)
+    np.testing.assert_allclose(run["receiver__feed"], run["sender__Y"])
+    np.testing.assert_array_equal(run["other__feed"], np.full(11, 7.0))
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "message"),
+    [
+        ("sender.X_", "receiver.feed", r"unknown wire source 'sender.X_'; did you mean 'sender.X'.*receiver\.W"),
+        ("nobody.X", "receiver.feed", "unknown wire source 'nobody.X'"),
+        ("sender.tau", "receiver.feed", "unknown wire source 'sender.tau'"),
+        ("drive_", "receiver.feed", "unknown wire source 'drive_'; did you mean 'drive'"),
+        ("sender.Y", "receiver.food", "unknown wire target 'receiver.food'; did you mean 'receiver.feed'"),
+        ("sender.Y", "receiver.tau", "unknown wire target 'receiver.tau'"),
+        ("sender.Y", "feed", "unknown wire target 'feed'"),
+    ],
+)
+def test_unknown_wire_is_named(source: str, target: str, message: str) -> None:
+    with pytest.raises(UnknownNameError, match=message):
+        _coupled(Wire(source=source, target=target), shared=[DRIVE])
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "units"),
+    [
+        ("sender.Y", "receiver.level_C", "'dimensionless' does not fit 'mmol/L'"),
+        ("sender.C", "receiver.feed", "'mmol/L' does not fit 'dimensionless'"),
+        ("drive", "receiver.level_C", "'dimensionless' does not fit 'mmol/L'"),
+    ],
+)
+def test_wrong_unit_is_named(source: str, target: str, units: str) -> None:
+    with pytest.raises(InvalidValueError, match=f"wire {source} -> {target}: unit {units}"):
+        _coupled(Wire(source=source, target=target), shared=[DRIVE])
+
+
+def test_two_wires_into_one_input() -> None:
+    with pytest.raises(InvalidValueError, match=r"two wires drive receiver\.feed"):
+        _coupled(Y_TO_FEED, Wire(source="sender.X", target="receiver.feed"))
+
+
+def _relay(name: str) -> Module:
+    body = "var i = 1 dimensionless; m := i; m has dimensionless; o := 2 dimensionless*m; o has dimensionless"
+    return tiny_module(name, body, inputs=["i"], outputs=["o"])
+
+
+def test_loop_through_assignments_alone_names_the_circle() -> None:
+    wires = [Wire(source="p.o", target="q.i"), Wire(source="q.o", target="p.i")]
+    with pytest.raises(InvalidValueError, match="loop through assignments alone") as error:
+        _coupled(*wires, modules=[_relay("p"), _relay("q")])
+    assert all(part in str(error.value) for part in ("p.i", "p.m", "p.o", "q.i", "q.m", "q.o"))
+
+
+def test_loop_onto_itself_is_found() -> None:
+    with pytest.raises(InvalidValueError, match=r"loop through assignments alone: .*p\.i"):
+        _coupled(Wire(source="p.o", target="p.i"), modules=[_relay("p")])
+
+
+def test_loop_through_a_state_is_allowed() -> None:
+    """Z relaxes to what it feeds back: Z' = (Z - Z)/tau keeps it at rest."""
+    run = _run(_coupled(Wire(source="receiver.Z", target="receiver.feed"), modules=[RECEIVER]))
+    np.testing.assert_allclose(run["receiver__Z"], 1.5, rtol=1e-12)
+
+
+def test_a_module_whose_name_begins_with_another_s() -> None:
+    longer = tiny_module("sender_two", "var feed = 7 dimensionless; W := feed; W has dimensionless", inputs=["feed"])
+    run = _run(_coupled(Wire(source="sender.Y", target="sender_two.feed"), modules=[SENDER, longer]))
+    np.testing.assert_allclose(run["sender_two__feed"], run["sender__Y"])
+
+
+def test_modules_with_other_units_of_time_do_not_couple() -> None:
+    """Hours and seconds in one flat model would be wrong by 3600 without a word."""
+    seconds = tiny_module(
+        "seconds",
+        "var feed = 1 dimensionless; const tau = 3 second; substanceOnly species Z in brain; Z has dimensionless;"
+        "Z = 1 dimensionless; Z' = (feed - Z)/tau",
+        inputs=["feed"],
+        units=UNITS.replace("3600 second", "1 second"),
+    )
+    with pytest.raises(InvalidValueError, match="seconds"):
+        _coupled(Wire(source="sender.Y", target="seconds.feed"), modules=[SENDER, seconds])
+
+
+# ---- the coupled model of the library --------------------------------------------------------------------------
+
+
+@cache
+def _parts() -> tuple[list[Module], list[Wire], list[SharedInput]]:
+    return _library.coupled_parts(_library.read_coupled("epilepsy"))
+
+
+def test_flat_ids_are_module_and_id() -> None:
+    modules, wires, shared = _parts()
+    model = pm.load("epilepsy")
+    own = {w.gain for w in wires} | {s.id for s in shared}
+    expected = {f"{m.name}__{k}" for m in modules for k in _sbml.quantities(_sbml.parse(m.sbml), name=m.name)}
+    assert set(model.quantities) == own | expected
+    assert set(model.gains) == {w.gain for w in wires}
+
+
+def test_flat_text_and_comp_text_have_no_findings() -> None:
+    assert pm.check(COUPLED / "epilepsy.xml") == ()
+    assert [f for f in pm.check(COUPLED / "epilepsy-comp.xml") if f.severity != "warning"] == []
+
+
+def test_every_wired_input_has_the_module_s_reference_and_unit() -> None:
+    modules, wires, _ = _parts()
+    model = pm.load("epilepsy")
+    ports = {f"{m.name}.{p.id}": p for m in modules for p in m.inputs}
+    for wire in wires:
+        q = model.quantities[wire.target.replace(".", "__")]
+        assert (q.unit, q.ruled) == (ports[wire.target].unit, "assignment")
+
+
+def test_comp_document_flattened_by_libsbml_gives_the_same_simulation() -> None:
+    """libSBML's own flattening, without our renaming: the same course of every state from the same start."""
+    document = libsbml.readSBMLFromString((COUPLED / "epilepsy-comp.xml").read_text(encoding="utf-8"))
+    properties = libsbml.ConversionProperties()
+    properties.addOption("flatten comp", True)
+    assert document.convert(properties) == libsbml.LIBSBML_OPERATION_SUCCESS
+    engine = roadrunner.RoadRunner(libsbml.writeSBMLToString(document))
+    engine.integrator.setValue("relative_tolerance", 1e-10)
+    engine.integrator.setValue("absolute_tolerance", 1e-14)
+    engine["ketone_katp__carb_restriction"] = 0.9
+    engine["ketone_katp__fat_ratio"] = 4.0
+    engine["seizure_drive"] = 1.0
+    model = pm.load("epilepsy", context="healthy").with_parameters(seizure_drive=1.0)
+    levels = [pm.Level(input="carb_restriction", value=0.9), pm.Level(input="fat_ratio", value=4.0)]
+    ours = model.simulate(levels, duration=336, every=24, start="file")[list(model.states)]
+    names = {s: _renamed(s, set(engine.model.getFloatingSpeciesIds())) for s in model.states}
+    selection = [n if engine.getHasOnlySubstanceUnits(n) else f"[{n}]" for n in names.values()]
+    engine.timeCourseSelections = selection
+    theirs = xr.Dataset(dict(zip(names, (("time", c) for c in np.array(engine.simulate(0, 336, 15)).T), strict=True)))
+    assert float(np.ptp(ours["ketone_katp__BHB_plasma"].values)) > 1
+    assert worst(ours, theirs)[0] < 1e-6, worst(ours, theirs)
+
+
+def _renamed(name: str, known: set[str]) -> str:
+    """An exposed output has the parent's id in libSBML's flat text."""
+    module, port = name.split("__", 1)
+    return name if name in known else f"port_{module}_{port}"
+
+
+TREATMENTS: dict[str, list[pm.Treatment]] = {
+    "ketone_katp": [pm.KetogenicDiet(ratio=3, start=0.5, stop=2), pm.KetoneEster(days=2, start_day=18)],
+    "ampk_pgc1a": [pm.Level(input="AICAR", value=0.5, start=100, stop=300)],
+    "gaba_gad67": [pm.Level(input="vigabatrin", value=1, start=24)],
+    "nlrp3_il1b": [pm.Level(input="MCC950", value=1, start=24, stop=400)],
+    "mtor_autophagy": [pm.Level(input="rapamycin", value=20, start=48)],
+    "acupuncture": [pm.Electroacupuncture(weeks=2)],
+}
+
+
+def _excitability(prefix: str) -> list[pm.Treatment]:
+    """All its inputs are wired in the coupled model: a level on a parameter instead."""
+    return [pm.Level(input=f"{prefix}E_untreated", value=0.7, start=24, stop=500)]
+
+
+@cache
+def _cut() -> xr.Dataset:
+    model = pm.load("epilepsy")
+    plan = [t for group in TREATMENTS.values() for t in group] + _excitability("excitability__")
+    return model.with_parameters(dict.fromkeys(model.gains, 0.0)).simulate(plan, weeks=3)
+
+
+@pytest.mark.parametrize("name", _library.module_names())
+def test_module_alone_equals_module_in_the_coupled_model_with_all_gains_zero(name: str) -> None:
+    model = pm.load(name)
+    if "seizure_drive" in model.inputs.index:  # its wire is cut as well
+        model = model.with_parameters(seizure_drive=0)
+    alone = model.simulate(TREATMENTS.get(name) or _excitability(""), weeks=3)
+    moved = max(float(np.ptp(alone[v].values)) for v in alone.data_vars)
+    assert moved > 1e-3, "the treatment must do something"
+    assert worst(alone, _cut(), f"{name}__")[0] < 1e-6, worst(alone, _cut(), f"{name}__")
+
+
+def _rules(model: Model) -> dict[str, str]:
+    document = _sbml.parse(model.sbml)  # held: libSBML frees the rules with it
+    return {r.getVariable(): libsbml.formulaToL3String(r.getMath()) for r in document.getModel().getListOfRules()}
+
+
+def test_comp_file_loads_as_the_flat_file() -> None:
+    comp, flat = pm.load(COUPLED / "epilepsy-comp.xml"), pm.load(COUPLED / "epilepsy.xml")
+    assert comp.states == flat.states
+    assert [*map(repr, comp.quantities.values())] == [*map(repr, flat.quantities.values())]  # NaN equals NaN
+    rules = [_rules(m) for m in (comp, flat)]
+    assert rules[0] == rules[1]
+
+
+def test_committed_files_are_what_the_modules_give() -> None:
+    modules, wires, shared = _parts()
+    document = couple("epilepsy", _library.read_coupled("epilepsy")["title"], modules, wires, shared)
+    assert libsbml.writeSBMLToString(document) == (COUPLED / "epilepsy-comp.xml").read_text(encoding="utf-8")
