@@ -23,7 +23,10 @@ def module_sbml(folder: Path) -> str:
 
 
 def coupled_sbml(name: str) -> tuple[str, str]:
-    """(flat, hierarchical) SBML of a coupled model; `ModelError` if either has a warning."""
+    """(flat, hierarchical) SBML of a coupled model; `ModelError` if the flat text has any warning.
+
+    In the hierarchical text libSBML remarks that the stand-ins for ports have no value; they get it when flattened.
+    """
     toml = _library.read_coupled(name)
     modules, wires, shared = _library.coupled_parts(toml)
     document = couple(name, toml["title"], modules, wires, shared)

@@ -60,10 +60,10 @@ class Model:
 
     # ---- what is in it -------------------------------------------------------------------------------------
 
-    @cached_property
+    @property
     def quantities(self) -> Mapping[str, _sbml.Quantity]:
         """Species, parameters and compartments by id."""
-        return MappingProxyType(_sbml.quantities(_sbml.parse(self.sbml, name=self.name), name=self.name))
+        return _sbml.content(self.sbml, self.name).quantities
 
     @cached_property
     def states(self) -> tuple[str, ...]:
@@ -74,10 +74,10 @@ class Model:
             if q.ruled == "rate" or (q.kind == "species" and q.ruled != "assignment" and not q.constant)
         )
 
-    @cached_property
+    @property
     def time_unit_seconds(self) -> float | None:
         """Seconds per unit of model time; None where the file does not say."""
-        return _sbml.time_unit_seconds(_sbml.parse(self.sbml, name=self.name))
+        return _sbml.content(self.sbml, self.name).time_unit_seconds
 
     @property
     def parameters(self) -> pd.DataFrame:
@@ -153,9 +153,7 @@ class Model:
 
     @cached_property
     def _selectable(self) -> frozenset[str]:
-        document = _sbml.parse(self.sbml, name=self.name)
-        reactions = {r.getId() for r in document.getModel().getListOfReactions()}
-        return frozenset(self.quantities) | reactions
+        return frozenset(self.quantities) | _sbml.content(self.sbml, self.name).reactions
 
     # ---- variants ------------------------------------------------------------------------------------------
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 import libsbml
 
@@ -44,6 +46,26 @@ class Quantity:
     constant: bool
     ruled: str  # "", "assignment" or "rate"
     amount: bool  # a species that is counted in amounts, not concentrations
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """What a model text holds: its quantities, the ids of its reactions, its unit of time in seconds."""
+
+    quantities: Mapping[str, Quantity]
+    reactions: frozenset[str]
+    time_unit_seconds: float | None
+
+
+@lru_cache(maxsize=64)
+def content(text: str, name: str) -> Content:
+    """Read a valid text once per process; the many variants of one model share it."""
+    document = parse(text, name=name)
+    return Content(
+        quantities=MappingProxyType(quantities(document, name=name)),
+        reactions=frozenset(r.getId() for r in document.getModel().getListOfReactions()),
+        time_unit_seconds=time_unit_seconds(document),
+    )
 
 
 def read_text(source: str | Path) -> str:

@@ -158,7 +158,7 @@ class Runner:
         raise SimulationError(f"no steady state: {name} still moves after {start:g} units of time")
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)
 def runner(sbml: str) -> Runner:
     """The compiled model of this text in this process."""
     return Runner(sbml)
