@@ -274,6 +274,7 @@ def test_session_count_length_and_start() -> None:
     assert (len(dose.times), dose.times[0], dose.amount) == (24, 2 * WEEK, 0.5)
     (short,) = pm.Electroacupuncture(sessions_per_week=5, weeks=1.5).schedule()
     assert len(short.times) == 5 + 4  # Monday to Thursday: half a week is 84 h
+    assert pm.Electroacupuncture(weeks=1 / 7).schedule()[0].times == (0.0,)  # one day: the end is not part of it
     assert pm.Electroacupuncture(weeks=0).schedule()[0].times == ()
 
 

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import antimony
-import libsbml
 
 from . import _library, _sbml
 from ._coupling import couple, flatten
+from ._native import libsbml
 from .errors import ModelError, PathwayModelsError
 
 

@@ -194,7 +194,7 @@ def _simulate(arguments: argparse.Namespace) -> int:
     if arguments.plot is not None:
         _without_display()
         _plot(run.pm.plot(*names), arguments.plot)
-    picked = run[names].to_dataframe().iloc[[0, len(run.time) // 4, len(run.time) // 2, -1]].T
+    picked = run[names].to_dataframe().iloc[sorted({0, len(run.time) // 4, len(run.time) // 2, len(run.time) - 1})].T
     picked.columns = [f"t={t:g}" for t in picked.columns]
     picked.insert(0, "unit", [str(run[n].attrs.get("units", "")) for n in names])
     picked.index.name = "variable"

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import libsbml
-
 from . import _sbml
+from ._native import libsbml
 from ._module import Module
 from .errors import InvalidValueError, ModelError, unknown_name
 

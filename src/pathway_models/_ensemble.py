@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -114,16 +114,34 @@ def default_duration(model: Model, weeks: float | None, duration: float | None) 
 
 
 def _table(model: Model, rows: Table) -> tuple[tuple[str, ...], Array]:
-    columns = {model.resolve(str(k)): np.asarray(v, dtype=float) for k, v in rows.items()}
+    columns: dict[str, Array] = {}
+    for name, numbers in rows.items():
+        key = model.resolve(str(name))
+        if key in columns:
+            raise InvalidValueError(f"two columns of the table stand for {key}")
+        columns[key] = _column(key, numbers)
+        for edge in (columns[key].min(), columns[key].max()):
+            model.with_parameters({key: float(edge)})  # raises where the model does not allow the value
     if not columns:
         raise InvalidValueError("the table of rows has no columns; give at least one parameter")
-    for key, values in columns.items():
-        model.with_parameters({key: float(values[0]) if values.size else 0.0})
-        if values.size == 0 or values.shape != next(iter(columns.values())).shape or values.ndim != 1:
-            raise InvalidValueError(f"column {key} has shape {values.shape}; all columns need the same length above 0")
-        if not np.isfinite(values).all():
-            raise InvalidValueError(f"column {key} holds {values[~np.isfinite(values)][0]}; allowed are finite numbers")
+    lengths = {key: len(values) for key, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise InvalidValueError(f"columns of the table differ in length: {lengths}")
     return tuple(columns), np.column_stack(list(columns.values()))
+
+
+def _column(key: str, numbers: object) -> Array:
+    try:
+        values = np.asarray(numbers, dtype=float)
+    except (TypeError, ValueError):
+        raise InvalidValueError(f"column {key} holds what is no number: {str(numbers)[:60]}") from None
+    if values.ndim != 1 or values.size == 0:
+        raise InvalidValueError(
+            f"column {key} has shape {values.shape}; allowed is one dimension with 1 number or more"
+        )
+    if not np.isfinite(values).all():
+        raise InvalidValueError(f"column {key} holds {values[~np.isfinite(values)][0]}; allowed are finite numbers")
+    return values
 
 
 BlockResult = tuple[Array, list[int], list[str]]
@@ -203,44 +221,53 @@ Task = tuple[Job, tuple[str, ...], Array, tuple[Outcome, ...]]
 def _results(
     tasks: Mapping[int, Task], workers: int, executor: Executor | None
 ) -> Iterator[tuple[int, BlockResult | str]]:
-    """Results of all blocks in the order in which they end; a text instead where the worker died twice."""
+    """Results of all blocks as they end; a text for blocks that a broken executor of the user left undone."""
+    left = dict(tasks)
     if executor is not None:
-        yield from _drain(executor, tasks, {})
+        for i, result in _drain(executor, tasks):
+            del left[i]
+            yield i, result
+        yield from ((i, "the executor broke before this row was done") for i in left)
         return
     if workers == 1 or len(tasks) == 1:
-        for i, task in tasks.items():
-            yield i, run_block(*task)
+        yield from ((i, run_block(*task)) for i, task in tasks.items())
         return
-    left = dict(tasks)
-    with _pool(min(workers, len(left))) as pool:
-        yield from _drain(pool, tasks, left, keep_broken=True)
-    for i in sorted(left):  # a dead worker breaks its whole pool: the rest runs again, each block in a pool of its own
+    while left:
+        with _pool(min(workers, len(left))) as pool:
+            for i, result in _drain(pool, dict(left)):
+                del left[i]
+                yield i, result
+        # a dead worker breaks its whole pool: look into the blocks that were running, then go on with the rest
+        for i in sorted(left)[: workers + 1]:
+            yield i, _row_by_row(left.pop(i))
+
+
+def _row_by_row(task: Task) -> BlockResult:
+    """A block during which a worker died, each row for itself, so that only the deadly ones are lost."""
+    job, names, table, outcomes = task
+    values = np.full((len(table), len(outcomes)), np.nan)
+    status, messages = [WORKER_DIED] * len(table), ["the worker process died in this row"] * len(table)
+    start = 0
+    while start < len(table):
+        rows = {k: (job, names, table[k : k + 1], outcomes) for k in range(start, len(table))}
         with _pool(1) as pool:
-            yield from _drain(pool, {i: tasks[i]}, {})
+            done = dict(_drain(pool, rows))
+        for k, (value, code, message) in done.items():
+            values[k], status[k], messages[k] = value[0], code[0], message[0]
+        start += len(done) + 1  # one worker takes the rows in order: the first one undone is the deadly one
+    return values, status, messages
 
 
-def _drain(
-    pool: Executor, tasks: Mapping[int, Task], left: dict[int, Task], *, keep_broken: bool = False
-) -> Iterator[tuple[int, BlockResult | str]]:
-    """Submit all tasks and yield each result; with `keep_broken` blocks of a broken pool stay in `left` unreported."""
+def _drain(pool: Executor, tasks: Mapping[int, Task]) -> Iterator[tuple[int, BlockResult]]:
+    """Submit all tasks and yield what comes back; what a broken pool leaves undone is missing from it."""
     futures: dict[Future[BlockResult], int] = {}
     try:
-        with _main_hidden():
+        with _main_hidden(), suppress(BrokenExecutor):
             for i, task in tasks.items():
                 futures[pool.submit(run_block, *task)] = i
         for future in as_completed(futures):
-            i = futures[future]
-            try:
-                result: BlockResult | str = future.result()
-            except BrokenExecutor as error:
-                if keep_broken:
-                    continue
-                result = f"the worker process died: {error}"
-            left.pop(i, None)
-            yield i, result
-    except BrokenExecutor:
-        if not keep_broken:
-            raise
+            if not isinstance(future.exception(), BrokenExecutor):
+                yield futures[future], future.result()
     finally:
         for future in futures:
             future.cancel()

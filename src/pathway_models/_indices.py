@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from .errors import InvalidValueError
+
 __all__ = ["Design", "Indices", "saltelli_design", "sobol_indices"]
 
 Floats = npt.NDArray[np.float64]
@@ -124,6 +126,8 @@ def saltelli_design(
     _check_base_rows(n)
     labels = _labels(n_params, group_of)
     groups = tuple(dict.fromkeys(labels))
+    if operator.index(seed) < 0:
+        raise InvalidValueError(f"seed = {seed}: allowed are whole numbers from 0")
     rng = np.random.default_rng(np.random.SeedSequence(operator.index(seed)))
     base = qmc.Sobol(2 * n_params, scramble=True, rng=rng).random(n)
     members = np.array([[label == group for label in labels] for group in groups])
@@ -182,17 +186,17 @@ def sobol_indices(
 def _check_base_rows(n: int) -> None:
     below = 1 << max(n.bit_length() - 1, 1)
     if n < 2:
-        raise ValueError(f"n = {n} base rows: take a power of two, at least 2")
+        raise InvalidValueError(f"n = {n} base rows: take a power of two, at least 2")
     if n != below:
-        raise ValueError(f"n = {n} base rows is not a power of two: take {below} or {2 * below}")
+        raise InvalidValueError(f"n = {n} base rows is not a power of two: take {below} or {2 * below}")
 
 
 def _labels(n_params: int, group_of: Sequence[Hashable] | None) -> list[Hashable]:
     if n_params < 1:
-        raise ValueError(f"n_params = {n_params}: a design needs at least one parameter")
+        raise InvalidValueError(f"n_params = {n_params}: a design needs at least one parameter")
     labels: list[Hashable] = list(range(n_params) if group_of is None else group_of)
     if len(labels) != n_params:
-        raise ValueError(f"group_of names {len(labels)} groups for {n_params} parameters: name one for each")
+        raise InvalidValueError(f"group_of names {len(labels)} groups for {n_params} parameters: name one for each")
     return labels
 
 
@@ -207,20 +211,20 @@ def _swap(a: Floats, b: Floats, members: Bools, second_order: bool) -> Floats:
 
 def _check_options(resamples: int, confidence: float) -> None:
     if resamples < 1:
-        raise ValueError(f"resamples = {resamples}: a bootstrap interval needs at least one, better 1000")
+        raise InvalidValueError(f"resamples = {resamples}: a bootstrap interval needs at least one, better 1000")
     if not 0 < confidence < 1:
-        raise ValueError(f"confidence = {confidence}: give a probability between 0 and 1, such as 0.95")
+        raise InvalidValueError(f"confidence = {confidence}: give a probability between 0 and 1, such as 0.95")
 
 
 def _usable(y: Floats, design: Design, ok: npt.ArrayLike | None) -> Floats:
     """The base rows without a failed row, (n_used, rows per base row, K)."""
     rows = design.n * design.rows_per_base
     if y.ndim != 2 or len(y) != rows or y.shape[1] == 0:
-        raise ValueError(f"y has shape {y.shape}: give ({rows}, K), one row per design row, K at least 1")
+        raise InvalidValueError(f"y has shape {y.shape}: give ({rows}, K), one row per design row, K at least 1")
     good = np.isfinite(y).all(axis=1) & _ok_mask(ok, rows)
     keep = good.reshape(design.n, -1).all(axis=1)
     if keep.sum() < 2:
-        raise ValueError(
+        raise InvalidValueError(
             f"{rows - good.sum()} of {rows} rows failed, which leaves {keep.sum()} of {design.n} base rows; "
             "indices need at least 2: see why the rows failed, or narrow the parameter ranges"
         )
@@ -232,7 +236,7 @@ def _ok_mask(ok: npt.ArrayLike | None, rows: int) -> Bools:
     mask = np.ones(rows, dtype=np.bool_) if ok is None else np.asarray(ok)
     # Status codes, where 0 means success, would be read the wrong way round.
     if mask.dtype != np.bool_ or mask.shape != (rows,):
-        raise ValueError(f"ok is {mask.dtype} of shape {mask.shape}: give {rows} booleans, True for success")
+        raise InvalidValueError(f"ok is {mask.dtype} of shape {mask.shape}: give {rows} booleans, True for success")
     return mask
 
 

@@ -184,7 +184,8 @@ class Model:
             if port.id == key:
                 return require_range(key, value, port.low, port.high)
         for p in self.parameters_:
-            if p.id == key and value < 0 and p.value >= 0 and p.low is not None and p.low >= 0:
+            sourced = p.kind != "unknown" and p.low is not None and p.low >= 0
+            if p.id == key and value < 0 and p.value >= 0 and sourced:
                 raise InvalidValueError(f"{key} is {value:g}; allowed are values of 0 and more ({p.unit})")
         return value
 

@@ -9,8 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
-import libsbml
-
+from ._native import libsbml
 from .errors import ModelError
 
 # (multiplier to SI, ((base unit, exponent), ...)) -> the text that a modeller writes

@@ -16,7 +16,7 @@ from ._model import Model
 from ._module import Parameter
 from ._outcomes import Outcome
 from ._simulate import Array
-from .errors import InvalidValueError, unknown_name
+from .errors import InvalidValueError, require_range, unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -159,10 +159,11 @@ def sobol(
 
     >>> import pathway_models as pm
     >>> result = pm.sobol(pm.load("acupuncture"), [pm.Electroacupuncture()], outcomes=["vagal_drive"],
-    ...                   n=8, parameters=["gain_vagal", "tau_fast_trace"], weeks=8, workers=1, progress=False)
+    ...                   n=8, parameters=["gain_vagal", "tau_session"], weeks=8, workers=1, progress=False)
     >>> result.to_dataframe()["factor"][0]
     'gain_vagal'
     """
+    require_range("the number of bootstrap resamples", resamples, 1, 1_000_000)
     chosen = _choose(model, parameters)
     chosen, names = _grouped(model, chosen, groups)
     design = saltelli_design(len(chosen), n, seed, group_of=names, second_order=second_order)
@@ -180,7 +181,10 @@ def sobol(
         executor=executor,
         progress=progress,
     )
-    indices = sobol_indices(runs.values, design, resamples=resamples, seed=seed, ok=runs.ok)
+    try:
+        indices = sobol_indices(runs.values, design, resamples=resamples, seed=seed, ok=runs.ok)
+    except InvalidValueError as error:
+        raise InvalidValueError(f"{error}; {runs.report()}") from None
     return SobolResult(
         model=model.name,
         arm=label(list(treatments)),
@@ -228,7 +232,7 @@ def _choose(model: Model, wanted: Sequence[str] | Mapping[str, tuple[float, floa
         key = model.resolve(name)
         if key not in known:
             raise unknown_name(f"parameter of {model.name}", name, known)
-        p = _ranged(known[key], wanted[name]) if isinstance(wanted, Mapping) else known[key]
+        p = _ranged(model, known[key], wanted[name]) if isinstance(wanted, Mapping) else known[key]
         if not p.uncertain:
             raise InvalidValueError(f"{name} has no range; give parameters={{{name!r}: (low, high)}}")
         chosen.append(p)
@@ -238,7 +242,7 @@ def _choose(model: Model, wanted: Sequence[str] | Mapping[str, tuple[float, floa
     return tuple(chosen)
 
 
-def _ranged(parameter: Parameter, bounds: tuple[float, float]) -> Parameter:
+def _ranged(model: Model, parameter: Parameter, bounds: tuple[float, float]) -> Parameter:
     try:
         low, high = map(float, bounds)
     except (TypeError, ValueError):
@@ -247,6 +251,8 @@ def _ranged(parameter: Parameter, bounds: tuple[float, float]) -> Parameter:
         raise InvalidValueError(
             f"the range of {parameter.id} is ({low:g}, {high:g}); low must be below high, both finite"
         )
+    for edge in (low, high):
+        model.with_parameters({parameter.id: edge})  # raises where the model does not allow the value
     return replace(parameter, low=low, high=high, distribution="loguniform" if low > 0 else "uniform")
 
 
@@ -260,6 +266,9 @@ def _grouped(
         if groups not in GROUPINGS:
             raise unknown_name("grouping", groups, GROUPINGS)
         return tuple(chosen), [getattr(p, groups) or model.name for p in chosen]
+    listed = [model.resolve(name) for names in groups.values() for name in names]
+    if len(set(listed)) < len(listed):
+        raise InvalidValueError(f"groups name {max(listed, key=listed.count)} twice; a parameter belongs to one group")
     member = {model.resolve(name): group for group, names in groups.items() for name in names}
     kept = tuple(p for p in chosen if p.id in member)
     missing = set(member) - {p.id for p in kept}

@@ -11,10 +11,10 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import roadrunner
 
 from ._interventions import Phase, Treatment, label, phases
 from ._model import Model
+from ._native import roadrunner
 from .errors import InvalidValueError, SimulationError
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ ABSOLUTE_PER_RELATIVE = 0.1  # absolute tolerance of a state: this, times the re
 SETTLE_HORIZONS = (20_000.0, 40_000.0, 160_000.0, 640_000.0)  # model time units; hours in our models
 SETTLED = 1e-6  # largest change of a state, in its scale, over the last stretch
 MAX_OUTPUT_POINTS = 1_000_000
-
-roadrunner.Logger.setLevel(roadrunner.Logger.LOG_FATAL)  # solver messages reach the user as SimulationError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +173,7 @@ def run_job(job: Job, row: Mapping[str, float]) -> Course:
     if job.steady:
         engine.settle(scales)
     for parameter, variable in job.anchors:
-        if parameter not in row:
+        if parameter not in row and parameter not in dict(job.settings):
             anchored = {parameter: float(engine.core.getValue(engine.selection(variable)))}
             engine.set_values(anchored)
             values |= anchored
