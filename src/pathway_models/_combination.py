@@ -99,10 +99,11 @@ def compare(
     columns = tuple(dict.fromkeys((*model.states, *(p.id for p in model.outputs_), *(o.variable for o in found))))
     datasets, values = [], []
     for plan in plans:
-        course = run_job(make_job(model, plan, duration=length, times=times, columns=columns, start=start), {})
-        datasets.append(to_dataset(model, plan, times, columns, course.values))
+        job = make_job(model, plan, duration=length, times=times, columns=columns, start=start)
+        course = run_job(job, {})
+        datasets.append(to_dataset(model, plan, job, course.values))
         values.append(reduce_course(found, columns, times, course))
-    runs = _stack(datasets, arms, record(model, plans[3]))
+    runs = _stack(datasets, arms, record(model, plans[3], job))
     return Comparison(arms=arms, outcomes=found, values=np.array(values), runs=runs)
 
 

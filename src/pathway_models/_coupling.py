@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from . import _sbml
-from ._native import libsbml
 from ._module import Module
+from ._native import libsbml
 from .errors import InvalidValueError, ModelError, unknown_name
 
 _DIMENSIONLESS = (1.0, ())
@@ -105,14 +105,15 @@ def _parent_id(module: str, port: str) -> str:
 
 def _rename_ports(model: libsbml.Model, submodels: Sequence[str]) -> None:
     elements = _all_elements(model)
+    longest_first = sorted(submodels, key=len, reverse=True)  # one module's name may begin with another's
     for element in elements:
         old = element.getIdAttribute()
-        for module in submodels:
-            if old.startswith(_parent_id(module, "")):
-                new = f"{module}__{old.removeprefix(_parent_id(module, ''))}"
-                element.setIdAttribute(new)
-                for other in elements:
-                    other.renameSIdRefs(old, new)
+        owner = next((m for m in longest_first if old.startswith(_parent_id(m, ""))), None)
+        if owner is not None:
+            new = f"{owner}__{old.removeprefix(_parent_id(owner, ''))}"
+            element.setIdAttribute(new)
+            for other in elements:
+                other.renameSIdRefs(old, new)
 
 
 def _check_wires(modules: Sequence[Module], wires: Sequence[Wire], shared: Sequence[SharedInput]) -> None:
@@ -135,6 +136,13 @@ def _check_wires(modules: Sequence[Module], wires: Sequence[Wire], shared: Seque
                 f"wire {wire.source} -> {wire.target}: unit {source_unit!r} does not fit {target_unit!r}"
             )
     _check_loops(modules, wires)
+    _check_time_units(modules)
+
+
+def _check_time_units(modules: Sequence[Module]) -> None:
+    seconds = {m.name: _sbml.content(m.sbml, m.name).time_unit_seconds for m in modules}
+    if len(set(seconds.values())) > 1:
+        raise InvalidValueError(f"the modules differ in their unit of time (seconds): {seconds}")
 
 
 def _check_loops(modules: Sequence[Module], wires: Sequence[Wire]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
@@ -58,9 +59,10 @@ class Dose:
     times: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        require_range(f"the dose of {self.input}", self.amount, 0.0, math.inf)
+        require_range(f"the dose of {self.input}", self.amount, 0.0, sys.float_info.max)
+        object.__setattr__(self, "times", tuple(map(float, self.times)))
         for time in self.times:
-            require_range(f"a time of the dose of {self.input}", time, 0.0, math.inf)
+            require_range(f"a time of the dose of {self.input}", time, 0.0, sys.float_info.max)
 
     def schedule(self) -> tuple[Dose, ...]:
         """Itself."""
@@ -151,10 +153,7 @@ class Electroacupuncture:
 
     def __post_init__(self) -> None:
         require_range("the number of sessions per week", self.sessions_per_week, 1, 7)
-        if self.sessions_per_week != int(self.sessions_per_week):
-            raise InvalidValueError(
-                f"the number of sessions per week is {self.sessions_per_week:g}; allowed are whole numbers 1 to 7"
-            )
+        _require_whole("the number of sessions per week", self.sessions_per_week)
         require_range("the length of a session in minutes", self.minutes, 1.0, 120.0)
         require_range("the length of the course in weeks", self.weeks, 0.0, 520.0)
         _check_window("electroacupuncture", self.start, None)
@@ -212,6 +211,7 @@ class KetoneEster:
     def __post_init__(self) -> None:
         require_range("the dose of ketone ester in mg/kg", self.mg_per_kg, 0.0, 2000.0)
         require_range("the number of doses per day", self.times_per_day, 1, 6)
+        _require_whole("the number of doses per day", self.times_per_day)
         require_range("the length of the course in days", self.days, 0.0, 3650.0)
         _check_window("ketone ester", self.start_day, None)
 
@@ -297,19 +297,37 @@ def phases(model: Model, treatments: Sequence[Treatment], duration: float) -> tu
             else:
                 doses.append((item, key))
     _check_overlaps(levels, duration)
-    cuts = {0.0, duration}
-    cuts |= {t for item, _ in levels for t in (item.start, item.stop) if t is not None and t < duration}
-    cuts |= {t for item, _ in doses for t in item.times if t < duration}
-    edges = sorted(cuts)
+    windows = [
+        (
+            key,
+            item.value,
+            snapped(item.start, duration),
+            snapped(math.inf if item.stop is None else item.stop, duration),
+        )
+        for item, key in levels
+    ]
+    given = [(key, item.amount, snapped(t, duration)) for item, key in doses for t in item.times]
+    cuts = {0.0, duration, *(t for w in windows for t in w[2:]), *(t for *_, t in given)}
     pieces = []
-    for start, stop in pairwise(edges):
-        active = tuple((key, i.value) for i, key in levels if i.start <= start and (i.stop is None or start < i.stop))
-        given: dict[str, float] = {}
-        for item, key in doses:
-            given[key] = given.get(key, 0.0) + item.amount * item.times.count(start)
-        due = tuple((k, v) for k, v in given.items() if v)
-        pieces.append(Phase(start=start, stop=stop, levels=active, doses=due))
+    for start, stop in pairwise(sorted(t for t in cuts if t <= duration)):
+        active = tuple((key, value) for key, value, begin, end in windows if begin <= start < end)
+        due: dict[str, float] = {}
+        for key, amount, time in given:
+            if time == start and amount:
+                due[key] = due.get(key, 0.0) + amount
+        pieces.append(Phase(start=start, stop=stop, levels=active, doses=tuple(due.items())))
     return tuple(pieces)
+
+
+def snapped(time: float, duration: float) -> float:
+    """`time` to twelve digits of the duration: times that differ by rounding (0.3 and 3*0.1) become one.
+
+    >>> snapped(0.1 + 0.2, 1.0)
+    0.3
+    """
+    if not math.isfinite(time) or time == duration:
+        return time
+    return round(time, 12 - math.ceil(math.log10(duration)))
 
 
 def _target(model: Model, item: Level | Dose) -> str:
@@ -323,6 +341,8 @@ def _target(model: Model, item: Level | Dose) -> str:
     if isinstance(item, Dose):
         if key not in model.states:
             raise InvalidValueError(f"a dose acts on a state; {key} of {model.name} is none")
+        if port is not None:
+            require_range(f"the dose of {key}", item.amount, port.low, port.high)
     elif q is None or q.ruled or q.kind != "parameter":
         raise InvalidValueError(f"{key} of {model.name} is computed by the model; a level acts on an input")
     elif port is not None:
@@ -342,6 +362,11 @@ def _check_overlaps(levels: Sequence[tuple[Level, str]], duration: float) -> Non
                 raise InvalidValueError(
                     f"two levels on {key} overlap from {following:g}: the first runs from {start:g} to {stop:g}"
                 )
+
+
+def _require_whole(what: str, value: float) -> None:
+    if value != int(value):
+        raise InvalidValueError(f"{what} is {value:g}; allowed are whole numbers")
 
 
 def _check_window(what: str, start: float, stop: float | None) -> None:

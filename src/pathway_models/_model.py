@@ -142,7 +142,8 @@ class Model:
         for candidate in (name, name.replace(".", "__"), self.aliases.get(name, "")):
             if candidate in names:
                 return candidate
-        for pool in ({p.id for p in self.outputs_}, set(self.states), {p.id for p in self.inputs_}, names):
+        ids = [{p.id for p in self.outputs_}, set(self.states), {p.id for p in self.inputs_}, names - set(self.gains)]
+        for pool in ids:
             hits = sorted(k for k in pool if k.endswith(f"__{name}"))
             if len(hits) == 1:
                 return hits[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -216,6 +215,24 @@ def time_unit_seconds(document: libsbml.SBMLDocument) -> float | None:
     return key[0] if key and key[1] == (("second", 1),) else None
 
 
+@dataclass(frozen=True, kw_only=True)
+class StartRules:
+    """How the start of a run follows from other values: ids with initial assignments, species given in amounts."""
+
+    initially_assigned: frozenset[str]
+    by_amount: frozenset[str]
+
+
+def start_rules(text: str) -> StartRules:
+    """Read what a change of a parameter or of a compartment at the start brings with it."""
+    document = libsbml.readSBMLFromString(text)
+    model = document.getModel()
+    return StartRules(
+        initially_assigned=frozenset(a.getSymbol() for a in model.getListOfInitialAssignments()),
+        by_amount=frozenset(s.getId() for s in model.getListOfSpecies() if s.isSetInitialAmount()),
+    )
+
+
 def with_values(text: str, values: Mapping[str, float]) -> str:
     """The same SBML with other values of parameters, compartments or initial states."""
     if not values:
@@ -224,6 +241,7 @@ def with_values(text: str, values: Mapping[str, float]) -> str:
     model = document.getModel()
     for key, value in values.items():
         item = model.getElementBySId(key)
+        model.removeInitialAssignment(key)  # it would win over the value
         kind = item.getElementName()
         if kind == "parameter":
             item.setValue(value)
@@ -234,8 +252,3 @@ def with_values(text: str, values: Mapping[str, float]) -> str:
         else:
             item.setInitialConcentration(value)
     return str(libsbml.writeSBMLToString(document))
-
-
-def valid_id(name: str) -> bool:
-    """Whether `name` is an SBML identifier."""
-    return re.fullmatch(r"[A-Za-z_]\w*", name) is not None

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from ._interventions import Phase, Treatment, label, phases
+from . import _sbml
+from ._interventions import Phase, Treatment, label, phases, snapped
 from ._model import Model
 from ._native import roadrunner
 from .errors import InvalidValueError, SimulationError
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
-RELATIVE_TOLERANCE = 1e-7
+RELATIVE_TOLERANCE = 1e-8
 ABSOLUTE_PER_RELATIVE = 0.1  # absolute tolerance of a state: this, times the relative one, times its scale
 SETTLE_HORIZONS = (20_000.0, 40_000.0, 160_000.0, 640_000.0)  # model time units; hours in our models
 SETTLED = 1e-6  # largest change of a state, in its scale, over the last stretch
@@ -68,8 +69,9 @@ class Runner:
         self.vector = tuple(self.core.getStateVectorId(i) for i in range(self._length()))
         self.ruled = tuple(k for k in self.vector if k not in self.species)
         self.amounts = {k for k in self.species if self.engine.getHasOnlySubstanceUnits(k)}
-        self.defaults = np.array(self.core.getGlobalParameterValues())
-        self._origin: Array | None = None
+        self.rules = _sbml.start_rules(sbml)
+        self._published = {k: float(self.core.getValue(k)) for k in self.parameters}
+        self._moved: tuple[str, ...] = ()
         self.engine.integrator.setValue("maximum_num_steps", 100_000)
 
     def _length(self) -> int:
@@ -104,8 +106,8 @@ class Runner:
         n = len(self.species)
         self.core.setFloatingSpeciesAmounts(np.ascontiguousarray(state[:n]))
         if self.ruled:
-            index = np.array([self.parameters[k] for k in self.ruled], dtype=np.int32)
-            self.core.setGlobalParameterValues(index, np.ascontiguousarray(state[n:]))
+            for key, value in zip(self.ruled, state[n:], strict=True):
+                self.core.setValue(key, float(value))
 
     def state_names(self) -> tuple[str, ...]:
         """Ids in the order of `state`."""
@@ -120,15 +122,37 @@ class Runner:
             self.engine.integrator.setValue("absolute_tolerance", vector)
 
     def begin(self, values: Mapping[str, float], origin: Array | None) -> None:
-        """Time 0, the published constants, then `values`; states from `origin` or as the file says."""
+        """Time 0, the published constants, then `values`; states from `origin` or as the file says.
+
+        The same as loading the file anew with `values` written into it.
+        """
+        if self.rules.initially_assigned:
+            self._move_initial_values(values)
         self.engine.resetAll()
         self.core.setTime(0.0)
+        concentrations = np.array(self.core.getFloatingSpeciesConcentrations())
         self.set_values(values)
-        if origin is None:
-            self.engine.reset()
-            self.set_values(values)
-        else:
+        if origin is not None:
             self.set_state(origin)
+        elif any(k in self.compartments for k in values):
+            self._keep_concentrations(concentrations)
+
+    def _move_initial_values(self, values: Mapping[str, float]) -> None:
+        """Initial assignments see the initial values of constants, so these must follow `values`."""
+        for key in self._moved:
+            self.core.setValue(f"init({key})", self._published[key])
+        self._moved = tuple(k for k in values if k in self.parameters and k not in self.rules.initially_assigned)
+        for key in self._moved:
+            self.core.setValue(f"init({key})", float(values[key]))
+
+    def _keep_concentrations(self, concentrations: Array) -> None:
+        """A compartment of another size holds another amount of what is given as a concentration."""
+        amounts = np.array(self.core.getFloatingSpeciesAmounts())
+        now = np.array(self.core.getFloatingSpeciesConcentrations())
+        fixed = self.rules.by_amount | self.rules.initially_assigned
+        scaled = [k not in fixed and now[i] != 0 for k, i in self.species.items()]
+        amounts[scaled] *= concentrations[scaled] / now[scaled]
+        self.core.setFloatingSpeciesAmounts(amounts)
 
     def advance(self, times: Sequence[float] | Array, columns: Sequence[str]) -> Array:
         """Integrate through increasing `times` (the first is now); values of `columns` there."""
@@ -173,7 +197,7 @@ def run_job(job: Job, row: Mapping[str, float]) -> Course:
     if job.steady:
         engine.settle(scales)
     for parameter, variable in job.anchors:
-        if parameter not in row and parameter not in dict(job.settings):
+        if parameter not in values:
             anchored = {parameter: float(engine.core.getValue(engine.selection(variable)))}
             engine.set_values(anchored)
             values |= anchored
@@ -183,9 +207,10 @@ def run_job(job: Job, row: Mapping[str, float]) -> Course:
 
 def _run_phases(engine: Runner, job: Job, values: Mapping[str, float]) -> Array:
     columns = [engine.selection(c) for c in job.columns]
-    times, blocks = np.array(job.times), []
+    duration, blocks = job.phases[-1].stop, []
+    times = np.array([snapped(t, duration) for t in job.times])
     touched = {key for phase in job.phases for key, _ in phase.levels}
-    base = {k: values.get(k, float(engine.defaults[engine.parameters[k]])) for k in sorted(touched)}
+    base = {k: float(engine.core.getValue(k)) for k in sorted(touched)}
     for phase in job.phases:
         engine.set_values({**base, **dict(phase.levels)})
         for key, amount in phase.doses:
@@ -299,7 +324,7 @@ def simulate(
     times = output_times(length, every)
     columns = tuple(dict.fromkeys((*model.states, *(p.id for p in model.outputs_), *_variables(model))))
     job = make_job(model, treatments, duration=length, times=times, columns=columns, start=start)
-    return to_dataset(model, treatments, times, columns, run_job(job, {}).values)
+    return to_dataset(model, treatments, job, run_job(job, {}).values)
 
 
 def _variables(model: Model) -> tuple[str, ...]:
@@ -309,33 +334,43 @@ def _variables(model: Model) -> tuple[str, ...]:
     return tuple(k for k, q in model.quantities.items() if q.ruled == "assignment")
 
 
-def to_dataset(
-    model: Model, treatments: Sequence[Treatment], times: Array, columns: Sequence[str], values: Array
-) -> xr.Dataset:
+def to_dataset(model: Model, treatments: Sequence[Treatment], job: Job, values: Array) -> xr.Dataset:
     """Values (times x columns) with units, titles and the record of the run."""
     import xarray as xr
 
     titles = {p.id: p.title for p in model.outputs_}
     short = {v: k for k, v in model.aliases.items()}
     variables = {}
-    for i, name in enumerate(columns):
+    for i, name in enumerate(job.columns):
         attrs = {"units": model.quantities[name].unit, "long_name": titles.get(name, name)}
         if name in short:
             attrs["alias"] = short[name]
         variables[name] = ("time", values[:, i], attrs)
     hours = model.time_unit_seconds == 3600.0
-    coords = {"time": ("time", times, {"units": "h" if hours else "model time", "long_name": "time since start"})}
-    return xr.Dataset(variables, coords, attrs=record(model, treatments))
+    coords = {
+        "time": (
+            "time",
+            np.array(job.times),
+            {"units": "h" if hours else "model time", "long_name": "time since start"},
+        )
+    }
+    return xr.Dataset(variables, coords, attrs=record(model, treatments, job))
 
 
-def record(model: Model, treatments: Sequence[Treatment]) -> dict[str, str]:
+def _spelled(treatment: Treatment) -> object:
+    """A treatment whose repr can be evaluated again: itself, or the schedule of a class of the user's own."""
+    return treatment if is_dataclass(treatment) else list(treatment.schedule())
+
+
+def record(model: Model, treatments: Sequence[Treatment], job: Job) -> dict[str, str]:
     """What is needed to repeat a run, as text attributes."""
     return {
         "model": model.name,
         "context": model.context or "",
         "sbml_sha256": model.hash,
         "settings": json.dumps(dict(sorted(model.settings.items()))),
-        "treatments": repr(list(treatments)),
+        "start": "steady" if job.steady else "file",
+        "treatments": repr([_spelled(t) for t in treatments]),
         "arm": label(list(treatments)),
         "relative_tolerance": repr(RELATIVE_TOLERANCE),
         "pathway_models": version("pathway-models"),
