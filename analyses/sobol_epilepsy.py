@@ -1,7 +1,7 @@
-"""Which pathway's uncertain parameters decide how much the combined treatment helps, and which single ones?
+"""Which pathway's uncertain parameters decide how much the combined treatment helps?
 
-Prints Sobol indices per module and for the read-out's parameters, writes results/sobol_epilepsy.png and .csv.
-Run: python analyses/sobol_epilepsy.py [N]   (N base rows, a power of two; default 32)
+Prints Sobol indices per module, writes results/sobol_epilepsy.png and .csv.
+Run: python analyses/sobol_epilepsy.py [N]   (N base rows, a power of two; default 64)
 """
 
 import sys
@@ -36,4 +36,4 @@ def main(n: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 32)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 64)
