@@ -31,9 +31,9 @@ def treat(engine: roadrunner.RoadRunner) -> list:
 def plain_loop(model: pm.Model, rows: dict[str, np.ndarray]) -> tuple[float, np.ndarray, int]:
     """One RoadRunner in one process: set parameters, reset, settle, simulate; (seconds, last values, steps)."""
     engine = roadrunner.RoadRunner(model.sbml)
-    engine.integrator.setValue("relative_tolerance", 1e-7)
+    engine.integrator.setValue("relative_tolerance", 1e-6)
     sizes = [abs(engine.getValue(engine.model.getStateVectorId(i))) or 1.0 for i in range(len(model.states))]
-    engine.integrator.setValue("absolute_tolerance", [1e-8 * s for s in sizes])
+    engine.integrator.setValue("absolute_tolerance", [1e-7 * s for s in sizes])
     engine.timeCourseSelections = ["time", OUTCOME.variable]
     last, began = [], time.perf_counter()
     for row in zip(*rows.values(), strict=True):

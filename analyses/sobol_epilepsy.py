@@ -15,8 +15,8 @@ matplotlib.use("Agg")
 
 RESULTS = Path("results")
 OUTCOMES = (
-    pm.Outcome(variable="seizure_rate", label="seizure rate, untreated = 1"),
-    pm.Outcome(variable="excitability.E_relative", label="excitability, log-threshold units"),
+    pm.Outcome(variable="excitability.E_relative", label="excitability (ln threshold, untreated = 0)"),
+    pm.Outcome(variable="gaba_gad67.inhibition", relative=True, label="GABA-A inhibition, untreated = 1"),
     pm.Outcome(variable="IL1B", relative=True, label="IL-1beta, untreated = 1"),
 )
 

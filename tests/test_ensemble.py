@@ -79,7 +79,7 @@ def decay(tmp_path: Path) -> pm.Model:
 def test_values_follow_the_solution_of_the_equation(decay: pm.Model) -> None:
     k = np.array([0.1, 0.5, 1.0, 3.0])
     runs = pm.ensemble(decay, {"k": k}, outcomes=[FINAL_X], workers=1, **SHORT)
-    assert_allclose(runs.values[:, 0], np.exp(-k), rtol=1e-5)
+    assert_allclose(runs.values[:, 0], np.exp(-k), rtol=1e-4)
     assert runs.ok.all()
     assert runs.seconds > 0
 
@@ -220,7 +220,7 @@ def test_a_row_that_explodes_is_on_record_and_the_others_are_complete(tmp_path: 
     model = pm.load(write_sbml(EXPLOSION, tmp_path))
     runs = pm.ensemble(model, {"k": k}, outcomes=[FINAL_X], workers=1, **SHORT)
     assert runs.ok.tolist() == [True, False, True, False]
-    assert_allclose(runs.values[[0, 2], 0], 1 / (1 - k[[0, 2]]), rtol=1e-4)
+    assert_allclose(runs.values[[0, 2], 0], 1 / (1 - k[[0, 2]]), rtol=1e-3)
     assert np.isnan(runs.values[[1, 3]]).all()
     assert sorted(runs.messages) == [1, 3]
     assert "gave up between 0 and 1" in runs.messages[1]
@@ -238,7 +238,7 @@ def test_a_row_that_is_not_a_number_is_on_record(tmp_path: Path) -> None:
     assert np.isnan(frame["x final"][1]), "a failed row has no outcome at all"
 
 
-def test_a_second_attempt_with_looser_tolerance_is_on_record(decay: pm.Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_attempt_with_finer_tolerance_is_on_record(decay: pm.Model, monkeypatch: pytest.MonkeyPatch) -> None:
     tolerances = []
     real = _ensemble.run_job
 
@@ -251,8 +251,8 @@ def test_a_second_attempt_with_looser_tolerance_is_on_record(decay: pm.Model, mo
     monkeypatch.setattr(_ensemble, "run_job", stumbles)
     runs = pm.ensemble(decay, {"k": [1.0, 2.0, 3.0]}, outcomes=[FINAL_X], workers=1, **SHORT)
     assert len(tolerances) == 4
-    assert tolerances[2] > tolerances[1] == tolerances[0] == tolerances[3]
-    assert runs.to_dataframe()["status"].tolist() == ["ok", "ok after a retry with looser tolerance", "ok"]
+    assert tolerances[2] < tolerances[1] == tolerances[0] == tolerances[3]
+    assert runs.to_dataframe()["status"].tolist() == ["ok", "ok after a retry with finer tolerance", "ok"]
     assert runs.ok.all()
     assert_allclose(runs.values[:, 0], np.exp([-1.0, -2.0, -3.0]), rtol=1e-4)
     assert runs.report() == "3 of 3 runs succeeded, 1 of them after a retry"

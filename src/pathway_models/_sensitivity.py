@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-Z95 = 1.959963984540054  # low and high of normal laws are the 2.5 and 97.5 percentiles
+Z95 = 1.959963984540054  # half width of the central 95 percent of a normal law, in standard deviations
 GROUPINGS = ("module", "kind")
 WIDE = 0.1  # half width of a 95 percent interval above which a ranking is not to be trusted
 
@@ -198,6 +198,9 @@ def sobol(
 def sample(parameter: Parameter, unit: Array) -> Array:
     """Values of a parameter for numbers in 0..1, by the inverse of its distribution.
 
+    Low and high of normal and lognormal laws are the 2.5 and 97.5 percentiles; the tails beyond them are cut off, so
+    that no law leaves its range (a total of creatine below the resting phosphocreatine does not exist).
+
     >>> sample(Parameter(id="k", value=1, unit="", kind="assumed", low=0.1, high=10, distribution="loguniform"),
     ...        np.array([0.5]))
     array([1.])
@@ -208,7 +211,7 @@ def sample(parameter: Parameter, unit: Array) -> Array:
     if parameter.distribution in ("normal", "lognormal"):
         from scipy.special import ndtri  # here and not above: scipy would double the import time of the package
 
-        z = ndtri(np.clip(unit, 1e-12, 1 - 1e-12))
+        z = ndtri(0.025 + 0.95 * unit)
         values = (low + high) / 2 + (high - low) / (2 * Z95) * z
     else:
         values = low + (high - low) * unit

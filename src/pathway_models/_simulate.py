@@ -27,6 +27,7 @@ ABSOLUTE_PER_RELATIVE = 0.1  # absolute tolerance of a state: this, times the re
 SETTLE_HORIZONS = (20_000.0, 40_000.0, 160_000.0, 640_000.0)  # model time units; hours in our models
 SETTLED = 1e-6  # largest change of a state, in its scale, over the last stretch
 MAX_OUTPUT_POINTS = 1_000_000
+MAX_STEPS = 20_000  # between two output points
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +73,7 @@ class Runner:
         self.rules = _sbml.start_rules(sbml)
         self._published = {k: float(self.core.getValue(k)) for k in self.parameters}
         self._moved: tuple[str, ...] = ()
-        self.engine.integrator.setValue("maximum_num_steps", 100_000)
+        self.engine.integrator.setValue("maximum_num_steps", MAX_STEPS)
 
     def _length(self) -> int:
         ruled = set(self.core.getRateRuleSymbols())
