@@ -18,7 +18,7 @@ import xarray as xr
 import pathway_models as pm
 from pathway_models._cli import main
 
-COMMANDS = ("list", "simulate", "compare", "sobol", "export", "check")
+COMMANDS = ("list", "simulate", "compare", "sobol", "evidence", "export", "check")
 EXPLOSION = "model explosion()\n x = 1; k = 0.5; x' = k*x^2\nend"  # infinite at time 1/k
 PNG = b"\x89PNG"
 

@@ -11,6 +11,7 @@ from importlib.metadata import version as _version
 from . import errors
 from ._combination import Comparison, compare
 from ._ensemble import Ensemble, ensemble
+from ._evidence import EvidenceReport, Observation, citations, evidence, evidence_table, read_observations
 from ._exchange import check, export
 from ._indices import Design, Indices, saltelli_design, sobol_indices
 from ._interventions import Dose, Electroacupuncture, Fasting, KetogenicDiet, KetoneEster, Level, Treatment
@@ -30,6 +31,7 @@ __all__ = [
     "Dose",
     "Electroacupuncture",
     "Ensemble",
+    "EvidenceReport",
     "Fasting",
     "Hypothesis",
     "Indices",
@@ -37,6 +39,7 @@ __all__ = [
     "KetoneEster",
     "Level",
     "Model",
+    "Observation",
     "Outcome",
     "Parameter",
     "Port",
@@ -45,11 +48,15 @@ __all__ = [
     "Treatment",
     "available",
     "check",
+    "citations",
     "compare",
     "ensemble",
     "errors",
+    "evidence",
+    "evidence_table",
     "export",
     "load",
+    "read_observations",
     "saltelli_design",
     "simulate",
     "sobol",

@@ -1,4 +1,4 @@
-"""The command `pathway-models`: list, simulate, compare, sobol, export, check."""
+"""The command `pathway-models`: list, simulate, compare, sobol, evidence, export, check."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from . import _combination, _ensemble, _exchange, _interventions, _library, _sensitivity
+from . import _combination, _ensemble, _evidence, _exchange, _interventions, _library, _sensitivity
 from ._model import Model
 from .errors import InvalidValueError, ModelError, PathwayModelsError
 
@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         commands.add_parser("compare", help="no treatment, two treatments, both: outcomes and interaction")
     )
     _sobol_command(commands.add_parser("sobol", help="Sobol indices with intervals"))
+    _evidence_command(commands.add_parser("evidence", help="a model of the library against published experiments"))
     _export_command(commands.add_parser("export", help="write a model as SBML or Antimony"))
     _check_command(commands.add_parser("check", help="what libSBML says of a file, units included"))
     return parser
@@ -68,6 +69,10 @@ def _model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="a name (see: pathway-models list) or a path to an SBML file")
     parser.add_argument("--context", default=_library.DEFAULT_CONTEXT, help="epilepsy (default) or healthy")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="another value of a constant")
+    _hypothesis_option(parser)
+
+
+def _hypothesis_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hypothesis",
         action="append",
@@ -280,6 +285,31 @@ def _sobol(arguments: argparse.Namespace) -> int:
     if arguments.plot is not None:
         _without_display()
         _plot(result.plot(), arguments.plot)
+    return 0
+
+
+# ---- evidence ----------------------------------------------------------------------------------------------
+
+
+def _evidence_command(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", help="a model of the library (see: pathway-models list)")
+    _hypothesis_option(parser)
+    _table_options(parser)
+    parser.add_argument("--plot", type=Path, help="write predicted against observed as a figure")
+    parser.set_defaults(run=_run_evidence, context=_library.DEFAULT_CONTEXT, set=[])
+
+
+def _run_evidence(arguments: argparse.Namespace) -> int:
+    found = _evidence.evidence(_loaded(arguments))
+    frame = found.to_dataframe()
+    if arguments.out is not None:
+        _save(lambda: frame.to_csv(arguments.out, index=False), arguments.out)
+    short = frame[["id", "use", "observable", "comparison", "prediction", "observed", "error", "z", "verdict"]]
+    _show(frame if arguments.json else short, argparse.Namespace(json=arguments.json), index=False)
+    sys.stderr.write(found.summary() + "\n")
+    if arguments.plot is not None:
+        _without_display()
+        _plot(found.plot(), arguments.plot)
     return 0
 
 

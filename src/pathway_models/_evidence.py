@@ -57,6 +57,7 @@ NUMERIC = ("fold", "percent_change", "absolute")
 # Half-width of one standard deviation in each kind of error; a number without a kind is taken as it stands.
 WIDTHS: Mapping[str, float] = {"CI95": 3.92, "IQR": 1.35}
 SIGN_THRESHOLD = 0.01  # smallest relative change that counts as up or down
+FROM_REST = 1e6  # percent change of what rests at 0
 NONE_THRESHOLD = 0.05  # largest relative change that counts as none
 POINTS_PER_COURSE = 800  # for peaks and troughs
 NUMBER = r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
@@ -372,6 +373,7 @@ class Score:
     observation: Observation
     prediction: float
     hypotheses: str = ""
+    expected: bool = True  # whether the alternatives under which the row is expected are in force
     message: str = ""
 
     @property
@@ -494,7 +496,9 @@ def _sentence(rows: Sequence[Score]) -> str:
         close = sum(0.8 <= r <= 1.25 for r in ratios)
         parts.append(f"{close} of {len(ratios)} numbers without an error within 25 percent")
     if signs:
-        parts.append(f"{verdicts.count(RIGHT)} of {len(signs)} directions right")
+        other = sum(row.verdict == WRONG and not row.expected for row in signs)
+        text = f" (wrong, but expected under another hypothesis: {other})" if other else ""
+        parts.append(f"{verdicts.count(RIGHT)} of {len(signs)} directions right{text}")
     if FAILED in verdicts:
         parts.append(f"{verdicts.count(FAILED)} not simulated")
     return "; ".join(parts) + "."
@@ -525,13 +529,20 @@ def report(model: Model, observations: Sequence[Observation]) -> EvidenceReport:
 
 def _score_group(model: Model, rows: Sequence[Observation]) -> list[Score]:
     variant = arranged(model, rows[0])
-    in_force = _text(chosen(variant))
+    in_force, message = _text(chosen(variant)), ""
     try:
         numbers = _predict(model, variant, rows)
     except PathwayModelsError as error:
-        message = " ".join(str(error).split())
-        return [Score(observation=o, prediction=math.nan, hypotheses=in_force, message=message) for o in rows]
-    return [Score(observation=o, prediction=n, hypotheses=in_force) for o, n in zip(rows, numbers, strict=True)]
+        numbers, message = [math.nan] * len(rows), " ".join(str(error).split())
+    return [
+        Score(observation=o, prediction=n, hypotheses=in_force, expected=_expected(variant, o), message=message)
+        for o, n in zip(rows, numbers, strict=True)
+    ]
+
+
+def _expected(model: Model, row: Observation) -> bool:
+    by_id = {h.id: h for h in model.hypotheses_}
+    return all(_alternative(model, by_id[name]) == alternative for name, alternative in row.expected_under)
 
 
 def _predict(model: Model, variant: Model, rows: Sequence[Observation]) -> list[float]:
@@ -576,7 +587,7 @@ def reduced(row: Observation, times: Array, course: Array) -> float:
 
 
 def compared(comparison: str, reached: float, before: float) -> float:
-    """A value on the scale of the comparison; directions in percent of the baseline (infinite from a rest at 0).
+    """A value on the scale of the comparison; directions in percent of the baseline (1e6 from a rest at 0).
 
     >>> compared("percent_change", 3.0, 2.0)
     50.0
@@ -586,7 +597,7 @@ def compared(comparison: str, reached: float, before: float) -> float:
     if before == 0:
         if comparison in NUMERIC:
             return math.nan
-        return 0.0 if abs(reached) < 1e-9 else math.copysign(1e6, reached)
+        return 0.0 if abs(reached) < 1e-9 else math.copysign(FROM_REST, reached)
     if comparison == "fold":
         return reached / before
     return 100 * (reached - before) / abs(before)
@@ -697,26 +708,35 @@ def _plot(found: EvidenceReport) -> Figure:
 
     numbers = [r for r in found.rows if r.observation.numeric]
     signs = [r for r in found.rows if not r.observation.numeric]
-    height = 0.24 * max(len(numbers), len(signs), 6) + 1.6
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12.5, height), layout="constrained", width_ratios=(1.25, 1))
-    _draw_numbers(left, numbers)
-    _draw_signs(right, signs)
+    lines = max(len(numbers), math.ceil(len(signs) / 2), 8)
+    blocks = [signs[i : i + lines] for i in range(0, len(signs), lines)] or [[]]
+    size = (6.6 + 4.9 * len(blocks), 0.2 * lines + 1.6)
+    widths = (1.15, *(1.0 for _ in blocks))
+    figure, axes = plt.subplots(1, 1 + len(blocks), figsize=size, layout="constrained", width_ratios=widths)
+    _draw_numbers(axes[0], numbers, lines)
+    for axis, block in zip(axes[1:], blocks, strict=True):
+        _draw_signs(axis, block, lines)
+    right = sum(r.verdict == RIGHT for r in signs)
+    axes[1].set_title(f"{len(signs)} directions, {right} right", fontsize=10, loc="left")
     figure.suptitle(f"{found.model}: model against published experiments", fontsize=12, x=0.01, ha="left")
-    figure.legend(handles=_keys(), loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+    figure.legend(handles=_keys(), loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     return figure
 
 
 def _keys() -> list[Any]:
     from matplotlib.lines import Line2D
 
-    return [
-        Line2D([], [], marker="o", ls="", color=CHECK_COLOUR, label="model, test of it"),
-        Line2D([], [], marker="o", ls="", color=FIT_COLOUR, mfc="white", label="model, row was used to set it"),
-        Line2D([], [], color="#555555", lw=5, alpha=0.35, label="observed, one error either side"),
+    marks = [
+        ("o", CHECK_COLOUR, CHECK_COLOUR, "number: model, a test of it"),
+        ("o", FIT_COLOUR, "white", "number: row was used to set the model"),
+        ("o", RIGHT_COLOUR, RIGHT_COLOUR, "direction right (open: used to set the model)"),
+        ("X", WRONG_COLOUR, WRONG_COLOUR, "direction wrong or failed; * expected under another hypothesis"),
     ]
+    keys = [Line2D([], [], marker=m, ls="", color=c, mfc=f, label=text) for m, c, f, text in marks]
+    return [*keys, Line2D([], [], color="#555555", lw=5, alpha=0.35, label="observed, one error either side")]
 
 
-def _draw_numbers(axis: Axes, rows: Sequence[Score]) -> None:
+def _draw_numbers(axis: Axes, rows: Sequence[Score], lines: int) -> None:
     axis.set_xscale("log")
     axis.axvline(1, color="#333333", lw=0.8)
     for y, row in enumerate(rows):
@@ -724,7 +744,7 @@ def _draw_numbers(axis: Axes, rows: Sequence[Score]) -> None:
         low, high = _error_band(row.observation)
         axis.plot([low, high], [y, y], color="#555555", lw=5, alpha=0.35, solid_capstyle="butt")
         _draw_prediction(axis, y, row)
-    _label(axis, rows)
+    _label(axis, rows, lines)
     axis.set_xlim(*RATIO_LIMITS)
     ticks = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
     axis.set_xticks(ticks, [f"{t:g}" for t in ticks])
@@ -752,34 +772,34 @@ def _draw_prediction(axis: Axes, y: int, row: Score) -> None:
     axis.plot(min(max(row.ratio, low), high), y, marker=marker, ms=6, color=colour, mfc=face, zorder=3)
 
 
-def _draw_signs(axis: Axes, rows: Sequence[Score]) -> None:
+def _draw_signs(axis: Axes, rows: Sequence[Score], lines: int) -> None:
     for y, row in enumerate(rows):
         right = row.verdict == RIGHT
         colour = RIGHT_COLOUR if right else WRONG_COLOUR
         face = colour if row.observation.use == "check" else "white"
-        axis.plot(0.06, y, marker="o" if right else "X", ms=8, color=colour, mfc=face)
+        axis.plot(0.06, y, marker="o" if right else "X", ms=7, color=colour, mfc=face)
         axis.text(0.14, y, _sign_text(row), va="center", fontsize=8)
-    _label(axis, rows)
+    _label(axis, rows, lines)
     axis.set_xlim(0, 1)
     axis.set_xticks([])
     axis.spines["bottom"].set_visible(False)
-    right_count = sum(r.verdict == RIGHT for r in rows)
-    title = f"{len(rows)} directions: {right_count} right (circle), {len(rows) - right_count} wrong or failed (cross)"
-    axis.set_title(title, fontsize=10, loc="left")
 
 
 def _sign_text(row: Score) -> str:
-    o = row.observation
-    seen = {"none": "no change"}.get(o.comparison, o.comparison)
-    if row.verdict == FAILED:
-        return f"{seen} seen; model failed"
-    change = "from 0" if abs(row.prediction) >= 1e6 else f"{row.prediction:+.3g} %"
-    other = f"  ({_text(o.expected_under)})" if o.expected_under else ""
-    return f"{seen} seen; model {change}{other}"
+    seen = {"none": "no change"}.get(row.observation.comparison, row.observation.comparison)
+    return f"{seen}; model {_change_text(row.prediction)}{'' if row.expected else ' *'}"
 
 
-def _label(axis: Axes, rows: Sequence[Score]) -> None:
+def _change_text(percent: float) -> str:
+    if not math.isfinite(percent):
+        return "failed"
+    if abs(percent) >= FROM_REST:
+        return "moves from 0"
+    return f"{percent:+.2g} %" if abs(percent) < 100 else f"x {1 + percent / 100:.3g}"
+
+
+def _label(axis: Axes, rows: Sequence[Score], lines: int) -> None:
     axis.set_yticks(range(len(rows)), [f"{r.observation.id}: {r.observation.observable}" for r in rows], fontsize=8)
-    axis.set_ylim(max(len(rows), 1) - 0.4, -0.6)
+    axis.set_ylim(lines - 0.4, -0.6)
     axis.spines[["top", "right"]].set_visible(False)
     axis.tick_params(axis="x", labelsize=8)
