@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from pathlib import Path
 
 import antimony
 
 from . import _library, _sbml
+from ._annotate import annotate
 from ._coupling import couple, flatten
 from ._native import libsbml
 from .errors import ModelError, PathwayModelsError
 
 
 def module_sbml(folder: Path) -> str:
-    """SBML of a module's `model.ant`; `ModelError` for a syntax error or any warning, units included."""
+    """SBML of a module's `model.ant`, annotated; `ModelError` for a syntax error or any warning, units included."""
     antimony.clearPreviousLoads()
     if antimony.loadAntimonyString(_sbml.read_text(folder / "model.ant")) < 0:
         raise ModelError(f"{folder.name}/model.ant: {' '.join(antimony.getLastError().split())}")
-    text = _without_generator_comment(antimony.getSBMLString(folder.name))
-    return _checked(text, f"{folder.name}/model.ant")
+    toml = tomllib.loads(_sbml.read_text(folder / "module.toml"))
+    text = annotate(
+        antimony.getSBMLString(folder.name),
+        folder,
+        _library.sbml_root() / "evidence",
+        title=toml["title"],
+        summary=toml["summary"],
+    )
+    return _checked(_without_generator_comment(text), f"{folder.name}/model.ant")
 
 
 def coupled_sbml(name: str) -> tuple[str, str]:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from . import _sbml
+from ._annotate import describe_model
 from ._module import Module
 from ._native import libsbml
 from .errors import InvalidValueError, ModelError, unknown_name
 
 _DIMENSIONLESS = (1.0, ())
-Documents: TypeAlias = Mapping[str, libsbml.SBMLDocument]
+Documents: TypeAlias = "Mapping[str, libsbml.SBMLDocument]"  # quoted: libSBML loads at its first use
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +59,7 @@ def couple(
     plugin = document.getPlugin("comp")
     model = document.createModel()
     model.setId(name)
-    model.setName(title)
+    describe_model(model, title=title, summary=f"Coupled from {len(modules)} modules. {_summaries(modules)}")
     # libSBML frees a model with its document: hold the documents for as long as anything of them is used
     documents = {m.name: libsbml.readSBMLFromString(m.sbml) for m in modules}
     for module in modules:
@@ -78,6 +79,10 @@ def couple(
     for wire in wires:
         _add_wire(model, documents, wire)
     return document
+
+
+def _summaries(modules: Sequence[Module]) -> str:
+    return " ".join(f"{m.name}: {m.title}." for m in modules)
 
 
 def flatten(document: libsbml.SBMLDocument, *, name: str) -> str:
@@ -230,6 +235,8 @@ def _expose(model: libsbml.Model, documents: Documents, source: str, done: set[s
     unit = _unit_id(model, _sbml.unit_key(element.getDerivedUnitDefinition()))
     parameter = _parameter(model, name, float("nan"), unit, constant=False)
     parameter.unsetValue()
+    if element.isSetMetaId():  # comp wants a metaid on both or on none
+        parameter.setMetaId(name)
     link = parameter.getPlugin("comp").createReplacedBy()
     link.setSubmodelRef(module)
     link.setIdRef(port)
@@ -241,6 +248,7 @@ def _add_wire(model: libsbml.Model, documents: Documents, wire: Wire) -> None:
     unit = _unit_id(model, _sbml.unit_key(element.getDerivedUnitDefinition()))
     reference = element.getValue()
     target = _parameter(model, _parent_id(module, port), reference, unit, constant=False)
+    _copy_annotation(element, target)
     link = target.getPlugin("comp").createReplacedElement()
     link.setSubmodelRef(module)
     link.setIdRef(port)
@@ -254,6 +262,15 @@ def _add_wire(model: libsbml.Model, documents: Documents, wire: Wire) -> None:
     if math is None:
         raise ModelError(f"wire {wire.source} -> {wire.target}: {libsbml.getLastParseL3Error()}")
     rule.setMath(math)
+
+
+def _copy_annotation(source: libsbml.SBase, target: libsbml.SBase) -> None:
+    """Annotate the element that takes the place of another when the document is flattened."""
+    target.setSBOTerm(source.getSBOTerm())
+    if source.isSetMetaId():
+        target.setMetaId(target.getId())
+        for term in source.getCVTerms() or ():
+            target.addCVTerm(term)
 
 
 def _drop_unused_units(model: libsbml.Model) -> None:
