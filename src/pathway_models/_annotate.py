@@ -151,6 +151,12 @@ def coverage(text: str) -> dict[str, Coverage]:
     }
 
 
+def coverage_text(path: str | Path) -> str:
+    """The coverage of a file in one line."""
+    parts = (f"{c.with_resource} of {c.elements} {k}" for k, c in coverage(_sbml.read_text(path)).items() if c.elements)
+    return "annotated with resources: " + (", ".join(parts) or "nothing to annotate")
+
+
 def resources(element: libsbml.SBase) -> dict[str, tuple[str, ...]]:
     """Qualifier -> resources of biology that an element of a model carries."""
     found: dict[str, tuple[str, ...]] = {}

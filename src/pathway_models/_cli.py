@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from . import _combination, _ensemble, _evidence, _exchange, _interventions, _library, _sensitivity
+from . import _annotate, _combination, _ensemble, _evidence, _exchange, _interventions, _library, _sensitivity
 from ._model import Model
 from .errors import InvalidValueError, ModelError, PathwayModelsError
 
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     _sobol_command(commands.add_parser("sobol", help="Sobol indices with intervals"))
     _evidence_command(commands.add_parser("evidence", help="a model of the library against published experiments"))
     _export_command(commands.add_parser("export", help="write a model as SBML or Antimony"))
-    _check_command(commands.add_parser("check", help="what libSBML says of a file, units included"))
+    _check_command(commands.add_parser("check", help="what libSBML says of a file, units and annotation included"))
     return parser
 
 
@@ -342,7 +342,11 @@ def _check(arguments: argparse.Namespace) -> int:
     else:
         lines = [f"{arguments.file}:{f.line}: {f.severity}: {f.message}\n" for f in found]
         sys.stdout.write("".join(lines) or f"{arguments.file}: no errors, no warnings, units consistent\n")
-    return 1 if any(f.severity in ("error", "fatal") for f in found) else 0
+    if any(f.severity in ("error", "fatal") for f in found):
+        return 1
+    if not arguments.json:
+        sys.stdout.write(f"{arguments.file}: {_annotate.coverage_text(arguments.file)}\n")
+    return 0
 
 
 if __name__ == "__main__":
