@@ -252,7 +252,9 @@ def test_export_writes_the_settings_and_check_finds_nothing(capfd: pytest.Captur
     assert (status, out, err) == (0, f"wrote {path}\n", "")
     assert pm.load(path).parameters.loc["gain_vagal", "value"] == 0.75
     status, out, err = run(capfd, "check", path)
-    assert (status, out, err) == (0, f"{path}: no errors, no warnings, units consistent\n", "")
+    clean = f"{path}: no errors, no warnings, units consistent\n"
+    annotated = f"{path}: annotated with resources: 4 of 4 species, 1 of 1 compartments\n"
+    assert (status, out, err) == (0, clean + annotated, "")
     status, out, _ = run(capfd, "check", path, "--json")
     assert (status, json.loads(out)) == (0, [])
 

@@ -19,7 +19,7 @@ import pytest
 
 import pathway_models as pm
 from helpers import tiny
-from pathway_models import _evidence
+from pathway_models import _evidence, _evidence_tables, _observations, _scores
 from pathway_models._cli import main
 from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
 
@@ -114,12 +114,12 @@ def found(name: str) -> pm.EvidenceReport:
 def write(folder: Path, *rows: dict[str, str]) -> Path:
     """A file of observations, each FIRST with some cells changed."""
     path = folder / "observations.tsv"
-    lines = [_evidence.OBSERVATION_COLUMNS, *((FIRST | row).values() for row in rows)]
+    lines = [_observations.OBSERVATION_COLUMNS, *((FIRST | row).values() for row in rows)]
     path.write_text("".join("\t".join(line) + "\n" for line in lines), encoding="utf-8")
     return path
 
 
-def scored(folder: Path, name: str, *rows: dict[str, str], model: pm.Model | None = None) -> list[_evidence.Score]:
+def scored(folder: Path, name: str, *rows: dict[str, str], model: pm.Model | None = None) -> list[_scores.Score]:
     model = model or pm.load(name)
     return list(_evidence.report(model, pm.read_observations(model, write(folder, *rows))).rows)
 
@@ -165,14 +165,14 @@ def test_unknown_tables_are_refused() -> None:
     ],
 )
 def test_broken_tables_name_file_and_line(tmp_path: Path, change: object, line: int, words: str) -> None:
-    columns = _evidence.TABLE_COLUMNS["measurements"]
+    columns = _evidence_tables.TABLE_COLUMNS["measurements"]
     empty = dict.fromkeys(columns, "")
     rows = [empty | {"id": "a:1", "source_kind": "published"}, empty | {"id": "b:2", "source_kind": "derived"}]
     text = "".join("\t".join(r) + "\n" for r in (columns, *(row.values() for row in rows)))
     path = tmp_path / "measurements.tsv"
     path.write_text(change(text), encoding="utf-8")  # type: ignore[operator]
     with pytest.raises(ModelError, match=rf"measurements\.tsv:{line}: .*{words}"):
-        _evidence.read_table(path, "measurements")
+        _evidence_tables.read_table(path, "measurements")
 
 
 # ---- observations ------------------------------------------------------------------------------------------
@@ -209,13 +209,13 @@ def test_models_from_elsewhere_have_no_observations() -> None:
 
 
 def test_treatments_as_observations_write_them() -> None:
-    assert _evidence.treatment("level:BHB=1") == pm.Level(input="BHB", value=1.0)
-    assert _evidence.treatment("level:BHB=1@2..") == pm.Level(input="BHB", value=1.0, start=2.0)
-    assert _evidence.treatment("level:BHB=1@2..3.5") == pm.Level(input="BHB", value=1.0, start=2.0, stop=3.5)
-    assert _evidence.treatment("dose:session=1@0,24") == pm.Dose(input="session", amount=1.0, times=(0.0, 24.0))
-    assert _evidence.treatment("ketogenic_diet:ratio=3") == pm.KetogenicDiet(ratio=3.0)
+    assert _observations.treatment("level:BHB=1") == pm.Level(input="BHB", value=1.0)
+    assert _observations.treatment("level:BHB=1@2..") == pm.Level(input="BHB", value=1.0, start=2.0)
+    assert _observations.treatment("level:BHB=1@2..3.5") == pm.Level(input="BHB", value=1.0, start=2.0, stop=3.5)
+    assert _observations.treatment("dose:session=1@0,24") == pm.Dose(input="session", amount=1.0, times=(0.0, 24.0))
+    assert _observations.treatment("ketogenic_diet:ratio=3") == pm.KetogenicDiet(ratio=3.0)
     with pytest.raises(InvalidValueError, match="malformed"):
-        _evidence.treatment("dose:session=1")
+        _observations.treatment("dose:session=1")
 
 
 def test_intervals_become_one_standard_error(tmp_path: Path) -> None:
@@ -267,10 +267,10 @@ def test_directions_are_scored_by_their_sign(tmp_path: Path) -> None:
     assert math.isnan(up.ratio)
     still = [r | {"treatments": "level:AICAR=0"} for r in rows]
     assert [s.verdict for s in scored(tmp_path, "ampk_pgc1a", *still)] == ["wrong", "wrong", "right"]
-    assert _evidence.right_direction("up", 0.011)
-    assert not _evidence.right_direction("down", -0.009)
-    assert _evidence.right_direction("none", 0.049)
-    assert not _evidence.right_direction("none", 0.051)
+    assert _scores.right_direction("up", 0.011)
+    assert not _scores.right_direction("down", -0.009)
+    assert _scores.right_direction("none", 0.049)
+    assert not _scores.right_direction("none", 0.051)
 
 
 def test_what_rests_at_zero_has_a_direction_but_no_fold(tmp_path: Path) -> None:

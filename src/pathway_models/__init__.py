@@ -9,15 +9,18 @@
 from importlib.metadata import version as _version
 
 from . import errors
+from ._citations import citations
 from ._combination import Comparison, compare
 from ._ensemble import Ensemble, ensemble
-from ._evidence import EvidenceReport, Observation, citations, evidence, evidence_table, read_observations
+from ._evidence import EvidenceReport, evidence
+from ._evidence_tables import evidence_table
 from ._exchange import check, export
 from ._indices import Design, Indices, saltelli_design, sobol_indices
 from ._interventions import Dose, Electroacupuncture, Fasting, KetogenicDiet, KetoneEster, Level, Treatment
 from ._library import available, load
 from ._model import Model
 from ._module import Hypothesis, Parameter, Port
+from ._observations import Observation, read_observations
 from ._outcomes import Outcome
 from ._plots import RunAccessor
 from ._sensitivity import SobolResult, sobol
