@@ -17,7 +17,7 @@ import numpy as np
 from ._interventions import Treatment
 from ._model import Model
 from ._outcomes import Outcome, reduce_course, resolve_outcomes
-from ._simulate import Array, Job, make_job, output_times, run_job
+from ._simulate import Array, Job, adopt, compiled, make_job, output_times, run_job
 from .errors import InvalidValueError, SimulationError
 
 if TYPE_CHECKING:
@@ -235,8 +235,9 @@ def _results(
     if workers == 1 or len(tasks) == 1:
         yield from ((i, run_block(*task)) for i, task in tasks.items())
         return
+    sbml = next(iter(tasks.values()))[0].sbml
     while left:
-        with _pool(min(workers, len(left))) as pool:
+        with _pool(min(workers, len(left)), sbml) as pool:
             for i, result in _drain(pool, dict(left)):
                 del left[i]
                 yield i, result
@@ -253,7 +254,7 @@ def _row_by_row(task: Task) -> BlockResult:
     start = 0
     while start < len(table):
         rows = {k: (job, names, table[k : k + 1], outcomes) for k in range(start, len(table))}
-        with _pool(1) as pool:
+        with _pool(1, job.sbml) as pool:
             done = dict(_drain(pool, rows))
         for k, (value, code, message) in done.items():
             values[k], status[k], messages[k] = value[0], code[0], message[0]
@@ -276,8 +277,10 @@ def _drain(pool: Executor, tasks: Mapping[int, Task]) -> Iterator[tuple[int, Blo
             future.cancel()
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(max_workers=workers, mp_context=multiprocessing.get_context("spawn"))
+def _pool(workers: int, sbml: str) -> ProcessPoolExecutor:
+    spawn = multiprocessing.get_context("spawn")
+    code = compiled(sbml)
+    return ProcessPoolExecutor(max_workers=workers, mp_context=spawn, initializer=adopt, initargs=(sbml, code))
 
 
 @contextmanager
