@@ -20,8 +20,8 @@ test: $(VENV)/.installed
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.installed
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	$(BIN)/ruff check src tests analyses
+	$(BIN)/ruff format --check src tests analyses
 	$(BIN)/mypy
 
 # Regenerates every SBML file under sbml/ from the authored Antimony and TOML.
