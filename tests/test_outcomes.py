@@ -10,7 +10,7 @@ import pytest
 
 import pathway_models as pm
 from helpers import tiny
-from pathway_models._outcomes import reduce_course, resolve_outcomes
+from pathway_models._outcomes import Outcome, reduce_course, resolve_outcomes, times_needed
 from pathway_models._simulate import Course
 from pathway_models.errors import InvalidValueError, UnknownNameError
 
@@ -141,3 +141,23 @@ def test_reduce_course_takes_the_column_by_name() -> None:
         pm.Outcome(variable="a", reduce="peak"),
     )
     np.testing.assert_allclose(reduce_course(outcomes, ["a", "b"], TIMES, course), [9.0, 10.0])
+
+
+def test_only_the_times_that_outcomes_look_at_are_needed() -> None:
+    times = np.arange(0.0, 101.0, 10.0)
+    final, mean = Outcome(variable="x", reduce="final"), Outcome(variable="x", window=25.0)
+    assert times_needed([final], times).tolist() == [100.0]
+    assert times_needed([final, mean], times).tolist() == [70.0, 80.0, 90.0, 100.0]
+    assert times_needed([mean, Outcome(variable="x", reduce="peak")], times).tolist() == times.tolist()
+
+    class Own(Outcome):
+        pass
+
+    assert times_needed([Own(variable="x", reduce="final")], times).tolist() == times.tolist()
+
+
+def test_the_mean_of_a_window_needs_no_earlier_times() -> None:
+    times = np.arange(0.0, 101.0, 10.0)
+    outcome, course = Outcome(variable="x", window=25.0), times**2
+    few = times_needed([outcome], times)
+    assert outcome.value(few, few**2, 0.0) == pytest.approx(outcome.value(times, course, 0.0), rel=1e-14)

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -16,7 +16,7 @@ import numpy as np
 
 from ._interventions import Treatment
 from ._model import Model
-from ._outcomes import Outcome, reduce_course, resolve_outcomes
+from ._outcomes import Outcome, reduce_course, resolve_outcomes, times_needed
 from ._simulate import Array, Job, adopt, compiled, make_job, output_times, run_job
 from .errors import InvalidValueError, SimulationError
 
@@ -99,7 +99,7 @@ def ensemble(
     names, table = _table(model, rows)
     length = default_duration(model, weeks, duration)
     found = resolve_outcomes(model, outcomes, length)
-    times = output_times(length, every)
+    times = times_needed(found, output_times(length, every))
     columns = tuple(dict.fromkeys(o.variable for o in found))
     job = make_job(model, treatments, duration=length, times=times, columns=columns, start=start)
     job = replace(job, relative_tolerance=RELATIVE_TOLERANCE)
@@ -226,6 +226,10 @@ def _results(
 ) -> Iterator[tuple[int, BlockResult | str]]:
     """Results of all blocks as they end; a text for blocks that a broken executor of the user left undone."""
     left = dict(tasks)
+    if isinstance(executor, ThreadPoolExecutor):
+        raise InvalidValueError(
+            "executor is a ThreadPoolExecutor; threads would share one compiled model: use processes"
+        )
     if executor is not None:
         for i, result in _drain(executor, tasks):
             del left[i]

@@ -115,6 +115,20 @@ def resolve_outcomes(model: Model, outcomes: Sequence[str | Outcome], duration: 
     return tuple(replace(o, variable=model.resolve(o.variable), window=o.window or window, label=o.name) for o in items)
 
 
+def times_needed(outcomes: Sequence[Outcome], times: Array) -> Array:
+    """The end of `times` that the outcomes look at: the last one for 'final', the window for 'mean', else all."""
+    since = min(_looks_back_to(o, times) for o in outcomes)
+    return times[max(int(np.searchsorted(times, since, side="right")) - 1, 0) :]
+
+
+def _looks_back_to(outcome: Outcome, times: Array) -> float:
+    if type(outcome) is Outcome and outcome.reduce == "final":
+        return float(times[-1])
+    if type(outcome) is Outcome and outcome.reduce == "mean":
+        return float(times[-1]) - (outcome.window or 0.0)
+    return float(times[0])
+
+
 def reduce_course(outcomes: Sequence[Outcome], columns: Sequence[str], times: Array, course: Course) -> Array:
     """One number per outcome from a course whose columns are named `columns`."""
     index = {c: i for i, c in enumerate(columns)}
