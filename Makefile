@@ -29,6 +29,7 @@ models: $(VENV)/.installed
 	$(BIN)/python -m pathway_models._build
 
 benchmark: $(VENV)/.installed
+	$(BIN)/python analyses/benchmark_indices.py
 	$(BIN)/python analyses/benchmark_ensemble.py
 
 clean:
