@@ -643,7 +643,7 @@ def test_no_efficacy_is_exactly_no_drive() -> None:
 
 def test_high_frequency_harms_and_does_not_help() -> None:
     """clinical:C092: 100 Hz prolongs epileptiform activity."""
-    run = needles(COURSE, weeks=8, frequency="high_100Hz")
+    run = needles(replace(COURSE, frequency_hz=100), weeks=8)
     for name in DRIVES:
         assert float(abs(run[name]).max()) == 0.0
     assert float(run["EA_proconvulsant"].max()) > 0.01

@@ -10,8 +10,9 @@ import pytest
 
 import pathway_models as pm
 from helpers import tiny
-from pathway_models._interventions import label, named, phases
+from pathway_models._interventions import label, phases
 from pathway_models._model import Model
+from pathway_models._treatments import named
 from pathway_models.errors import InvalidValueError, UnknownNameError
 
 WEEK = 168.0

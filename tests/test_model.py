@@ -191,7 +191,10 @@ def test_contexts_differ_by_drive_and_overlay(coupled: Model) -> None:
     assert (healthy.context, dict(healthy.settings), dict(healthy.anchors)) == ("healthy", {}, {})
     assert coupled.settings["seizure_drive"] == 1.0
     assert coupled.settings["gaba_gad67__GS_capacity"] == 0.62
-    assert dict(coupled.anchors) == {"excitability__E_untreated": "excitability__excitability_index"}
+    assert dict(coupled.anchors) == {
+        "excitability__E_untreated": "excitability__excitability_index",
+        "excitability__IL1B_untreated": "excitability__IL1B",
+    }
     assert dict(healthy.with_context("epilepsy").settings) == dict(coupled.settings)
     assert dict(coupled.with_context("healthy").settings) == {}
 

@@ -100,7 +100,7 @@ def test_untreated_epilepsy_rests_from_time_zero(coupled: Model) -> None:
         assert change < 1e-5, (name, change)
 
 
-@pytest.mark.parametrize("changes", [{}, {"weight_GLU": 0.9, "ampk_pgc1a.AICAR": 0.4}, {"seizure_drive": 2.0}])
+@pytest.mark.parametrize("changes", [{}, {"weight_GLU": 0.9, "ampk_pgc1a.AICAR": 0.4}, {"kappa": 3.0}])
 def test_seizure_rate_is_one_before_treatment_for_every_parameter_row(
     coupled: Model, changes: dict[str, float]
 ) -> None:
@@ -112,10 +112,11 @@ def test_seizure_rate_is_one_before_treatment_for_every_parameter_row(
 
 def test_an_anchor_that_the_user_sets_stays(coupled: Model) -> None:
     """As in a table of rows: a value given by name is not replaced by the anchor."""
-    set_here = coupled.with_parameters({"excitability.E_untreated": 0.1}).simulate(weeks=1)
-    rows = {"excitability.E_untreated": [0.1]}
-    table = pm.ensemble(coupled, rows, outcomes=["seizure_rate"], weeks=1, workers=1, progress=False)
-    assert float(set_here.pm["seizure_rate"][-1]) == pytest.approx(table.values[0, 0], rel=1e-6)
+    set_here = coupled.with_parameters({"excitability.E_untreated": 0.6}).simulate(weeks=1)
+    rows = {"excitability.E_untreated": [0.6]}
+    last = pm.Outcome(variable="seizure_rate", reduce="final")
+    table = pm.ensemble(coupled, rows, outcomes=[last], weeks=1, workers=1, progress=False)
+    assert float(set_here.pm["seizure_rate"][-1]) == pytest.approx(table.values[0, 0], rel=1e-5)
     assert table.values[0, 0] != pytest.approx(1.0, rel=0.01)
 
 
@@ -140,10 +141,9 @@ def test_steady_state_equals_a_long_run() -> None:
     assert rest["IL1B"] > 1.2, "epilepsy raises IL-1beta"
 
 
-def test_a_model_without_states_follows_its_inputs() -> None:
+def test_the_open_loop_follows_its_inputs() -> None:
     """ln(rate/(1 ...)) by hand: E_relative = weight_GLU ln 2, logistic between the two frequencies."""
-    model = pm.load("excitability")
-    assert model.states == ()
+    model = pm.load("excitability").with_parameters(closed_loop=0)
     run = model.simulate([pm.Level(input="GLU", value=2.0, start=84)], weeks=1, every=42)
     q = {k: model.quantities[k].value for k in ("weight_GLU", "kappa")}
     share = model.quantities["seizure_frequency_untreated"].value / model.quantities["seizure_frequency_max"].value

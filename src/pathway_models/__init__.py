@@ -11,12 +11,14 @@ from importlib.metadata import version as _version
 from . import errors
 from ._citations import citations
 from ._combination import Comparison, compare
+from ._diets import Fasting, KetogenicDiet, KetoneEster, MCTDiet, ModifiedAtkinsDiet
+from ._drugs import Drug, agents
 from ._ensemble import Ensemble, ensemble
 from ._evidence import EvidenceReport, evidence
 from ._evidence_tables import evidence_table
 from ._exchange import check, export
 from ._indices import Design, Indices, saltelli_design, sobol_indices
-from ._interventions import Dose, Electroacupuncture, Fasting, KetogenicDiet, KetoneEster, Level, Treatment
+from ._interventions import Dose, Level, Treatment
 from ._library import available, load
 from ._model import Model
 from ._module import Hypothesis, Parameter, Port
@@ -25,6 +27,7 @@ from ._outcomes import Outcome
 from ._plots import RunAccessor
 from ._sensitivity import SobolResult, sobol
 from ._simulate import simulate
+from ._stimulation import Electroacupuncture, acupuncture_points
 
 __version__ = _version("pathway-models")
 
@@ -32,6 +35,7 @@ __all__ = [
     "Comparison",
     "Design",
     "Dose",
+    "Drug",
     "Electroacupuncture",
     "Ensemble",
     "EvidenceReport",
@@ -41,7 +45,9 @@ __all__ = [
     "KetogenicDiet",
     "KetoneEster",
     "Level",
+    "MCTDiet",
     "Model",
+    "ModifiedAtkinsDiet",
     "Observation",
     "Outcome",
     "Parameter",
@@ -49,6 +55,8 @@ __all__ = [
     "RunAccessor",
     "SobolResult",
     "Treatment",
+    "acupuncture_points",
+    "agents",
     "available",
     "check",
     "citations",

@@ -9,7 +9,7 @@ from . import _library, _sbml
 from ._evidence import alternative_in_force
 from ._evidence_tables import evidence_table, split_cell
 from ._model import Model
-from ._observations import observations_path
+from ._observations import observations_paths
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ def citations(model: Model) -> pd.DataFrame:
     """
     import pandas as pd
 
-    observations_path(model)
+    observations_paths(model)
     works: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
     tables = pd.concat([evidence_table("measurements"), evidence_table("responses")])
     for parameter, ids in _rests_on(model).items():

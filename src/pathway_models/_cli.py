@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from . import _annotate, _combination, _ensemble, _evidence, _exchange, _interventions, _library, _sensitivity
+from . import _annotate, _combination, _ensemble, _evidence, _exchange, _library, _sensitivity, _treatments
 from ._model import Model
 from .errors import InvalidValueError, ModelError, PathwayModelsError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 TREAT_HELP = (
     "a treatment, repeatable: "
-    + ", ".join(_interventions.NAMED)
+    + ", ".join(_treatments.NAMED)
     + "; options after a colon, e.g. ketogenic_diet:ratio=3,start=2 (weeks)"
 )
 
@@ -188,7 +188,7 @@ def _simulate_command(parser: argparse.ArgumentParser) -> None:
 
 def _simulate(arguments: argparse.Namespace) -> int:
     model = _loaded(arguments)
-    treatments = [_interventions.named(t) for t in arguments.treat]
+    treatments = [_treatments.named(t) for t in arguments.treat]
     length = _ensemble.default_duration(model, arguments.weeks, arguments.duration)
     run = model.simulate(treatments, duration=length, every=arguments.every)
     names = [run.pm.resolve(n) for n in arguments.show or _default_variables(model)]
@@ -231,7 +231,7 @@ def _compare_command(parser: argparse.ArgumentParser) -> None:
 def _compare(arguments: argparse.Namespace) -> int:
     if len(arguments.treat) != 2:
         raise InvalidValueError(f"compare needs --treat twice; given {len(arguments.treat)} times")
-    a, b = (_interventions.named(t) for t in arguments.treat)
+    a, b = (_treatments.named(t) for t in arguments.treat)
     arms = _combination.compare(
         _loaded(arguments),
         a,
@@ -270,7 +270,7 @@ def _sobol_command(parser: argparse.ArgumentParser) -> None:
 def _sobol(arguments: argparse.Namespace) -> int:
     result = _sensitivity.sobol(
         _loaded(arguments),
-        [_interventions.named(t) for t in arguments.treat],
+        [_treatments.named(t) for t in arguments.treat],
         outcomes=arguments.outcome,
         n=arguments.n,
         seed=arguments.seed,

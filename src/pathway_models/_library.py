@@ -79,8 +79,20 @@ def module(name: str) -> Module:
 
 
 def read_coupled(name: str) -> dict[str, Any]:
-    """The TOML of a coupled model."""
-    return tomllib.loads(_sbml.read_text(sbml_root() / "coupled" / f"{name}.toml"))
+    """The TOML of a coupled model; what it `extends` comes first (modules, wires, inputs, aliases)."""
+    toml = tomllib.loads(_sbml.read_text(sbml_root() / "coupled" / f"{name}.toml"))
+    if "extends" not in toml:
+        return toml
+    base = read_coupled(toml["extends"])
+    merged: dict[str, Any] = {k: base.get(k, []) + toml.get(k, []) for k in ("modules", "wire")}
+    merged |= {k: base.get(k, {}) | toml.get(k, {}) for k in ("aliases", "inputs")}
+    return {**toml, **merged}
+
+
+def lineage(name: str) -> tuple[str, ...]:
+    """A coupled model after those that it extends, the oldest first."""
+    base = tomllib.loads(_sbml.read_text(sbml_root() / "coupled" / f"{name}.toml")).get("extends")
+    return (*lineage(base), name) if base else (name,)
 
 
 def coupled_parts(toml: Mapping[str, Any]) -> tuple[list[Module], list[Wire], list[SharedInput]]:
@@ -166,5 +178,7 @@ def _contexts(inputs: set[str], epilepsy: Mapping[str, float], names: Mapping[st
         if entry.get("module_overlays", False):
             settings |= epilepsy
         anchors = {names[k]: names[v] for k, v in entry.get("anchors", {}).items() if k in names and v in names}
-        found[name] = Context(name=name, title=entry["title"], settings=settings, anchors=anchors)
+        held = {names[k]: float(v) for k, v in entry.get("held", {}).items() if k in names}
+        loop = {k: names[v] for k, v in entry.get("loop", {}).items() if v in names}
+        found[name] = Context(name=name, title=entry["title"], settings=settings, anchors=anchors, held=held, loop=loop)
     return MappingProxyType(found)

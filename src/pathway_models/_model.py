@@ -26,12 +26,19 @@ SECONDS_PER_WEEK = 7 * 24 * 3600.0
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """A named overlay: 'healthy', 'epilepsy'. `anchors` are set to a variable's value at the context's rest."""
+    """A named overlay: 'healthy', 'epilepsy'.
+
+    `anchors` are set to a variable's value at the context's rest; `held` constants have these values while the rest is
+    searched, and their own again afterwards. `loop` names the `input` that stands for the `output` of a feedback loop
+    while the constant `switch` is 0.
+    """
 
     name: str
     title: str
     settings: Mapping[str, float]
     anchors: Mapping[str, str] = field(default_factory=dict)
+    held: Mapping[str, float] = field(default_factory=dict)
+    loop: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,6 +226,11 @@ class Model:
         """Parameters that take a variable's value at the context's steady state."""
         return self.contexts[self.context].anchors if self.context else {}
 
+    @property
+    def held(self) -> Mapping[str, float]:
+        """Constants that are held at these values while the context's steady state is searched."""
+        return self.contexts[self.context].held if self.context else {}
+
     # ---- what one does with it -----------------------------------------------------------------------------
 
     def duration(self, weeks: float | None, duration: float | None) -> float:
@@ -245,6 +257,20 @@ class Model:
         from ._simulate import at_rest
 
         return at_rest(self, self.states)
+
+    def loop_gain(self) -> float:
+        """Gain of the vicious circle at rest: relative change of the seizure rate per relative change that is fed back.
+
+        Dimensionless; below 1 the untreated state is stable, and a small effect on the open loop grows by
+        1/(1 - gain). Raises `ModelError` for a model without a loop and `SimulationError` if there is no steady state.
+
+        >>> import pathway_models as pm
+        >>> bool(0 < pm.load("excitability").loop_gain() < 1)
+        True
+        """
+        from ._simulate import loop_gain
+
+        return loop_gain(self)
 
     def simulate(
         self,

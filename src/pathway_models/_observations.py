@@ -11,8 +11,9 @@ from typing import Any, Literal, TypeVar
 
 from . import _library
 from ._evidence_tables import column_names, evidence_ids, one_of, read_lines, short_path, split_cell
-from ._interventions import Dose, Level, Treatment, named, phases
+from ._interventions import Dose, Level, Treatment, phases
 from ._model import Model
+from ._treatments import named
 from .errors import InvalidValueError, ModelError, PathwayModelsError, unknown_name
 
 Use = Literal["fit", "check"]
@@ -75,13 +76,17 @@ class Observation:
         return (self.context, self.hypotheses, self.settings, self.treatments)
 
 
-def observations_path(model: Model) -> Path:
-    """The file of a library model's observations; `ModelError` for a file from elsewhere, which has none."""
+def observations_paths(model: Model) -> tuple[Path, ...]:
+    """The files of a library model's observations; `ModelError` for a file from elsewhere, which has none.
+
+    A coupled model that extends another one is asked that one's observations as well.
+    """
     root = _library.sbml_root()
     if model.context is not None and model.name in _library.module_names():
-        return root / "modules" / model.name / "observations.tsv"
+        return (root / "modules" / model.name / "observations.tsv",)
     if model.context is not None and model.name in _library.coupled_names():
-        return root / "coupled" / f"{model.name}-observations.tsv"
+        names = _library.lineage(model.name)
+        return tuple(root / "coupled" / f"{n}-observations.tsv" for n in names)
     raise ModelError(f"{model.name} is no model of the library: it has no observations")
 
 
@@ -95,10 +100,15 @@ def read_observations(model: Model, path: Path | None = None) -> tuple[Observati
     >>> {o.use for o in read_observations(pm.load("acupuncture"))} <= {"fit", "check"}
     True
     """
-    path = path or observations_path(model)
+    found: dict[str, Observation] = {}
+    for file in (path,) if path else observations_paths(model):
+        _read_file(model, file, found)
+    return tuple(found.values())
+
+
+def _read_file(model: Model, path: Path, found: dict[str, Observation]) -> None:
     if not path.exists():
         raise ModelError(f"{model.name} has no observations: the file {short_path(path)} is missing")
-    found: dict[str, Observation] = {}
     for line, row in read_lines(path, OBSERVATION_COLUMNS):
         try:
             observation = _observation(model, row)
@@ -107,7 +117,6 @@ def read_observations(model: Model, path: Path | None = None) -> tuple[Observati
         except PathwayModelsError as error:
             raise ModelError(f"{short_path(path)}:{line}: {error}") from error
         found[observation.id] = observation
-    return tuple(found.values())
 
 
 def _observation(model: Model, row: Mapping[str, str]) -> Observation:

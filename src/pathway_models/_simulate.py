@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, is_dataclass, replace
 from functools import lru_cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -16,7 +16,7 @@ from . import _sbml
 from ._interventions import Phase, Treatment, label, phases, snapped
 from ._model import Model
 from ._native import roadrunner
-from .errors import InvalidValueError, SimulationError
+from .errors import InvalidValueError, ModelError, SimulationError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -44,6 +44,7 @@ class Job:
     times: tuple[float, ...]
     columns: tuple[str, ...]
     relative_tolerance: float = RELATIVE_TOLERANCE
+    held: tuple[tuple[str, float], ...] = ()  # constants that differ while the steady state is searched
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +71,7 @@ class Runner:
         self.ruled = tuple(k for k in self.vector if k not in self.species)
         self.amounts = {k for k in self.species if self.engine.getHasOnlySubstanceUnits(k)}
         self.rules = _sbml.start_rules(sbml)
-        self._published = {k: float(self.core.getValue(k)) for k in self.parameters}
+        self.published = {k: float(self.core.getValue(k)) for k in self.parameters}
         self._moved: tuple[str, ...] = ()
         self.engine.integrator.setValue("maximum_num_steps", MAX_STEPS)
 
@@ -140,7 +141,7 @@ class Runner:
     def _move_initial_values(self, values: Mapping[str, float]) -> None:
         """Initial assignments see the initial values of constants, so these must follow `values`."""
         for key in self._moved:
-            self.core.setValue(f"init({key})", self._published[key])
+            self.core.setValue(f"init({key})", self.published[key])
         self._moved = tuple(k for k in values if k in self.parameters and k not in self.rules.initially_assigned)
         for key in self._moved:
             self.core.setValue(f"init({key})", float(values[key]))
@@ -215,7 +216,8 @@ def run_job(job: Job, row: Mapping[str, float]) -> Course:
     scales = np.array(job.scales)
     origin = None if job.origin is None else np.array(job.origin)
     engine.set_tolerances(job.relative_tolerance, job.scales)
-    engine.begin(values, origin)
+    held = dict(job.held) if job.steady else {}
+    engine.begin({**values, **held}, origin)
     if job.steady:
         engine.settle(scales)
     for parameter, variable in job.anchors:
@@ -223,6 +225,7 @@ def run_job(job: Job, row: Mapping[str, float]) -> Course:
             anchored = {parameter: float(engine.core.getValue(engine.selection(variable)))}
             engine.set_values(anchored)
             values |= anchored
+    engine.set_values({k: values.get(k, engine.published[k]) for k in held})
     before = np.array([engine.core.getValue(engine.selection(c)) for c in job.columns])
     return Course(before=before, values=_run_phases(engine, job, values))
 
@@ -267,7 +270,10 @@ def make_job(
     engine.begin({}, None)
     scales = _scales(engine.state(), known=model.context is not None)
     settings = tuple(sorted(model.settings.items()))
-    origin = _rest(model.sbml, settings, tuple(scales)) if steady else None
+    held = tuple(sorted(model.held.items()))
+    origin = (
+        _rest(model.sbml, tuple(sorted({**dict(settings), **dict(held)}.items())), tuple(scales)) if steady else None
+    )
     return Job(
         sbml=model.sbml,
         settings=settings,
@@ -278,6 +284,7 @@ def make_job(
         phases=pieces,
         times=tuple(times),
         columns=tuple(columns),
+        held=held,
     )
 
 
@@ -302,6 +309,33 @@ def at_rest(model: Model, names: Sequence[str]) -> dict[str, float]:
     """Values of the named variables of `model` at rest without treatment, in the units of the model."""
     job = make_job(model, (), duration=1.0, times=np.zeros(1), columns=names, start="steady")
     return dict(zip(names, map(float, run_job(job, {}).before), strict=True))
+
+
+LOOP_STEP = 0.02  # relative change of the imposed seizure rate on either side
+
+
+def loop_gain(model: Model) -> float:
+    """See `Model.loop_gain`: the loop is opened at rest, the imposed value moved a little, the response read."""
+    context = model.contexts.get(model.context or "")
+    if context is None or len(context.loop) < 3:
+        raise ModelError(f"{model.name} has no feedback loop in the context {model.context!r}")
+    port, switch, response = (context.loop[k] for k in ("input", "switch", "output"))
+    fixed = at_rest(model, tuple(context.anchors)) | {switch: 0.0}
+    opened = replace(
+        model,
+        contexts={context.name: replace(context, anchors={}, held={})},
+        settings={**model.settings, **fixed},
+    )
+    rates = []
+    for drive in (1 - LOOP_STEP, 1 + LOOP_STEP):
+        moved = replace(opened, settings={**opened.settings, _imposed(model, port): drive})
+        rates.append(at_rest(moved, (response,))[response])
+    return math.log(rates[1] / rates[0]) / math.log((1 + LOOP_STEP) / (1 - LOOP_STEP))
+
+
+def _imposed(model: Model, port: str) -> str:
+    """The input to set: of a coupled model the shared one that is wired to the port."""
+    return port if any(p.id == port for p in model.inputs_) else port.rsplit("__", 1)[-1]
 
 
 def output_times(duration: float, every: float | None) -> Array:

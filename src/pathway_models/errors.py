@@ -48,3 +48,10 @@ def require_range(what: str, value: float, low: float, high: float) -> float:
     if not low <= value <= high:
         raise InvalidValueError(f"{what} is {value:g}; allowed is {low:g} to {high:g}")
     return value
+
+
+def require_choice(what: str, value: str, allowed: Iterable[str]) -> str:
+    """`value` if it is one of `allowed`, else `UnknownNameError`."""
+    if value not in allowed:
+        raise unknown_name(what, value, allowed)
+    return value
