@@ -35,6 +35,7 @@ PATTERNS = {
     "GO": r"\d{7}",
     "UBERON": r"\d{7}",
     "CL": r"\d{7}",
+    "reactome": r"R-[A-Z]{3}-\d+",
     "MOD": r"\d{5}",
     "uniprot": r"[OPQ][0-9][A-Z0-9]{3}[0-9]|[A-NR-Z][0-9]([A-Z][A-Z0-9]{2}[0-9]){1,2}",
     "hgnc": r"\d{1,5}",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from . import _sbml
 from ._native import libsbml
+from ._uncertainty import from_row, write_uncertainty
 from .errors import ModelError, unknown_name
 
 COLUMNS = ("id", "sbo", "qualifier", "resource", "name")
@@ -86,6 +87,8 @@ def annotate(text: str, folder: Path, evidence: Path, *, title: str, summary: st
         if parameter is None:
             raise ModelError(f"{folder.name}/parameters.tsv: {name!r} is no parameter of the model")
         _add_resources(parameter, "isDescribedBy", [resource])
+    for row in _parameter_rows(folder / "parameters.tsv"):
+        write_uncertainty(model.getParameter(row["id"]), from_row(row))
     return str(libsbml.writeSBMLToString(document))
 
 
@@ -214,13 +217,17 @@ def _described_by(path: Path, evidence: Path) -> dict[str, str]:
     """Parameter -> the work that its first source with a DOI or PMID cites; measured and derived parameters only."""
     cited = _references(evidence)
     found = {}
-    for row in csv.DictReader(_sbml.read_text(path).splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE):
+    for row in _parameter_rows(path):
         if row["kind"] in ("measured", "derived"):
             works = [cited.get(source.strip(), {}) for source in row["source"].split(";")]
             best = (work[kind] for rank in _RANKS for work in works for kind in rank if kind in work)
             if address := next(best, ""):
                 found[row["id"]] = address
     return found
+
+
+def _parameter_rows(path: Path) -> Iterable[dict[str, str]]:
+    return csv.DictReader(_sbml.read_text(path).splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
 
 
 @cache

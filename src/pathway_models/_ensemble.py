@@ -1,52 +1,131 @@
-"""Many parameter rows over an executor: blocks in a fixed order, failures recorded, a progress bar."""
+"""Many parameter rows over an executor: blocks, failures recorded, a progress bar, a folder to resume from."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from concurrent.futures import Executor
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from ._interventions import Treatment
+from ._checkpoint import Checkpoint, Counts, Done, described, versions
+from ._executors import make_work, own_pool, results, worker_count
+from ._interventions import Treatment, snapped
 from ._model import Model
-from ._outcomes import Outcome, reduce_course, resolve_outcomes, times_needed
-from ._simulate import Array, Job, adopt, compiled, make_job, output_times, run_job
-from .errors import InvalidValueError, SimulationError
+from ._outcomes import Outcome, resolve_outcomes, times_needed, values_at
+from ._rows import (
+    ENGINES,
+    FAILED,
+    OK,
+    RELATIVE_TOLERANCE,
+    RETRIED,
+    STATUS,
+    TIMED_OUT,
+    WORKER_DIED,
+    Block,
+    Limits,
+    Work,
+    peak_memory,
+)
+from ._simulate import Array, Job, make_job, output_times
+from ._store import reduce_stored, write_courses
+from .errors import InvalidValueError, require_choice, require_range
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Table: TypeAlias = "Mapping[str, Sequence[float] | Array] | pd.DataFrame"  # column name -> values, one per row
+__all__ = ["FAILED", "OK", "RETRIED", "STATUS", "TIMED_OUT", "WORKER_DIED", "Ensemble", "ensemble"]
 
-OK, RETRIED, FAILED, WORKER_DIED = 0, 1, 2, 3
-STATUS = ("ok", "ok after a retry with finer tolerance", "failed", "worker process died")
-RELATIVE_TOLERANCE = 1e-6  # of ensembles: differences between rows are far larger; `simulate` takes 1e-8
-RETRY_RELATIVE_TOLERANCE = 1e-8  # a finer tolerance takes shorter steps, which mends most failures
+Table: TypeAlias = "Mapping[str, Sequence[float] | Array] | pd.DataFrame"  # column name -> values, one per row
+Folder: TypeAlias = str | os.PathLike[str]
+
 LARGEST_BLOCK = 32
 DEFAULT_WEEKS = 12.0
+STORES = ("timecourses",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What an ensemble took: rows run and taken over, wall-clock and core seconds, largest memory of a process.
+
+    >>> Cost(run=10, reused=0, seconds=2.0, core_seconds=4.0, peak_bytes=0, workers=2).efficiency
+    1.0
+    """
+
+    run: int
+    reused: int
+    seconds: float
+    core_seconds: float
+    peak_bytes: int
+    workers: int
+
+    @property
+    def efficiency(self) -> float:
+        """Share of the time of all workers that went into rows; NaN if no row was run."""
+        return self.core_seconds / (self.seconds * self.workers) if self.run else float("nan")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Plan:
+    """What an ensemble runs, apart from its rows."""
+
+    model: Model
+    job: Job
+    names: tuple[str, ...]
+    outcomes: tuple[Outcome, ...]
+    times: tuple[float, ...]
+    length: float
+    limits: Limits
+    engine: str
+    folder: Path | None
+    stored: bool
+
+    @property
+    def reads(self) -> tuple[Outcome, ...]:
+        """All columns that a row gives: the outcomes, then the values at the asked times."""
+        return (*self.outcomes, *values_at(self.outcomes, self.times))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Ensemble:
-    """Outcomes of many runs: `values` (rows x outcomes, NaN where a run failed), `status` per row, messages."""
+    """Outcomes of many runs: `values` (rows x outcomes, NaN where a run failed), `status` per row, messages.
+
+    `over_time` (rows x courses x `times`) holds the variables of the outcomes at the asked times.
+    """
 
     values: Array
     outcomes: tuple[Outcome, ...]
-    status: np.ndarray[tuple[int], np.dtype[np.int64]]
+    status: Counts
     messages: Mapping[int, str]
     seconds: float
+    times: tuple[float, ...] = ()
+    over_time: Array | None = None
+    cost: Cost | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    plan: Plan | None = field(default=None, repr=False)
 
     @property
     def ok(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """True for the rows that gave numbers."""
         return self.status <= RETRIED
+
+    @property
+    def courses(self) -> tuple[str, ...]:
+        """Names of the courses in `over_time`."""
+        return tuple(o.name for o in values_at(self.outcomes, (0.0,)))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of rows per status, those that occur."""
+        found = {text: int(np.sum(self.status == code)) for code, text in enumerate(STATUS)}
+        return {text: count for text, count in found.items() if count}
 
     def to_dataframe(self) -> pd.DataFrame:
         """One row per run: a column per outcome, then status and message."""
@@ -64,7 +143,20 @@ class Ensemble:
         text = f"{len(self.status) - failed} of {len(self.status)} runs succeeded"
         text += f", {retried} of them after a retry" if retried else ""
         first = int(np.argmax(~self.ok))
-        return text + (f"; {failed} failed, first row {first}: {self.messages[first]}" if failed else "")
+        return text + (f"; {failed} failed, first row {first}: {self.messages.get(first, '')}" if failed else "")
+
+    def with_outcomes(self, outcomes: Sequence[str | Outcome], *, times: Sequence[float] = ()) -> Ensemble:
+        """Other outcomes of the same runs, from the stored time courses; nothing is simulated.
+
+        Raises `InvalidValueError` unless the ensemble was run with `store="timecourses"`, or if a variable was not
+        stored; `UnknownNameError` for unknown names.
+        """
+        plan = self.plan
+        if plan is None or not plan.stored or plan.folder is None:
+            raise InvalidValueError('no time courses: run with checkpoint=FOLDER and store="timecourses"')
+        found = resolve_outcomes(plan.model, outcomes, plan.length)
+        other = replace(plan, outcomes=found, times=_asked_times(times, plan.length))
+        return _assembled(self, other, reduce_stored(plan.folder, other.reads, self.ok))
 
 
 def ensemble(
@@ -76,18 +168,28 @@ def ensemble(
     weeks: float | None = None,
     duration: float | None = None,
     every: float | None = None,
+    times: Sequence[float] = (),
     start: str = "auto",
     workers: int | None = None,
     executor: Executor | None = None,
     progress: bool = True,
+    limits: Limits | None = None,
+    checkpoint: Folder | None = None,
+    store: str | None = None,
+    engine: str = "roadrunner",
 ) -> Ensemble:
     """Run `model` once per row of parameter values and reduce each run to its outcomes.
 
-    `rows` maps parameter names to equally long columns. Each row starts from its own steady state. `workers` is the
-    number of processes (default: all cores; 1 runs here), or hand in any `concurrent.futures.Executor`. A row that
-    fails is recorded and never raises; the relative tolerance is 1e-6, and 1e-8 in a second try. Results do not
-    depend on the number of processes. Raises `InvalidValueError` for an empty or ragged table and `UnknownNameError`
-    for unknown names.
+    `rows` maps parameter names to equally long columns. Each row starts from its own steady state. `times` (model
+    time) also gives the variables of the outcomes at these times (`over_time`). `workers` is the number of processes
+    (default: all cores; 1 runs here), or hand in any `concurrent.futures.Executor`: processes, the executor of
+    `dask.distributed`, `mpi4py.futures.MPIPoolExecutor`. A row that fails is tried again as `limits` says, then
+    recorded, and never raised. Results do not depend on the number of processes. With `checkpoint` finished blocks go
+    to that folder, and the same call resumes from there; `store="timecourses"` keeps all states and outputs over
+    time in it, for `with_outcomes`.
+
+    Raises `InvalidValueError` for an empty or ragged table and for a checkpoint of other runs, `UnknownNameError` for
+    unknown names, `CheckpointError` for a folder that cannot be written (a full disk).
 
     >>> import pathway_models as pm
     >>> model = pm.load("acupuncture")
@@ -96,17 +198,22 @@ def ensemble(
     >>> bool(runs.values[0, 0] == 0 and runs.values[1, 0] > 0)
     True
     """
-    names, table = _table(model, rows)
-    length = default_duration(model, weeks, duration)
-    found = resolve_outcomes(model, outcomes, length)
-    times = times_needed(found, output_times(length, every))
-    columns = tuple(dict.fromkeys(o.variable for o in found))
-    job = make_job(model, treatments, duration=length, times=times, columns=columns, start=start)
-    job = replace(job, relative_tolerance=RELATIVE_TOLERANCE)
-    began = time.perf_counter()
-    values, status, messages = _run_all(job, names, table, found, workers, executor, progress)
-    seconds = time.perf_counter() - began
-    return Ensemble(values=values, outcomes=found, status=status, messages=messages, seconds=seconds)
+    names, table = check_table(model, rows)
+    plan = make_plan(
+        model,
+        names,
+        treatments,
+        outcomes=outcomes,
+        length=default_duration(model, weeks, duration),
+        every=every,
+        times=times,
+        start=start,
+        limits=limits,
+        checkpoint=checkpoint,
+        store=store,
+        engine=engine,
+    )
+    return execute(plan, table, workers=workers, executor=executor, progress=progress)
 
 
 def default_duration(model: Model, weeks: float | None, duration: float | None) -> float:
@@ -116,7 +223,174 @@ def default_duration(model: Model, weeks: float | None, duration: float | None) 
     return model.duration(weeks, duration)
 
 
-def _table(model: Model, rows: Table) -> tuple[tuple[str, ...], Array]:
+def make_plan(
+    model: Model,
+    names: tuple[str, ...],
+    treatments: Sequence[Treatment],
+    *,
+    outcomes: Sequence[str | Outcome],
+    length: float,
+    every: float | None,
+    times: Sequence[float],
+    start: str,
+    limits: Limits | None,
+    checkpoint: Folder | None,
+    store: str | None,
+    engine: str,
+) -> Plan:
+    """Everything but the rows, checked."""
+    require_choice("engine", engine, ENGINES)
+    stored = store is not None
+    if store is not None:
+        require_choice("store", store, STORES)
+        if checkpoint is None:
+            raise InvalidValueError('store="timecourses" needs a folder: give checkpoint=FOLDER')
+    found = resolve_outcomes(model, outcomes, length)
+    asked = _asked_times(times, length)
+    reads = (*found, *values_at(found, asked))
+    grid = np.union1d(output_times(length, every), asked)
+    columns = dict.fromkeys(o.variable for o in reads)
+    if stored:
+        columns |= dict.fromkeys((*model.states, *(p.id for p in model.outputs_)))
+    grid = grid if stored else times_needed(reads, grid)
+    job = make_job(model, treatments, duration=length, times=grid, columns=tuple(columns), start=start)
+    return Plan(
+        model=model,
+        job=replace(job, relative_tolerance=RELATIVE_TOLERANCE),
+        names=names,
+        outcomes=found,
+        times=asked,
+        length=length,
+        limits=limits or Limits(),
+        engine=engine,
+        folder=None if checkpoint is None else Path(checkpoint),
+        stored=stored,
+    )
+
+
+def _asked_times(times: Sequence[float], length: float) -> tuple[float, ...]:
+    asked = tuple(snapped(require_range("a time", float(t), 0.0, length), length) for t in times)
+    if any(b <= a for a, b in pairwise(asked)):
+        raise InvalidValueError("times must increase")
+    return asked
+
+
+def execute(
+    plan: Plan,
+    table: Array,
+    *,
+    workers: int | None,
+    executor: Executor | None,
+    progress: bool,
+    before: Ensemble | None = None,
+) -> Ensemble:
+    """Run the rows of `table` that neither the checkpoint nor `before` (the first rows) has."""
+    began, count = time.perf_counter(), worker_count(workers)
+    spec = described(plan.job, plan.names, plan.reads, plan.limits, plan.engine, plan.stored)
+    folder = None if plan.folder is None else Checkpoint(plan.folder, spec, table)
+    done = Done.nothing(len(table), len(plan.reads)) if folder is None else folder.load(len(plan.reads))
+    if before is not None:
+        done.put(0, _as_block(before))
+    reused = int(done.finished.sum())
+    spent = [0.0, float(peak_memory())]
+    for a, block in _finished_blocks(plan, table, done, count, executor, progress):
+        if folder is not None:
+            folder.save(a, block, int(done.finished.sum()), _writer(plan))
+        done.put(a, block)
+        spent = [spent[0] + block.seconds, max(spent[1], block.peak_bytes)]
+    cost = Cost(
+        run=len(table) - reused,
+        reused=reused,
+        seconds=time.perf_counter() - began,
+        core_seconds=spent[0],
+        peak_bytes=int(spent[1]),
+        workers=count,
+    )
+    runs = Ensemble(
+        values=done.values,
+        outcomes=plan.outcomes,
+        status=done.status,
+        messages=done.messages,
+        seconds=cost.seconds,
+        cost=cost,
+        versions=versions(),
+    )
+    return _assembled(runs, plan, done.values)
+
+
+def _assembled(runs: Ensemble, plan: Plan, values: Array) -> Ensemble:
+    """Columns taken apart: outcomes, and courses at the asked times."""
+    k, courses = len(plan.outcomes), len(values_at(plan.outcomes, (0.0,)))
+    over_time = values[:, k:].reshape(len(values), courses, len(plan.times)) if plan.times else None
+    return replace(runs, values=values[:, :k], outcomes=plan.outcomes, times=plan.times, over_time=over_time, plan=plan)
+
+
+def _as_block(runs: Ensemble) -> Block:
+    columns = [runs.values] if runs.over_time is None else [runs.values, runs.over_time.reshape(len(runs.values), -1)]
+    messages = [runs.messages.get(i, "") for i in range(len(runs.values))]
+    return Block(np.hstack(columns), runs.status.tolist(), messages)
+
+
+def _finished_blocks(
+    plan: Plan, table: Array, done: Done, workers: int, executor: Executor | None, progress: bool
+) -> Iterator[tuple[int, Block]]:
+    """First row and result of each block as it ends, with a progress bar over the rows."""
+    from tqdm import tqdm
+
+    blocks = _blocks(np.flatnonzero(~done.finished), workers)
+    work = make_work(plan.job, plan.names, plan.reads, limits=plan.limits, engine=plan.engine, keep_courses=plan.stored)
+    tasks = {i: (work, table[a:b]) for i, (a, b) in enumerate(blocks)}
+    total, reused = len(table), int(done.finished.sum())
+    with (
+        tqdm(total=total, initial=reused, unit="run", disable=not progress, file=sys.stderr, mininterval=0.5) as bar,
+        closing(results(tasks, workers, executor)) as found,
+    ):
+        for i, result in found:
+            a, b = blocks[i]
+            yield a, _lost(plan, b - a, result) if isinstance(result, str) else result
+            bar.update(b - a)
+
+
+def _lost(plan: Plan, count: int, message: str) -> Block:
+    shape = (count, 1 + len(plan.job.times), len(plan.job.columns))
+    return Block(
+        values=np.full((count, len(plan.reads)), np.nan),
+        status=[WORKER_DIED] * count,
+        messages=[message] * count,
+        courses=np.full(shape, np.nan) if plan.stored else None,
+    )
+
+
+def _blocks(left: np.ndarray[tuple[int], np.dtype[np.int64]], workers: int) -> list[tuple[int, int]]:
+    """The rows that are left as ranges of at most one block."""
+    if len(left) == 0:
+        return []
+    size = max(1, min(LARGEST_BLOCK, len(left) // (4 * workers)))
+    stretches = np.split(left, np.flatnonzero(np.diff(left) > 1) + 1)
+    return [(int(a), min(int(a) + size, int(s[-1]) + 1)) for s in stretches for a in range(s[0], s[-1] + 1, size)]
+
+
+class _Writer:
+    """Writes the courses of a block."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.job = plan.job
+        known = plan.model.quantities
+        self.units = [known[c].unit if c in known else "" for c in plan.job.columns]
+
+    def __call__(self, path: Path, start: int, block: Block) -> None:
+        write_courses(path, start, block, self.job, self.units)
+
+
+def _writer(plan: Plan) -> _Writer:
+    return _Writer(plan)
+
+
+# ---- tables --------------------------------------------------------------------------------------------------------
+
+
+def check_table(model: Model, rows: Table) -> tuple[tuple[str, ...], Array]:
+    """Parameter ids and values (rows x parameters) of a table; raises for what the model does not allow."""
     columns: dict[str, Array] = {}
     for name, numbers in rows.items():
         key = model.resolve(str(name))
@@ -147,158 +421,19 @@ def _column(key: str, numbers: object) -> Array:
     return values
 
 
-BlockResult = tuple[Array, list[int], list[str]]
-
-
-def run_block(job: Job, names: Sequence[str], table: Array, outcomes: Sequence[Outcome]) -> BlockResult:
-    """Outcomes, status and message of each row of a block; this is what a worker does."""
-    values = np.full((len(table), len(outcomes)), np.nan)
-    status, messages = [], []
-    for i, numbers in enumerate(table):
-        row = dict(zip(names, map(float, numbers), strict=True))
-        values[i], code, message = _run_row(job, row, outcomes)
-        status.append(code)
-        messages.append(message)
-    return values, status, messages
-
-
-def _run_row(job: Job, row: Mapping[str, float], outcomes: Sequence[Outcome]) -> tuple[Array, int, str]:
-    message = ""
-    attempts = ((OK, job), (RETRIED, replace(job, relative_tolerance=RETRY_RELATIVE_TOLERANCE)))
-    for code, attempt in attempts:
-        try:
-            course = run_job(attempt, row)
-        except SimulationError as error:
-            message = str(error)
-            continue
-        return reduce_course(outcomes, job.columns, np.array(job.times), course), code, message
-    return np.full(len(outcomes), np.nan), FAILED, message
-
-
-def _run_all(
-    job: Job,
-    names: Sequence[str],
-    table: Array,
-    outcomes: Sequence[Outcome],
-    workers: int | None,
-    executor: Executor | None,
-    progress: bool,
-) -> tuple[Array, np.ndarray[tuple[int], np.dtype[np.int64]], dict[int, str]]:
-    from tqdm import tqdm
-
-    count = _worker_count(workers)
-    blocks = _blocks(len(table), count)
-    values = np.full((len(table), len(outcomes)), np.nan)
-    status = np.full(len(table), WORKER_DIED)
-    messages: dict[int, str] = {}
-    tasks = {i: (job, tuple(names), table[a:b], tuple(outcomes)) for i, (a, b) in enumerate(blocks)}
-    with tqdm(total=len(table), unit="run", disable=not progress, file=sys.stderr, mininterval=0.5) as bar:
-        for i, result in _results(tasks, count, executor):
-            a, b = blocks[i]
-            if isinstance(result, str):
-                messages |= dict.fromkeys(range(a, b), result)
-            else:
-                values[a:b], status[a:b] = result[0], result[1]
-                messages |= {a + k: text for k, text in enumerate(result[2]) if text}
-            bar.update(b - a)
-    return values, status, messages
-
-
-def _worker_count(workers: int | None) -> int:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if workers is None:
-        return cores
-    if workers < 1 or workers != int(workers):
-        raise InvalidValueError(f"workers is {workers}; allowed are whole numbers from 1")
-    return int(workers)
-
-
-def _blocks(rows: int, workers: int) -> list[tuple[int, int]]:
-    size = max(1, min(LARGEST_BLOCK, rows // (4 * workers)))
-    return [(a, min(a + size, rows)) for a in range(0, rows, size)]
-
+# ---- several jobs over one pool ------------------------------------------------------------------------------------
 
 Task = tuple[Job, tuple[str, ...], Array, tuple[Outcome, ...]]
+_pool = own_pool
+_worker_count = worker_count
 
 
-def _results(
-    tasks: Mapping[int, Task], workers: int, executor: Executor | None
-) -> Iterator[tuple[int, BlockResult | str]]:
-    """Results of all blocks as they end; a text for blocks that a broken executor of the user left undone."""
-    left = dict(tasks)
-    if isinstance(executor, ThreadPoolExecutor):
-        raise InvalidValueError(
-            "executor is a ThreadPoolExecutor; threads would share one compiled model: use processes"
-        )
-    if executor is not None:
-        for i, result in _drain(executor, tasks):
-            del left[i]
-            yield i, result
-        yield from ((i, "the executor broke before this row was done") for i in left)
-        return
-    if workers == 1 or len(tasks) == 1:
-        yield from ((i, run_block(*task)) for i, task in tasks.items())
-        return
-    sbml = next(iter(tasks.values()))[0].sbml
-    while left:
-        with _pool(min(workers, len(left)), sbml) as pool:
-            for i, result in _drain(pool, dict(left)):
-                del left[i]
-                yield i, result
-        # a dead worker breaks its whole pool: look into the blocks that were running, then go on with the rest
-        for i in sorted(left)[: workers + 1]:
-            yield i, _row_by_row(left.pop(i))
-
-
-def _row_by_row(task: Task) -> BlockResult:
-    """A block during which a worker died, each row for itself, so that only the deadly ones are lost."""
-    job, names, table, outcomes = task
-    values = np.full((len(table), len(outcomes)), np.nan)
-    status, messages = [WORKER_DIED] * len(table), ["the worker process died in this row"] * len(table)
-    start = 0
-    while start < len(table):
-        rows = {k: (job, names, table[k : k + 1], outcomes) for k in range(start, len(table))}
-        with _pool(1, job.sbml) as pool:
-            done = dict(_drain(pool, rows))
-        for k, (value, code, message) in done.items():
-            values[k], status[k], messages[k] = value[0], code[0], message[0]
-        start += len(done) + 1  # one worker takes the rows in order: the first one undone is the deadly one
-    return values, status, messages
-
-
-def _drain(pool: Executor, tasks: Mapping[int, Task]) -> Iterator[tuple[int, BlockResult]]:
-    """Submit all tasks and yield what comes back; what a broken pool leaves undone is missing from it."""
-    futures: dict[Future[BlockResult], int] = {}
-    try:
-        with _main_hidden(), suppress(BrokenExecutor):
-            for i, task in tasks.items():
-                futures[pool.submit(run_block, *task)] = i
-        for future in as_completed(futures):
-            if not isinstance(future.exception(), BrokenExecutor):
-                yield futures[future], future.result()
-    finally:
-        for future in futures:
-            future.cancel()
-
-
-def _pool(workers: int, sbml: str) -> ProcessPoolExecutor:
-    spawn = multiprocessing.get_context("spawn")
-    code = compiled(sbml)
-    return ProcessPoolExecutor(max_workers=workers, mp_context=spawn, initializer=adopt, initargs=(sbml, code))
-
-
-@contextmanager
-def _main_hidden() -> Iterator[None]:
-    """Keep spawned workers from importing the user's script again.
-
-    The workers need this package only. Without this a script without the `if __name__ == "__main__"` guard would
-    start itself anew in every worker.
-    """
-    main = sys.modules["__main__"]
-    saved: dict[str, Any] = {k: main.__dict__[k] for k in ("__file__", "__spec__") if k in main.__dict__}
-    main.__dict__.pop("__file__", None)
-    main.__dict__["__spec__"] = None
-    try:
-        yield
-    finally:
-        main.__dict__.update(saved)
+def _results(tasks: Mapping[int, Task], workers: int, executor: Executor | None) -> Iterator[tuple[int, Block | str]]:
+    """Results of blocks that may belong to different jobs."""
+    works: dict[tuple[int, int, tuple[str, ...]], Work] = {}
+    blocks: dict[int, tuple[Work, Array]] = {}
+    for i, (job, names, table, reads) in tasks.items():
+        known = (id(job), id(reads), names)
+        works[known] = works.get(known) or make_work(job, names, reads)
+        blocks[i] = (works[known], table)
+    yield from results(blocks, workers, executor)

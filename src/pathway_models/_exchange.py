@@ -1,55 +1,115 @@
-"""Write models for others, and check anybody's SBML."""
+"""Write models and scenarios for others, and check anybody's SBML."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import _sbml
+from . import _exchange_archive, _exchange_read, _portability, _sbml
+from ._ensemble import default_duration
+from ._interventions import Treatment
 from ._model import Model
+from ._scenario_sbml import LEVELS, converted, scenario_comp, scenario_sbml
 from .errors import ModelError, unknown_name
 
-FORMATS = ("sbml", "antimony")
+FORMATS = (*LEVELS, "comp", "antimony", "omex")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One remark on a file: severity (fatal, error, warning, ...), line, message."""
+    """One remark on a file: severity (fatal, error, warning, note), line (0: the whole file), message, cure."""
 
     severity: str
     line: int
     message: str
+    cure: str = ""
 
 
-def export(model: Model, path: str | Path, *, format: str = "sbml") -> Path:
-    """Write `model` with its settings (context, hypotheses, parameters) as flat SBML L3V2 or as Antimony.
+def export(
+    model: Model,
+    path: str | Path,
+    *,
+    format: str = "sbml",
+    interventions: Sequence[Treatment] = (),
+    weeks: float | None = None,
+    duration: float | None = None,
+    creators: Sequence[str] = (),
+) -> Path:
+    """Write a scenario: `model` with its settings, at rest in its context, under a schedule of `interventions`.
 
-    Returns the path. Raises `UnknownNameError` for another format and `ModelError` if the file cannot be written.
+    `format` is 'sbml' (flat L3V2), 'sbml-l3v1' or 'sbml-l2v5' for older tools, 'comp' (hierarchical, for the coupled
+    models of the library), 'antimony', or 'omex' (COMBINE archive: SBML, SED-ML, expected values, figure,
+    description, `creators`, licence). Treatments become initial values and events (`time >= t`) within `weeks`, or
+    `duration` in model time (default for our models 12 weeks); without them it is the bare model. The file appears
+    when it is complete. Returns the path. Raises `UnknownNameError` for another format, `InvalidValueError` for a
+    schedule that does not fit the model and `ModelError` if the level cannot hold the model or the file cannot be
+    written.
 
     >>> import pathway_models as pm, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     pm.export(pm.load("acupuncture"), f"{folder}/a.xml").name
+    ...     course = [pm.Electroacupuncture(weeks=1)]
+    ...     pm.export(pm.load("acupuncture"), f"{folder}/a.xml", interventions=course, weeks=2).name
     'a.xml'
     """
     if format not in FORMATS:
         raise unknown_name("format", format, FORMATS)
-    text = model.to_sbml() if format == "sbml" else model.to_antimony()
-    target = Path(path)
+    timed = bool(interventions) or format == "omex" or weeks is not None or duration is not None
+    length = default_duration(model, weeks, duration) if timed else None
+    return write_atomically(Path(path), _content(model, format, interventions, length, creators))
+
+
+def _content(
+    model: Model, format: str, treatments: Sequence[Treatment], length: float | None, creators: Sequence[str]
+) -> bytes:
+    if format == "comp":
+        return scenario_comp(model, treatments, length).encode()
+    text = scenario_sbml(model, treatments, length)
+    if format == "antimony":
+        return _exchange_read.to_antimony(text, model.name).encode()
+    if format == "omex" and length is not None:
+        return _exchange_archive.archive(model, text, treatments, length, creators)
+    level, version = LEVELS[format]
+    return converted(text, level=level, version=version, name=model.name).encode()
+
+
+def write_atomically(path: Path, data: bytes) -> Path:
+    """Write beside `path` and rename, so that nobody meets half a file; `ModelError` if that fails."""
     try:
-        target.write_text(text, encoding="utf-8")
+        if path.exists() and not path.is_file() and not path.is_dir():  # a pipe or a terminal
+            path.write_bytes(data)
+            return path
+        target = path.resolve()
+        part = target.with_name(f".{target.name}.{os.getpid()}.part")
+        try:
+            part.write_bytes(data)
+            os.replace(part, target)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
-        raise ModelError(f"cannot write {target}: {error.strerror}") from error
-    return target
+        raise ModelError(f"cannot write {path}: {error.strerror}") from error
+    return path
 
 
 def check(path: str | Path) -> tuple[Finding, ...]:
-    """What libSBML says of a file, units included; an empty tuple is a clean bill.
+    """What there is to say of a file, worst first; an empty tuple is a clean bill.
 
-    Raises `ModelError` if the file cannot be read.
+    libSBML's findings (consistency, units), then notes on annotation and on constructs that COPASI, AMICI,
+    roadrunner, SimBiology or SBMLToolkit do not take, each with its cure. A file without any of severity `error` or
+    `fatal` can be used. Antimony and archives are checked as the SBML that they hold. Raises `ModelError` if the file
+    cannot be read.
 
     >>> import pathway_models as pm, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     pm.check(pm.export(pm.load("nlrp3_il1b"), f"{folder}/a.xml"))
-    ()
+    ...     found = pm.check(pm.export(pm.load("nlrp3_il1b"), f"{folder}/a.xml"))
+    >>> {f.severity for f in found} <= {"note"}
+    True
     """
-    return tuple(Finding(severity=s, line=n, message=m) for s, n, m in _sbml.findings(_sbml.read_text(path)))
+    text = _exchange_read.unresolved_text(path)
+    found = [Finding(severity=s, line=n, message=m, cure=_portability.cure(m)) for s, n, m in _sbml.findings(text)]
+    if not any(f.severity in ("error", "fatal") for f in found):
+        remarks = (*_portability.annotation_remarks(text), *_portability.portability_remarks(text))
+        found += [Finding(severity=r.severity, line=r.line, message=r.message, cure=r.cure) for r in remarks]
+    rank = ("fatal", "error", "warning", "note")
+    return tuple(sorted(found, key=lambda f: (rank.index(f.severity) if f.severity in rank else 2, f.line)))

@@ -65,6 +65,8 @@ class Indices:
         ST, ST_low, ST_high: (G, K), dimensionless, total index and the ends of its interval.
         S2, S2_low, S2_high: (G, G, K), dimensionless, second-order index of the pair (i, j), i < j, and NaN
             elsewhere, as in SALib; None if the design has no second order.
+        S1_dummy, ST_dummy (and _low, _high): (K,), dimensionless, what the estimators make of a parameter that does
+            nothing: the covariance of A and B, and 1 less the share of A in the variance. Both are 0 but for noise.
         mean: (K,), in the unit of the outcome, over the used A and B rows.
         variance: (K,), in the squared unit of the outcome, over the used A and B rows.
         groups: names of the G groups, as in the design.
@@ -86,6 +88,12 @@ class Indices:
     S2: Floats | None = None
     S2_low: Floats | None = None
     S2_high: Floats | None = None
+    S1_dummy: Floats
+    S1_dummy_low: Floats
+    S1_dummy_high: Floats
+    ST_dummy: Floats
+    ST_dummy_low: Floats
+    ST_dummy_high: Floats
     mean: Floats
     variance: Floats
     groups: tuple[Hashable, ...]
@@ -159,7 +167,8 @@ def sobol_indices(
 
     Source: S1 Saltelli et al. 2010 and ST Jansen 1999, doi:10.1016/j.cpc.2009.09.018,
     doi:10.1016/S0010-4655(98)00154-4; S2 Saltelli 2002, doi:10.1016/S0010-4655(02)00280-1; intervals Archer,
-    Saltelli & Sobol 1997, doi:10.1080/00949659708811825.
+    Saltelli & Sobol 1997, doi:10.1080/00949659708811825; dummy Khorashadi Zadeh et al. 2017,
+    doi:10.1016/j.envsoft.2017.02.001.
 
     Example:
         >>> design = saltelli_design(2, 256, seed=0)
@@ -264,6 +273,7 @@ def _analyse(base_rows: Floats, design: Design, weights: Floats, confidence: flo
     result = {"mean": centre + scale * sample.mean_ab[0], "variance": scale**2 * sample.variance[0]}
     if design.second_order:
         result |= _all_pairs(sample, first, confidence)
+    result |= _dummy(sample, confidence)
     # Intervals sort their samples in place, so the pairs, which need `first` in its order, go before.
     result |= _with_interval("S1", first, confidence)
     return result | _with_interval("ST", _total_order(sample), confidence)
@@ -339,6 +349,19 @@ def _total_order(sample: _Sample) -> Floats:
     half_square = _average(sample.weights, (sample.a - sample.ab) ** 2 / 2)
     half_square /= sample.divisor
     return half_square
+
+
+def _dummy(sample: _Sample, confidence: float) -> dict[str, Floats]:
+    """S1 and ST of a parameter that does nothing.
+
+    With these estimators its rows AB equal its rows A, which gives exactly 0; so they are taken in the form that keeps
+    the noise of the sample.
+    """
+    a, b, divisor = sample.a[:, 0], sample.b[:, 0], sample.divisor[:, 0]
+    mean_a, mean_b = _average(sample.weights, a), _average(sample.weights, b)
+    first = (_average(sample.weights, a * b) - mean_a * mean_b) / divisor
+    total = 1 - (_average(sample.weights, a**2) - mean_a**2) / divisor
+    return _with_interval("S1_dummy", first, confidence) | _with_interval("ST_dummy", total, confidence)
 
 
 def _second_order(sample: _Sample, first: Floats, i: int) -> Floats:

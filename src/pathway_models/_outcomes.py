@@ -72,6 +72,29 @@ class Outcome:
         return end if self.reduce == "mean" else _time_to(times, course, (before + end) / 2, end >= before)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ValueAt(Outcome):
+    """The value of a variable at the time `at` (model time), interpolated between output points.
+
+    >>> bool(ValueAt(variable="x", at=0.5).value(np.array([0.0, 1.0]), np.array([2.0, 4.0]), 2.0) == 3)
+    True
+    """
+
+    at: float = 0.0
+
+    def _reduced(self, times: Array, course: Array, before: float) -> float:
+        return float(np.interp(self.at, times, course))
+
+
+def values_at(outcomes: Sequence[Outcome], times: Sequence[float]) -> tuple[ValueAt, ...]:
+    """The courses behind `outcomes` at `times`: all times of the first variable, then of the next.
+
+    A variable that is asked for both as it is and relative to untreated gives two courses.
+    """
+    kinds = dict.fromkeys((o.variable, o.relative) for o in outcomes)
+    return tuple(ValueAt(variable=v, relative=r, at=float(t)) for v, r in kinds for t in times)
+
+
 def _mean_of_last(times: Array, course: Array, window: float) -> float:
     """Time average over the last `window`, exact between output points."""
     start = max(times[-1] - window, times[0])

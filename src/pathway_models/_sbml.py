@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
+from xml.parsers import expat
 
 from ._native import libsbml
 from .errors import ModelError
@@ -30,6 +31,14 @@ _UNIT_TEXT = {
     (1.0, (("kilogram", -1), ("mole", 1))): "mol/kg",
     (1e-3, (("kilogram", -1), ("mole", 1))): "mmol/kg",
 }
+# Beyond these libSBML takes minutes (its checks are quadratic) or overflows its stack; real models stay far below.
+MAX_BYTES = 50_000_000
+MAX_ELEMENTS = 20_000
+MAX_DEPTH = 1_000
+MAX_CHAIN = 60
+_COUNTED = frozenset(
+    ["species", "parameter", "localParameter", "compartment", "reaction", "event", "functionDefinition", "unitDefinition", "initialAssignment", "assignmentRule", "rateRule", "algebraicRule", "submodel"]
+)
 _ORDER = {"mole": 0, "metre": 1, "kilogram": -1, "second": 9}
 
 
@@ -67,13 +76,65 @@ def content(text: str, name: str) -> Content:
 
 
 def read_text(source: str | Path) -> str:
-    """The text of a model file; `ModelError` if it cannot be read."""
+    """The text of a model file; `ModelError` if it cannot be read or has more than `MAX_BYTES`."""
+    return decoded(read_bytes(source), str(source))
+
+
+def read_bytes(source: str | Path) -> bytes:
+    """The bytes of a file; `ModelError` if it cannot be read or has more than `MAX_BYTES`."""
     path = Path(source)
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ModelError(f"cannot read {path}: {reason}") from error
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}") from error
+    if len(data) > MAX_BYTES:
+        raise ModelError(f"cannot read {path}: it has more than {MAX_BYTES // 1_000_000} MB")
+    return data
+
+
+def decoded(data: bytes, name: str) -> str:
+    """Text from UTF-8, with or without a byte order mark."""
+    try:
+        return data.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise ModelError(f"cannot read {name}: not UTF-8 text") from error
+
+
+def screen(text: str, name: str) -> None:
+    """Refuse what would hang or crash libSBML: entities, deep nesting, very many elements.
+
+    Raises `ModelError`. What is merely no XML passes: libSBML says where it breaks.
+    """
+    parser = expat.ParserCreate()
+    depth = counted = 0
+
+    def refuse(reason: str) -> None:
+        raise ModelError(f"{name} is refused (line {parser.CurrentLineNumber}): {reason}")
+
+    def doctype(*_: object) -> None:
+        refuse("it has a DOCTYPE; SBML needs none, and its entities can expand without end")
+
+    def start(tag: str, _: object) -> None:
+        nonlocal depth, counted
+        depth += 1
+        counted += tag.rpartition(":")[2] in _COUNTED
+        if depth > MAX_DEPTH:
+            refuse(f"elements are nested deeper than {MAX_DEPTH:,}")
+        if counted > MAX_ELEMENTS:
+            refuse(f"it has more than {MAX_ELEMENTS:,} species, parameters, reactions and rules")
+
+    def end(_: str) -> None:
+        nonlocal depth
+        depth -= 1
+
+    parser.StartDoctypeDeclHandler = doctype
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    try:
+        parser.Parse(text, True)
+    except expat.ExpatError:
+        return
 
 
 def parse(text: str, *, name: str = "the model") -> libsbml.SBMLDocument:
@@ -81,15 +142,77 @@ def parse(text: str, *, name: str = "the model") -> libsbml.SBMLDocument:
 
     Unit warnings do not count here; `findings` lists those too.
     """
+    screen(text, name)
     document = libsbml.readSBMLFromString(text)
     _raise_first_error(document, name)
     if document.getModel() is None:
         raise ModelError(f"{name} holds no SBML model")
+    circle, _ = rule_order(document.getModel())
+    if circle:
+        raise ModelError(f"{name} is not valid SBML: its rules are circular: {_shortened(circle)}")
     document.setConsistencyChecks(libsbml.LIBSBML_CAT_UNITS_CONSISTENCY, False)
     document.setConsistencyChecks(libsbml.LIBSBML_CAT_MODELING_PRACTICE, False)
-    document.checkConsistency()
+    _check_consistency(document)
     _raise_first_error(document, name)
     return document
+
+
+def _shortened(names: tuple[str, ...]) -> str:
+    shown = names if len(names) <= 12 else (*names[:10], f"... {len(names) - 11} more ...", names[-1])
+    return " <- ".join(shown)
+
+
+def _check_consistency(document: libsbml.SBMLDocument) -> None:
+    """libSBML's check, but for its search for circles where that takes minutes (`rule_order` has made it)."""
+    if document.getModel() is not None and rule_order(document.getModel())[1] > MAX_CHAIN:
+        document.setConsistencyChecks(libsbml.LIBSBML_CAT_GENERAL_CONSISTENCY, False)
+    document.checkConsistency()
+
+
+def rule_order(model: libsbml.Model) -> tuple[tuple[str, ...], int]:
+    """(the first circle of rules, initial assignments and kinetic laws; the length of the longest chain of them)."""
+    reads = _reads(model)
+    length: dict[str, int] = {}  # 0 while the walk is below this id
+    for first in reads:
+        path = [] if first in length else [(first, iter(reads[first]))]
+        if path:
+            length[first] = 0
+        while path:
+            node, rest = path[-1]
+            following = next(rest, None)
+            if following is None:
+                length[node] = 1 + max((length.get(k, 0) for k in reads[node]), default=0)
+                path.pop()
+            elif length.get(following) == 0:
+                names = [n for n, _ in path]
+                return (*names[names.index(following) :], following), 0
+            elif following in reads and following not in length:
+                length[following] = 0
+                path.append((following, iter(reads[following])))
+    return (), max(length.values(), default=0)
+
+
+def _reads(model: libsbml.Model) -> dict[str, list[str]]:
+    """What the value of each id follows from at once, through assignments (states break a circle)."""
+    formulas = [(r.getVariable(), r.getMath()) for r in model.getListOfRules() if r.isAssignment()]
+    formulas += [(a.getSymbol(), a.getMath()) for a in model.getListOfInitialAssignments()]
+    reads = {name: sorted(names_in(math)) for name, math in formulas}
+    laws = ((r.getId(), r.getKineticLaw()) for r in model.getListOfReactions())
+    own = {
+        name: ({p.getId() for p in law.getListOfParameters()}, law.getMath()) for name, law in laws if law is not None
+    }
+    return reads | {name: sorted(names_in(math) - local) for name, (local, math) in own.items()}
+
+
+def names_in(math: libsbml.ASTNode | None) -> set[str]:
+    """The ids that a formula names."""
+    found, waiting = set[str](), [math] if math is not None else []
+    while waiting:
+        node = waiting.pop()
+        if node.getType() == libsbml.AST_NAME:
+            found.add(node.getName())
+        waiting += [node.getChild(i) for i in range(node.getNumChildren())]
+    return found
 
 
 def _raise_first_error(document: libsbml.SBMLDocument, name: str) -> None:
@@ -100,11 +223,22 @@ def _raise_first_error(document: libsbml.SBMLDocument, name: str) -> None:
             raise ModelError(f"{name} is not valid SBML (line {error.getLine()}): {message[:400]}")
 
 
+def first_error(document: libsbml.SBMLDocument) -> str:
+    """The first complaint of a document's log, on one line and without its full stop."""
+    errors = (document.getError(i) for i in range(document.getNumErrors()))
+    worst = (e for e in errors if e.getSeverity() >= libsbml.LIBSBML_SEV_ERROR)
+    return next((" ".join(e.getMessage().split()).rstrip(".")[:400] for e in worst), "libSBML gives no reason")
+
+
 def findings(text: str) -> list[tuple[str, int, str]]:
-    """Everything libSBML says of the text, units included: (severity, line, message) each."""
+    """Everything libSBML says of the text, units included: (severity, line, message) each.
+
+    Raises `ModelError` for a text that `screen` refuses.
+    """
+    screen(text, "the file")
     document = libsbml.readSBMLFromString(text)
     if not document.getNumErrors(libsbml.LIBSBML_SEV_ERROR):
-        document.checkConsistency()
+        _check_consistency(document)
     errors = (document.getError(i) for i in range(document.getNumErrors()))
     return [(e.getSeverityAsString().lower(), e.getLine(), " ".join(e.getMessage().split())) for e in errors]
 
@@ -217,9 +351,10 @@ def time_unit_seconds(document: libsbml.SBMLDocument) -> float | None:
 
 @dataclass(frozen=True, kw_only=True)
 class StartRules:
-    """How the start of a run follows from other values: ids with initial assignments, species given in amounts."""
+    """What at the start of a run follows from other values: ids with assignments, species given in amounts."""
 
     initially_assigned: frozenset[str]
+    assigned: frozenset[str]
     by_amount: frozenset[str]
 
 
@@ -229,6 +364,7 @@ def start_rules(text: str) -> StartRules:
     model = document.getModel()
     return StartRules(
         initially_assigned=frozenset(a.getSymbol() for a in model.getListOfInitialAssignments()),
+        assigned=frozenset(r.getVariable() for r in model.getListOfRules() if r.isAssignment()),
         by_amount=frozenset(s.getId() for s in model.getListOfSpecies() if s.isSetInitialAmount()),
     )
 
@@ -238,17 +374,24 @@ def with_values(text: str, values: Mapping[str, float]) -> str:
     if not values:
         return text
     document = libsbml.readSBMLFromString(text)
-    model = document.getModel()
     for key, value in values.items():
-        item = model.getElementBySId(key)
-        model.removeInitialAssignment(key)  # it would win over the value
-        kind = item.getElementName()
-        if kind == "parameter":
-            item.setValue(value)
-        elif kind == "compartment":
-            item.setSize(value)
-        elif item.isSetInitialAmount():
-            item.setInitialAmount(value)
-        else:
-            item.setInitialConcentration(value)
+        set_value(document.getModel(), key, value)
     return str(libsbml.writeSBMLToString(document))
+
+
+def set_value(model: libsbml.Model, key: str, value: float) -> None:
+    """Give a parameter, a compartment or a species of a parsed model another value at the start.
+
+    Of a species it is what its id stands for: the amount with `hasOnlySubstanceUnits`, else the concentration.
+    """
+    item = model.getElementBySId(key)
+    model.removeInitialAssignment(key)  # it would win over the value
+    kind = item.getElementName()
+    if kind == "parameter":
+        item.setValue(value)
+    elif kind == "compartment":
+        item.setSize(value)
+    elif item.getHasOnlySubstanceUnits() or model.getCompartment(item.getCompartment()).getSpatialDimensions() == 0:
+        item.setInitialAmount(value)
+    else:
+        item.setInitialConcentration(value)

@@ -2,34 +2,54 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ._ensemble import Ensemble, ensemble
-from ._indices import Design, Indices, saltelli_design, sobol_indices
-from ._interventions import Treatment, label
+from ._ensemble import Ensemble, Folder
+from ._groups import GROUPINGS, Z95, GaussianCopula, choose, sample
+from ._indices import Design, Indices, sobol_indices
+from ._interventions import Treatment
 from ._model import Model
 from ._module import Parameter
 from ._outcomes import Outcome
+from ._reliability import FailureBounds, failure_bounds, trace, where_failed, widest
+from ._rows import Limits
 from ._simulate import Array
+from ._study import CostEstimate, Study, estimate_cost, make_study
 from .errors import InvalidValueError, require_range, unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
     from matplotlib.figure import Figure
 
-Z95 = 1.959963984540054  # half width of the central 95 percent of a normal law, in standard deviations
-GROUPINGS = ("module", "kind")
+__all__ = ["GROUPINGS", "Z95", "SobolResult", "sample", "sobol", "sobol_cost"]
+
+_choose = choose
 WIDE = 0.1  # half width of a 95 percent interval above which a ranking is not to be trusted
+DOUBLINGS = 6  # of N at most, where a width is asked for without a budget
+INTERVALS = ("S1", "S1_low", "S1_high", "ST", "ST_low", "ST_high")
+
+
+class Doubling(NamedTuple):
+    """A step of the search for narrow intervals: base rows, and the width of the widest interval of ST."""
+
+    n: int
+    width: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SobolResult:
-    """Sobol indices of one model under one treatment, with the design and the runs they came from."""
+    """Sobol indices of one model under one treatment, with the design and the runs they came from.
+
+    `over_time` holds the indices of the courses at `runs.times`, one column per course and time; `timings` are the
+    seconds in design, simulation and estimator; `doublings` and `stopped` tell how N was found.
+    """
 
     model: str
     arm: str
@@ -37,6 +57,11 @@ class SobolResult:
     design: Design
     indices: Indices
     runs: Ensemble
+    over_time: Indices | None = None
+    timings: Mapping[str, float] = field(default_factory=dict)
+    doublings: tuple[Doubling, ...] = ()
+    stopped: str = ""
+    study: Study | None = field(default=None, repr=False)
 
     @property
     def factors(self) -> tuple[str, ...]:
@@ -48,14 +73,15 @@ class SobolResult:
         """Names of the outcomes, in the order of the indices."""
         return tuple(o.name for o in self.runs.outcomes)
 
+    # ---- tables ----------------------------------------------------------------------------------------------------
+
     def to_dataframe(self) -> pd.DataFrame:
         """One row per outcome and factor: S1 and ST with their 95 percent intervals; sorted by ST."""
         import pandas as pd
 
-        names = ("S1", "S1_low", "S1_high", "ST", "ST_low", "ST_high")
         frames = []
         for k, outcome in enumerate(self.outcomes):
-            columns = {n: getattr(self.indices, n)[:, k] for n in names}
+            columns = {n: getattr(self.indices, n)[:, k] for n in INTERVALS}
             frame = pd.DataFrame({"outcome": outcome, "factor": self.factors, **columns})
             frames.append(frame.sort_values("ST", ascending=False))
         return pd.concat(frames, ignore_index=True)
@@ -66,19 +92,48 @@ class SobolResult:
 
         if self.indices.S2 is None or self.indices.S2_low is None or self.indices.S2_high is None:
             raise InvalidValueError("no second-order indices: call sobol(..., second_order=True)")
+        matrices = (self.indices.S2, self.indices.S2_low, self.indices.S2_high)
         rows = [
-            (
-                outcome,
-                a,
-                b,
-                *(float(m[i, j, k]) for m in (self.indices.S2, self.indices.S2_low, self.indices.S2_high)),
-            )
+            (outcome, a, b, *(float(m[i, j, k]) for m in matrices))
             for k, outcome in enumerate(self.outcomes)
             for i, a in enumerate(self.factors)
             for j, b in enumerate(self.factors)
             if i < j
         ]
         return pd.DataFrame(rows, columns=["outcome", "a", "b", "S2", "S2_low", "S2_high"])
+
+    def indices_over_time(self) -> xr.Dataset:
+        """S1 and ST with intervals, dims factor, course, time (model time); `InvalidValueError` without `times=`."""
+        import xarray as xr
+
+        if self.over_time is None:
+            raise InvalidValueError("no indices over time: call sobol(..., times=[...])")
+        shape = (len(self.factors), len(self.runs.courses), len(self.runs.times))
+        dims = ("factor", "course", "time")
+        data: dict[str, Any] = {name: (dims, getattr(self.over_time, name).reshape(shape)) for name in INTERVALS}
+        data |= {name: (dims[1:], getattr(self.over_time, name).reshape(shape[1:])) for name in ("mean", "variance")}
+        coords = {"factor": list(self.factors), "course": list(self.runs.courses), "time": list(self.runs.times)}
+        return xr.Dataset(data, coords)
+
+    def convergence(self, *, resamples: int = 200) -> pd.DataFrame:
+        """ST against the number of base rows (8, 16, ... all): n, outcome, factor, ST, ST_low, ST_high."""
+        import pandas as pd
+
+        found = trace(
+            self.runs.values,
+            self.design,
+            ok=self.runs.ok,
+            resamples=resamples,
+            confidence=self.indices.confidence,
+            seed=self.design.seed,
+        )
+        rows = [
+            (n, outcome, factor, *(float(getattr(part, name)[g, k]) for name in INTERVALS[3:]))
+            for n, part in found
+            for k, outcome in enumerate(self.outcomes)
+            for g, factor in enumerate(self.factors)
+        ]
+        return pd.DataFrame(rows, columns=["n", "outcome", "factor", *INTERVALS[3:]])
 
     def to_salib(self) -> tuple[dict[str, Any], Array]:
         """(problem, Y) for `SALib.analyze.sobol.analyze(problem, Y[:, k], calc_second_order=...)`.
@@ -92,17 +147,62 @@ class SobolResult:
             "bounds": [[0.0, 1.0]] * count,
         }, self.runs.values
 
+    # ---- failures --------------------------------------------------------------------------------------------------
+
+    @property
+    def failure_bounds(self) -> FailureBounds:
+        """Between what ST could lie if the failed runs had values within the range of the others."""
+        return failure_bounds(self.runs.values, self.design, self.runs.ok)
+
+    def failures(self) -> pd.DataFrame:
+        """Where in the ranges the failed runs lie: per parameter, mean place (0 to 1) of failed and good rows."""
+        return where_failed(self.design.unit, self.runs.ok, [p.id for p in self.parameters])
+
+    # ---- more of it ------------------------------------------------------------------------------------------------
+
+    def extend(
+        self, n: int, *, workers: int | None = None, executor: Executor | None = None, progress: bool = True
+    ) -> SobolResult:
+        """The same analysis with n base rows; every run so far is used again, and the checkpoint goes on.
+
+        Raises `InvalidValueError` if n is not a power of two above the present one.
+        """
+        if self.study is None or n <= self.design.n:
+            raise InvalidValueError(f"n is {n}; allowed are powers of two above {self.design.n}")
+        longer = _run(self.study, n, self.runs, workers=workers, executor=executor, progress=progress)
+        return replace(longer, doublings=(*self.doublings, *longer.doublings))
+
+    def with_outcomes(self, outcomes: Sequence[str | Outcome], *, times: Sequence[float] = ()) -> SobolResult:
+        """Indices of other outcomes, from the stored time courses; raises as `Ensemble.with_outcomes` does."""
+        runs = self.runs.with_outcomes(outcomes, times=times)
+        assert self.study is not None
+        assert runs.plan is not None
+        study = replace(self.study, plan=runs.plan)
+        return _analysed(study, self.design, runs, dict(self.timings))
+
+    # ---- words and figures -----------------------------------------------------------------------------------------
+
     def summary(self) -> str:
         """Plain sentences: runs, failures, whether N suffices, what leads for each outcome."""
         lines = [f"{self.model}, {self.arm}: {self.runs.report()} in {self.runs.seconds:.1f} s."]
         if self.indices.n_dropped:
-            lines.append(
-                f"{self.indices.n_dropped} of {self.design.n} base rows were dropped because a run in them failed; "
-                "the indices describe the part of the parameter space that can be simulated."
+            lines.append(self._dropped())
+        lines += [self._sentence(k, name) for k, name in enumerate(self.outcomes)]
+        return "\n".join([*lines, *([self.stopped] if self.stopped else [])])
+
+    def _dropped(self) -> str:
+        shift = self.failure_bounds.largest_shift(self.indices.ST)
+        text = (
+            f"{self.indices.n_dropped} of {self.design.n} base rows were dropped because a run in them failed; the "
+            "indices describe the part of the parameter space that can be simulated. If the failed runs had values "
+            f"within the range of the others, no ST would differ by more than {shift:.2g}."
+        )
+        where = self.failures().iloc[0]
+        if where["distance"] > 0.5:
+            text += (
+                f" They lie at {where['failed']:.2f} of the range of {where['parameter']} (others {where['good']:.2f})."
             )
-        for k, name in enumerate(self.outcomes):
-            lines.append(self._sentence(k, name))
-        return "\n".join(lines)
+        return text
 
     def _sentence(self, k: int, name: str) -> str:
         total = self.indices.ST[:, k]
@@ -111,13 +211,14 @@ class SobolResult:
         half = (self.indices.ST_high[:, k] - self.indices.ST_low[:, k]) / 2
         order = np.argsort(-total)[:3]
         leaders = ", ".join(f"{self.factors[i]} (ST {total[i]:.2f} +/- {half[i]:.2f})" for i in order)
-        widest = float(np.max(half))
+        noise = max(abs(float(v[k])) for v in (self.indices.S1_dummy_low, self.indices.S1_dummy_high))
         enough = (
             "N suffices for a ranking"
-            if widest <= WIDE
+            if float(np.max(half)) <= WIDE
             else f"N = {self.design.n} is too small for a ranking, double it"
         )
-        return f"{name}: {leaders}; widest interval +/- {widest:.2f}, {enough}."
+        spread = f"widest interval +/- {float(np.max(half)):.2f}, a dummy parameter has S1 up to {noise:.2f}"
+        return f"{name}: {leaders}; {spread}, {enough}."
 
     def plot(self, outcome: str | None = None, *, top: int = 15) -> Figure:
         """S1 and ST with 95 percent intervals, sorted, one panel per outcome (or for the named one)."""
@@ -141,20 +242,33 @@ def sobol(
     weeks: float | None = None,
     duration: float | None = None,
     every: float | None = None,
+    times: Sequence[float] = (),
     start: str = "auto",
     workers: int | None = None,
     executor: Executor | None = None,
     progress: bool = True,
     resamples: int = 1000,
+    target_width: float | None = None,
+    budget: int | None = None,
+    copula: GaussianCopula | None = None,
+    limits: Limits | None = None,
+    checkpoint: Folder | None = None,
+    store: str | None = None,
+    engine: str = "roadrunner",
 ) -> SobolResult:
     """Sobol indices of outcomes of `model` under `treatments`, with 95 percent bootstrap intervals.
 
     `parameters`: None for every parameter with a range, names, or {name: (low, high)} (log-uniform where low > 0,
-    else uniform; gains of wires are given so). `groups`: None, 'module', 'kind' (of evidence) or {group: names}.
-    `n` base rows (a power of two) cost n*(groups + 2) runs, n*(2*groups + 2) with `second_order`; length as in
-    `simulate`, 12 weeks if nothing is said. The same seed gives the same result on any number of processes.
-    Failed runs are recorded and drop their base row. Raises `InvalidValueError` for an n that is no power of two, an
-    empty list of parameters or an empty range, `UnknownNameError` for unknown names.
+    else uniform; gains of wires are given so). `groups`: None, 'module', 'kind' (of evidence), 'wire' (one index per
+    wire, its gain from 0 to 1) or {group: names}. `n` base rows (a power of two) cost n*(groups + 2) runs,
+    n*(2*groups + 2) with `second_order`; length as in `simulate`, 12 weeks if nothing is said. `times` (model time)
+    adds indices over time. With `target_width` n is doubled until no interval of ST is wider, or the next doubling
+    would cost more than `budget` runs (default: 64 times the first n). `copula` correlates parameters of one group.
+    `limits`, `checkpoint` and `store` as in `ensemble`. The same seed gives the same result on any number of
+    processes. Failed runs are recorded and drop their base row.
+
+    Raises `InvalidValueError` for an n that is no power of two, an empty list of parameters, an empty range or
+    correlated parameters in different groups, `UnknownNameError` for unknown names.
     Source: Saltelli et al. 2010, doi:10.1016/j.cpc.2009.09.018.
 
     >>> import pathway_models as pm
@@ -163,118 +277,109 @@ def sobol(
     >>> result.to_dataframe()["factor"][0]
     'gain_vagal'
     """
-    require_range("the number of bootstrap resamples", resamples, 1, 1_000_000)
-    chosen = _choose(model, parameters)
-    chosen, names = _grouped(model, chosen, groups)
-    design = saltelli_design(len(chosen), n, seed, group_of=names, second_order=second_order)
-    table = {p.id: sample(p, design.unit[:, j]) for j, p in enumerate(chosen)}
-    runs = ensemble(
+    if target_width is not None:
+        require_range("the target width", target_width, np.nextafter(0, 1), 10.0)
+    study = make_study(
         model,
-        table,
         treatments,
         outcomes=outcomes,
+        parameters=parameters,
+        groups=groups,
+        second_order=second_order,
+        seed=seed,
+        resamples=resamples,
+        copula=copula,
         weeks=weeks,
         duration=duration,
         every=every,
+        times=times,
         start=start,
-        workers=workers,
-        executor=executor,
-        progress=progress,
+        limits=limits,
+        checkpoint=checkpoint,
+        store=store,
+        engine=engine,
     )
+    how: dict[str, Any] = {"workers": workers, "executor": executor, "progress": progress}
+    result = _run(study, n, None, **how)
+    if target_width is None:
+        return result
+    most = study.runs_for(n * 2**DOUBLINGS) if budget is None else budget
+    while result.doublings[-1].width > target_width and study.runs_for(2 * result.design.n) <= most:
+        result = result.extend(2 * result.design.n, **how)
+    return replace(result, stopped=_stopped(result, target_width, most))
+
+
+def _stopped(result: SobolResult, target: float, budget: int) -> str:
+    last = result.doublings[-1]
+    if not last.width > target:
+        return f"The widest interval of ST is {last.width:.3f} at N = {last.n}: the target {target:g} is reached."
+    return (
+        f"The widest interval of ST is {last.width:.3f} at N = {last.n}, above the target {target:g}: "
+        f"the next doubling would exceed the budget of {budget} runs."
+    )
+
+
+def sobol_cost(
+    model: Model,
+    treatments: Sequence[Treatment] = (),
+    *,
+    outcomes: Sequence[str | Outcome],
+    n: int = 256,
+    workers: int | None = None,
+    **options: Any,
+) -> CostEstimate:
+    """What `sobol` with the same arguments will take: runs, seconds, memory, disk; a few rows are run for it.
+
+    Raises as `sobol` does before its first run.
+
+    >>> import pathway_models as pm
+    >>> cost = sobol_cost(pm.load("acupuncture"), outcomes=["vagal_drive"], n=1024, weeks=1, groups="kind")
+    >>> cost.runs % 1024
+    0
+    """
+    return estimate_cost(make_study(model, treatments, outcomes=outcomes, **options), n, workers)
+
+
+def _run(
+    study: Study,
+    n: int,
+    before: Ensemble | None,
+    *,
+    workers: int | None,
+    executor: Executor | None,
+    progress: bool,
+) -> SobolResult:
+    began = time.perf_counter()
+    design = study.design(n)
+    timings = {"design": time.perf_counter() - began}
+    runs = study.run(design.unit, workers=workers, executor=executor, progress=progress, before=before)
+    timings["simulation"] = runs.seconds
+    return _analysed(study, design, runs, timings)
+
+
+def _analysed(study: Study, design: Design, runs: Ensemble, timings: dict[str, float]) -> SobolResult:
+    began = time.perf_counter()
     try:
-        indices = sobol_indices(runs.values, design, resamples=resamples, seed=seed, ok=runs.ok)
+        indices = sobol_indices(runs.values, design, resamples=study.resamples, seed=study.seed, ok=runs.ok)
     except InvalidValueError as error:
         raise InvalidValueError(f"{error}; {runs.report()}") from None
+    over_time = None if runs.over_time is None else _indices_over_time(study, design, runs, runs.over_time)
     return SobolResult(
-        model=model.name,
-        arm=label(list(treatments)),
-        parameters=chosen,
+        model=study.plan.model.name,
+        arm=study.arm,
+        parameters=study.parameters,
         design=design,
         indices=indices,
         runs=runs,
+        over_time=over_time,
+        timings={**timings, "estimator": time.perf_counter() - began},
+        doublings=(Doubling(design.n, widest(indices)),),
+        study=study,
     )
 
 
-def sample(parameter: Parameter, unit: Array) -> Array:
-    """Values of a parameter for numbers in 0..1, by the inverse of its distribution.
-
-    Low and high of normal and lognormal laws are the 2.5 and 97.5 percentiles; the tails beyond them are cut off, so
-    that no law leaves its range (a total of creatine below the resting phosphocreatine does not exist).
-
-    >>> sample(Parameter(id="k", value=1, unit="", kind="assumed", low=0.1, high=10, distribution="loguniform"),
-    ...        np.array([0.5]))
-    array([1.])
-    """
-    low, high = float(parameter.low or 0.0), float(parameter.high or 0.0)
-    if parameter.distribution in ("loguniform", "lognormal"):
-        low, high = np.log(low), np.log(high)
-    if parameter.distribution in ("normal", "lognormal"):
-        from scipy.special import ndtri  # here and not above: scipy would double the import time of the package
-
-        z = ndtri(0.025 + 0.95 * unit)
-        values = (low + high) / 2 + (high - low) / (2 * Z95) * z
-    else:
-        values = low + (high - low) * unit
-    logarithmic = parameter.distribution in ("loguniform", "lognormal")
-    return np.asarray(np.exp(values) if logarithmic else values, dtype=np.float64)
-
-
-def _choose(model: Model, wanted: Sequence[str] | Mapping[str, tuple[float, float]] | None) -> tuple[Parameter, ...]:
-    known = {p.id: p for p in model.parameters_}
-    if wanted is None:
-        chosen = [p for p in model.parameters_ if p.uncertain and p.id not in model.anchors]
-        if not chosen:
-            raise InvalidValueError(
-                f"{model.name} has no parameter with a range; give parameters={{name: (low, high)}}"
-            )
-        return tuple(chosen)
-    if isinstance(wanted, str) or not wanted:
-        raise InvalidValueError(f"parameters is {wanted!r}; give a list of names or {{name: (low, high)}}, not empty")
-    chosen = []
-    for name in wanted:
-        key = model.resolve(name)
-        if key not in known:
-            raise unknown_name(f"parameter of {model.name}", name, known)
-        p = _ranged(model, known[key], wanted[name]) if isinstance(wanted, Mapping) else known[key]
-        if not p.uncertain:
-            raise InvalidValueError(f"{name} has no range; give parameters={{{name!r}: (low, high)}}")
-        chosen.append(p)
-    ids = [p.id for p in chosen]
-    if len(set(ids)) < len(ids):
-        raise InvalidValueError(f"parameters names {max(ids, key=ids.count)} twice")
-    return tuple(chosen)
-
-
-def _ranged(model: Model, parameter: Parameter, bounds: tuple[float, float]) -> Parameter:
-    try:
-        low, high = map(float, bounds)
-    except (TypeError, ValueError):
-        raise InvalidValueError(f"the range of {parameter.id} is {bounds!r}; give (low, high)") from None
-    if not (np.isfinite([low, high]).all() and low < high):
-        raise InvalidValueError(
-            f"the range of {parameter.id} is ({low:g}, {high:g}); low must be below high, both finite"
-        )
-    for edge in (low, high):
-        model.with_parameters({parameter.id: edge})  # raises where the model does not allow the value
-    return replace(parameter, low=low, high=high, distribution="loguniform" if low > 0 else "uniform")
-
-
-def _grouped(
-    model: Model, chosen: Sequence[Parameter], groups: str | Mapping[str, Sequence[str]] | None
-) -> tuple[tuple[Parameter, ...], list[str]]:
-    """Parameters and the group of each; with a mapping only what it names is varied."""
-    if groups is None:
-        return tuple(chosen), [p.id for p in chosen]
-    if isinstance(groups, str):
-        if groups not in GROUPINGS:
-            raise unknown_name("grouping", groups, GROUPINGS)
-        return tuple(chosen), [getattr(p, groups) or model.name for p in chosen]
-    listed = [model.resolve(name) for names in groups.values() for name in names]
-    if len(set(listed)) < len(listed):
-        raise InvalidValueError(f"groups name {max(listed, key=listed.count)} twice; a parameter belongs to one group")
-    member = {model.resolve(name): group for group, names in groups.items() for name in names}
-    kept = tuple(p for p in chosen if p.id in member)
-    missing = set(member) - {p.id for p in kept}
-    if missing or not kept:
-        raise InvalidValueError(f"groups name what is not varied: {', '.join(sorted(missing)) or '(nothing)'}")
-    return kept, [member[p.id] for p in kept]
+def _indices_over_time(study: Study, design: Design, runs: Ensemble, courses: Array) -> Indices:
+    """One column per course and time; a column with a value that is no number in a good run has no indices."""
+    columns = courses.reshape(len(courses), -1)
+    whole = np.isfinite(columns[runs.ok]).all(axis=0)
+    return sobol_indices(np.where(whole, columns, 0.0), design, resamples=study.resamples, seed=study.seed, ok=runs.ok)

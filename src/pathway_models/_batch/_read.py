@@ -1,0 +1,373 @@
+"""Flat SBML to expressions: rates of all states, values at the start, and everything that can be looked at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from itertools import pairwise
+from typing import Any
+
+from .._native import libsbml
+from ..errors import ModelError
+from ._symbolic import UNARY, Graph
+
+TIME = "<time>"  # no id: name of the state that counts time, where a model uses it
+AVOGADRO = 6.02214076e23
+
+
+class Unsupported(ModelError):
+    """The model has a construct that this engine does not run; the message is one line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """A model as expressions. States are amounts (species) or values (parameters with a rate rule)."""
+
+    graph: Graph
+    parameters: Mapping[str, float]  # constants, inputs, compartments, constant species; with the published value
+    states: tuple[str, ...]
+    layout: tuple[str, ...]  # the order of state vectors of libroadrunner; may hold species that a rule computes
+    volumes: Mapping[str, str]  # state -> compartment, for species that are counted as concentrations
+    rates: tuple[int, ...]
+    starts: tuple[int, ...]  # of states
+    assigned: Mapping[str, int]  # parameter -> expression of its value at the start
+    variables: Mapping[str, int]  # what can be looked at: concentrations, assigned variables, reaction rates, ...
+
+
+def read(sbml: str) -> Reading:
+    """Read a flat text; raises `Unsupported` with the reason if this engine cannot run the model."""
+    document = libsbml.readSBMLFromString(sbml)
+    model = document.getModel()
+    if model is None or document.getNumErrors(libsbml.LIBSBML_SEV_ERROR):
+        raise Unsupported("the text is no readable SBML")
+    _refuse(document, model)
+    for option in ("expandFunctionDefinitions", "promoteLocalParameters"):
+        properties = libsbml.ConversionProperties()
+        properties.addOption(option, True)
+        if document.convert(properties) != libsbml.LIBSBML_OPERATION_SUCCESS:
+            raise Unsupported(f"libSBML's {option} failed")
+    return _Reader(document.getModel()).reading()
+
+
+def _refuse(document: Any, model: Any) -> None:
+    for i in range(document.getNumPlugins()):
+        package = document.getPlugin(i).getPackageName()
+        if document.getPackageRequired(package) and package != "l3v2extendedmath":
+            raise Unsupported(f"the document needs the SBML package {package!r}")
+    if model.getNumEvents():
+        raise Unsupported(f"event {model.getEvent(0).getId()!r}: events are not supported")
+    if any(r.isAlgebraic() for r in model.getListOfRules()):
+        raise Unsupported("algebraic rules are not supported")
+    if model.isSetConversionFactor() or any(s.isSetConversionFactor() for s in model.getListOfSpecies()):
+        raise Unsupported("conversion factors are not supported")
+    for reaction in model.getListOfReactions():
+        if reaction.isSetFast() and reaction.getFast():
+            raise Unsupported(f"reaction {reaction.getId()!r} is fast; fast reactions are not supported")
+
+
+class _Reader:
+    def __init__(self, model: Any) -> None:
+        self.model, self.graph = model, Graph()
+        self.rules = {r.getVariable(): r for r in model.getListOfRules()}
+        self.initial = {a.getSymbol(): a.getMath() for a in model.getListOfInitialAssignments()}
+        self.species = {s.getId(): s for s in model.getListOfSpecies()}
+        self.sizes = {c.getId(): c.getSize() if c.isSetSize() else 1.0 for c in model.getListOfCompartments()}
+        for key in self.sizes:
+            if key in self.rules:
+                raise Unsupported(f"compartment {key!r} varies; variable compartments are not supported")
+        self.reactions = {r.getId(): r for r in model.getListOfReactions()}
+        self.references = {
+            x.getId(): x
+            for r in self.reactions.values()
+            for x in (*r.getListOfReactants(), *r.getListOfProducts())
+            if x.getId()
+        }
+        self.states = self._states()
+        self.index: dict[str, int] = {}
+        self.parameters = self._parameters()
+        self._known: dict[tuple[str, bool], int] = {}
+        self._open: list[str] = []
+
+    # ---- what there is -------------------------------------------------------------------------------------
+
+    def _rated(self, key: str) -> bool:
+        return key in self.rules and self.rules[key].isRate()
+
+    def _fixed(self, key: str) -> bool:
+        """A species that neither rules nor reactions change."""
+        s = self.species[key]
+        return key not in self.rules and (s.getConstant() or s.getBoundaryCondition())
+
+    def _states(self) -> list[str]:
+        plain = [k for k in self.species if k not in self.rules and not self._fixed(k)]
+        ruled = [r.getVariable() for r in self.model.getListOfRules() if r.isRate()]
+        return [*plain, *ruled]
+
+    def layout(self) -> tuple[str, ...]:
+        floating = [k for k, s in self.species.items() if not s.getBoundaryCondition()]
+        free = [k for k in floating if k not in self.rules]
+        ruled = [k for k in floating if k in self.rules]
+        return (*free, *ruled, *(k for k in self.states if k not in floating and k != TIME))
+
+    def _parameters(self) -> dict[str, float]:
+        found = {p.getId(): p.getValue() for p in self.model.getListOfParameters() if p.getId() not in self.rules}
+        found |= self.sizes | dict.fromkeys((k for k in self.species if self._fixed(k)), math.nan)
+        self.index = {k: i for i, k in enumerate(found)}
+        return found
+
+    # ---- values of names -----------------------------------------------------------------------------------
+
+    def lookup(self, name: str, start: bool) -> int:
+        """The value of a name while the model runs, or at its start."""
+        if (name, start) not in self._known:
+            if name in self._open:
+                raise Unsupported(f"rules form a loop through {name!r}")
+            self._open.append(name)
+            self._known[name, start] = self._start(name) if start else self._running(name)
+            self._open.pop()
+        return self._known[name, start]
+
+    def _running(self, name: str) -> int:
+        g = self.graph
+        if name in self.rules and not self._rated(name):
+            return self.math(self.rules[name].getMath(), False)
+        if name in self.states:
+            amount = g.state(self.states.index(name))
+            volume = self._volume(name)
+            return amount if volume is None else g.div(amount, g.param(self.index[volume]))
+        if name in self.index:
+            return g.param(self.index[name])
+        return self._other(name, False)
+
+    def _start(self, name: str) -> int:
+        g = self.graph
+        if name in self.rules and not self._rated(name):
+            return self.math(self.rules[name].getMath(), True)
+        if name in self.initial:
+            return self.math(self.initial[name], True)
+        if name in self.species:
+            return self._given(name)
+        if name in self.index:
+            return g.param(self.index[name])
+        if self._rated(name) and self.model.getParameter(name):
+            return g.const(self.model.getParameter(name).getValue())
+        return self._other(name, True)
+
+    def _other(self, name: str, start: bool) -> int:
+        if name in self.reactions:
+            law = self.reactions[name].getKineticLaw()
+            if law is None or law.getMath() is None:
+                raise Unsupported(f"reaction {name!r} has no kinetic law")
+            return self.math(law.getMath(), start)
+        if name in self.references:
+            return self.graph.const(self._stoichiometry(self.references[name]))
+        if name == TIME:
+            return self.graph.zero if start else self.graph.state(self.states.index(TIME))
+        raise Unsupported(f"{name!r} has no value that this engine can compute")
+
+    def _volume(self, name: str) -> str | None:
+        s = self.species.get(name)
+        return None if s is None or s.getHasOnlySubstanceUnits() else str(s.getCompartment())
+
+    def _given(self, name: str) -> int:
+        """The value of a species in the file: a concentration, or an amount where that is what the id means."""
+        g, s = self.graph, self.species[name]
+        size = self.lookup(s.getCompartment(), True)
+        if not s.isSetInitialAmount() and not s.isSetInitialConcentration():
+            return g.const(math.nan)
+        if s.isSetInitialAmount():
+            amount = g.const(s.getInitialAmount())
+            return amount if s.getHasOnlySubstanceUnits() else g.div(amount, size)
+        concentration = g.const(s.getInitialConcentration())
+        return g.mul(concentration, size) if s.getHasOnlySubstanceUnits() else concentration
+
+    def _stoichiometry(self, reference: Any) -> float:
+        name = reference.getId()
+        varies = name and (name in self.rules or name in self.initial)
+        math_set = hasattr(reference, "isSetStoichiometryMath") and reference.isSetStoichiometryMath()
+        value = float(reference.getStoichiometry())
+        if varies or math_set or value != value:
+            raise Unsupported(f"the stoichiometry of {reference.getSpecies()!r} is computed")
+        return value
+
+    # ---- the system ----------------------------------------------------------------------------------------
+
+    def reading(self) -> Reading:
+        if _uses_time(self.model):
+            self.states.append(TIME)
+        g = self.graph
+        rates = dict.fromkeys(self.states, g.zero)
+        for key, reaction in self.reactions.items():
+            for sign, side in ((-1.0, reaction.getListOfReactants()), (1.0, reaction.getListOfProducts())):
+                for x in side:
+                    s = x.getSpecies()
+                    if s in rates and not self._rated(s):
+                        flux = g.mul(g.const(sign * self._stoichiometry(x)), self.lookup(key, False))
+                        rates[s] = g.add(rates[s], flux)
+        for key in self.states:
+            if self._rated(key):
+                rates[key] = self._amount(key, self.math(self.rules[key].getMath(), False))
+        if TIME in rates and TIME not in self.rules:
+            rates[TIME] = g.one
+        names = (*self.species, *self.rules, *self.reactions)
+        computed = [k for k in self.index if k in self.initial or (k in self.species and self._fixed(k))]
+        return Reading(
+            graph=g,
+            parameters=self.parameters,
+            states=tuple(self.states),
+            layout=self.layout(),
+            volumes={k: v for k in self.states if (v := self._volume(k)) is not None},
+            rates=tuple(rates.values()),
+            starts=tuple(self._amount(k, self.lookup(k, True), True) for k in self.states),
+            assigned={k: self.lookup(k, True) for k in computed},
+            variables={k: self.lookup(k, False) for k in dict.fromkeys(names) if k not in self.index},
+        )
+
+    def _amount(self, key: str, value: int, start: bool = False) -> int:
+        volume = self._volume(key)
+        return value if volume is None else self.graph.mul(value, self.lookup(volume, start))
+
+    # ---- formulas ------------------------------------------------------------------------------------------
+
+    def math(self, node: Any, start: bool) -> int:
+        """An expression from a libSBML formula."""
+        if node is None:
+            raise Unsupported(f"the formula of {self._open[-1] if self._open else 'a rule'!r} is missing")
+        g, kind = self.graph, node.getType()
+        if node.isNumber():
+            return g.const(node.getValue())
+        if kind in _CONSTANTS():
+            return g.const(_CONSTANTS()[kind])
+        if kind == libsbml.AST_NAME:
+            return self.lookup(node.getName(), start)
+        if kind == libsbml.AST_NAME_TIME:
+            return self.lookup(TIME, start)
+        a = [self.math(node.getChild(i), start) for i in range(node.getNumChildren())]
+        operation = _OPERATIONS().get(kind)
+        if operation is None:
+            raise Unsupported(f"the function {node.getName() or kind!r} is not supported")
+        return operation(g, a)
+
+
+def _uses_time(model: Any) -> bool:
+    maths = [r.getMath() for r in model.getListOfRules()]
+    maths += [r.getKineticLaw().getMath() for r in model.getListOfReactions() if r.getKineticLaw()]
+    return any(m is not None and _mentions_time(m) for m in maths)
+
+
+def _mentions_time(node: Any) -> bool:
+    if node.getType() == libsbml.AST_NAME_TIME:
+        return True
+    return any(_mentions_time(node.getChild(i)) for i in range(node.getNumChildren()))
+
+
+def _CONSTANTS() -> Mapping[int, float]:
+    return {
+        libsbml.AST_CONSTANT_E: math.e,
+        libsbml.AST_CONSTANT_PI: math.pi,
+        libsbml.AST_CONSTANT_TRUE: 1.0,
+        libsbml.AST_CONSTANT_FALSE: 0.0,
+        libsbml.AST_NAME_AVOGADRO: AVOGADRO,
+    }
+
+
+Operation = Callable[[Graph, Sequence[int]], int]
+_TABLE: dict[int, Operation] = {}
+
+
+def _OPERATIONS() -> Mapping[int, Operation]:
+    """What a libSBML operator does; made at first use because libSBML loads slowly."""
+    if not _TABLE:
+        for name, ours in _NAMES.items():
+            _TABLE[getattr(libsbml, f"AST_FUNCTION_{name}")] = _unary(ours)
+        for name, (ours, wrap) in _RECIPROCALS.items():
+            _TABLE[getattr(libsbml, f"AST_FUNCTION_{name}")] = _reciprocal(ours, wrap)
+        for name, operation in _OTHERS.items():
+            if hasattr(libsbml, f"AST_{name}"):
+                _TABLE[getattr(libsbml, f"AST_{name}")] = operation
+    return _TABLE
+
+
+_NAMES = {
+    "EXP": "exp", "LN": "log", "ABS": "abs", "FLOOR": "floor", "CEILING": "ceil", "SIN": "sin", "COS": "cos",
+    "TAN": "tan", "ARCSIN": "asin", "ARCCOS": "acos", "ARCTAN": "atan", "SINH": "sinh", "COSH": "cosh", "TANH": "tanh",
+}  # fmt: skip
+_RECIPROCALS = {"SEC": ("cos", False), "CSC": ("sin", False), "COT": ("tan", False), "SECH": ("cosh", False)}
+_RECIPROCALS |= {"CSCH": ("sinh", False), "COTH": ("tanh", False), "ARCSEC": ("acos", True), "ARCCSC": ("asin", True)}
+assert set(_NAMES.values()) < set(UNARY)
+
+
+def _unary(name: str) -> Operation:
+    return lambda g, a: g.call(name, a[0])
+
+
+def _reciprocal(name: str, inside: bool) -> Operation:
+    return lambda g, a: g.call(name, g.inv(a[0])) if inside else g.inv(g.call(name, a[0]))
+
+
+def _not(g: Graph, a: int) -> int:
+    return g.select(a, g.zero, g.one)
+
+
+def _and(g: Graph, a: Sequence[int]) -> int:
+    return reduce(lambda x, y: g.select(x, g.compare("ne", y, g.zero), g.zero), a, g.one)
+
+
+def _or(g: Graph, a: Sequence[int]) -> int:
+    return reduce(lambda x, y: g.select(x, g.one, g.compare("ne", y, g.zero)), a, g.zero)
+
+
+def _xor(g: Graph, a: Sequence[int]) -> int:
+    return reduce(lambda x, y: g.compare("ne", x, g.compare("ne", y, g.zero)), a, g.zero)
+
+
+def _chain(op: str, swap: bool) -> Operation:
+    def compare(g: Graph, a: Sequence[int]) -> int:
+        return _and(g, [g.compare(op, y, x) if swap else g.compare(op, x, y) for x, y in pairwise(a)])
+
+    return compare
+
+
+def _extreme(g: Graph, a: Sequence[int], largest: bool) -> int:
+    return reduce(lambda x, y: g.select(g.compare("lt", x, y), *((y, x) if largest else (x, y))), a)
+
+
+def _piecewise(g: Graph, a: Sequence[int]) -> int:
+    otherwise = a[-1] if len(a) % 2 else g.const(math.nan)
+    pairs = list(zip(a[0::2], a[1::2], strict=False))
+    return reduce(lambda rest, pair: g.select(pair[1], pair[0], rest), reversed(pairs), otherwise)
+
+
+def _quotient(g: Graph, a: Sequence[int]) -> int:
+    ratio = g.div(a[0], a[1])
+    return g.select(g.compare("lt", ratio, g.zero), g.call("ceil", ratio), g.call("floor", ratio))
+
+
+_OTHERS: dict[str, Operation] = {
+    "PLUS": lambda g, a: g.total(a),
+    "TIMES": lambda g, a: reduce(g.mul, a, g.one),
+    "MINUS": lambda g, a: g.neg(a[0]) if len(a) == 1 else g.sub(a[0], a[1]),
+    "DIVIDE": lambda g, a: g.div(a[0], a[1]),
+    "POWER": lambda g, a: g.power(a[0], a[1]),
+    "FUNCTION_POWER": lambda g, a: g.power(a[0], a[1]),
+    "FUNCTION_ROOT": lambda g, a: g.call("sqrt", a[0]) if len(a) == 1 else g.power(a[1], g.inv(a[0])),
+    "FUNCTION_LOG": lambda g, a: g.div(g.call("log", a[-1]), g.call("log", a[0] if len(a) > 1 else g.const(10))),
+    "FUNCTION_PIECEWISE": _piecewise,
+    "FUNCTION_MIN": lambda g, a: _extreme(g, a, False),
+    "FUNCTION_MAX": lambda g, a: _extreme(g, a, True),
+    "FUNCTION_QUOTIENT": _quotient,
+    "FUNCTION_REM": lambda g, a: g.sub(a[0], g.mul(a[1], _quotient(g, a))),
+    "LOGICAL_AND": _and,
+    "LOGICAL_OR": _or,
+    "LOGICAL_XOR": _xor,
+    "LOGICAL_NOT": lambda g, a: _not(g, a[0]),
+    "LOGICAL_IMPLIES": lambda g, a: _or(g, [_not(g, a[0]), a[1]]),
+    "RELATIONAL_LT": _chain("lt", False),
+    "RELATIONAL_LEQ": _chain("le", False),
+    "RELATIONAL_GT": _chain("lt", True),
+    "RELATIONAL_GEQ": _chain("le", True),
+    "RELATIONAL_EQ": _chain("eq", False),
+    "RELATIONAL_NEQ": _chain("ne", False),
+}

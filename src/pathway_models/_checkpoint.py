@@ -1,0 +1,197 @@
+"""A folder of finished blocks: a rerun resumes, other runs are refused, two processes may share it.
+
+    run.json                        what was asked: model, schedule, outcomes, solver, versions; its hash
+    rows-000000000-000000032.npz    values, status, messages and a digest of each row of parameters
+    courses-000000000-000000032.nc  with store="timecourses": the courses of these rows, plain netCDF
+
+Every file is written under another name and then renamed, so that no process ever sees half of one. A row gives the
+same bits wherever it runs, so that two processes on one folder may only do some work twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from ._outcomes import Outcome
+from ._rows import WORKER_DIED, Block, Limits
+from ._simulate import Array, Job
+from .errors import InvalidValueError, PathwayModelsError
+
+RECORD = "run.json"
+SHOWN = 160  # characters of a setting in a message
+Counts = np.ndarray[tuple[int], np.dtype[np.int64]]
+
+
+class CheckpointError(PathwayModelsError, OSError):
+    """A checkpoint folder that cannot be read or written; nothing in it is lost."""
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    import platform
+
+    names = ("pathway-models", "libroadrunner", "numpy")
+    return {**{name: version(name) for name in names}, "python": platform.python_version()}
+
+
+def described(
+    job: Job, names: Sequence[str], outcomes: Sequence[Outcome], limits: Limits, engine: str, stored: bool
+) -> dict[str, object]:
+    """Everything that decides the result of a row, as JSON; the rows themselves have a digest each."""
+    solver = {k: v for k, v in versions().items() if k != "python"}
+    return {
+        "sbml": hashlib.sha256(job.sbml.encode()).hexdigest(),
+        "settings": {k: v.hex() for k, v in (*job.settings, *(("held " + k, v) for k, v in job.held))},
+        "start": "steady" if job.steady else "file",
+        "anchors": dict(job.anchors),
+        "schedule": [repr(p) for p in job.phases],
+        "times": hashlib.sha256(np.array(job.times).tobytes()).hexdigest(),
+        "parameters": list(names),
+        "outcomes": [f"{type(o).__module__}.{o!r}" for o in outcomes],
+        "columns": list(job.columns) if stored else [],
+        "relative tolerance": job.relative_tolerance,
+        "limits": repr(limits),
+        "engine": engine,
+        "versions": solver,
+    }
+
+
+def row_digests(table: Array) -> Counts:
+    """A number per row of parameter values, the same for the same bits."""
+    rows = np.ascontiguousarray(table)
+    found = [int.from_bytes(hashlib.blake2b(r.tobytes(), digest_size=8).digest(), "little", signed=True) for r in rows]
+    return np.array(found, dtype=np.int64)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Done:
+    """What is known of the rows: values (NaN else), status, messages, and which rows are finished."""
+
+    values: Array
+    status: Counts
+    messages: dict[int, str]
+    finished: np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+    @staticmethod
+    def nothing(rows: int, columns: int) -> Done:
+        """No row is finished."""
+        status = np.full(rows, WORKER_DIED, dtype=np.int64)
+        return Done(
+            values=np.full((rows, columns), np.nan), status=status, messages={}, finished=np.zeros(rows, dtype=np.bool_)
+        )
+
+    def put(self, start: int, block: Block) -> None:
+        """Take over a block of rows; a row whose worker died is not finished, so that a rerun tries it again."""
+        fresh = np.flatnonzero(~self.finished[start : start + len(block.status)])
+        self.values[start + fresh] = np.asarray(block.values)[fresh]
+        self.status[start + fresh] = np.asarray(block.status, dtype=np.int64)[fresh]
+        self.messages.update({start + int(k): block.messages[k] for k in fresh if block.messages[k]})
+        self.finished[start + fresh] = self.status[start + fresh] != WORKER_DIED
+
+
+class Checkpoint:
+    """One folder for one set of runs; raises `CheckpointError` if it cannot be used."""
+
+    def __init__(self, folder: str | os.PathLike[str], spec: Mapping[str, object], table: Array) -> None:
+        self.folder = Path(folder)
+        self.digests = row_digests(table)
+        text = json.dumps({"hash": _hash(spec), **spec}, indent=1)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if not (self.folder / RECORD).exists():
+                _write(self.folder / RECORD, lambda path: path.write_text(text, encoding="utf-8"))
+        except OSError as error:
+            raise self._trouble("cannot be used", error) from error
+        self._compare(spec)
+
+    def _compare(self, spec: Mapping[str, object]) -> None:
+        try:
+            stored = json.loads((self.folder / RECORD).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise self._trouble(f"has an unreadable {RECORD}", error) from error
+        if stored.get("hash") == _hash(spec):
+            return
+        plain = json.loads(json.dumps(spec))
+        other = [k for k in plain if stored.get(k) != plain[k]]
+        shown = "; ".join(f"{k}: stored {_short(stored.get(k))}, now {_short(plain[k])}" for k in other)
+        raise InvalidValueError(
+            f"the checkpoint {self.folder} holds other runs ({shown}); name another folder, or delete this one"
+        )
+
+    def load(self, columns: int) -> Done:
+        """What the folder holds of our rows."""
+        done = Done.nothing(len(self.digests), columns)
+        for path in sorted(self.folder.glob("rows-*.npz")):
+            start, block, digests = self._read(path)
+            count = min(len(digests), max(0, len(self.digests) - start))
+            if not np.array_equal(digests[:count], self.digests[start : start + count]):
+                raise InvalidValueError(
+                    f"the checkpoint {self.folder} holds runs of other parameter values (rows {start} to "
+                    f"{start + len(digests)}): another seed, range or table; name another folder, or delete this one"
+                )
+            done.put(start, Block(block.values[:count], block.status[:count], block.messages[:count]))
+        return done
+
+    def _read(self, path: Path) -> tuple[int, Block, Counts]:
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                messages = json.loads(str(file["messages"]))
+                block = Block(file["values"], file["status"].tolist(), messages)
+                return int(path.stem.split("-")[1]), block, file["digests"]
+        except (OSError, ValueError, KeyError) as error:
+            raise self._trouble(f"holds an unreadable {path.name} (delete that file and run again)", error) from error
+
+    def save(self, start: int, block: Block, done: int, write_courses: Callable[[Path, int, Block], None]) -> None:
+        """Write a finished block; `done` rows were finished before."""
+        stop = start + len(block.status)
+        name = f"{start:09d}-{stop:09d}"
+        digests, messages = self.digests[start:stop], np.array(json.dumps(block.messages))
+        try:
+            if block.courses is not None:
+                _write(self.folder / f"courses-{name}.nc", lambda path: write_courses(path, start, block))
+            _write(
+                self.folder / f"rows-{name}.npz",
+                lambda path: _save_arrays(path, block, digests, messages),
+            )
+        except OSError as error:
+            safe = f"{done} of {len(self.digests)} rows are safe in it: make room, then run the same again"
+            raise self._trouble(f"cannot be written ({safe})", error) from error
+
+    def _trouble(self, what: str, error: Exception) -> CheckpointError:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        return CheckpointError(f"the checkpoint {self.folder} {what}: {reason}")
+
+
+def _save_arrays(path: Path, block: Block, digests: Counts, messages: np.ndarray[tuple[()], np.dtype[np.str_]]) -> None:
+    with open(path, "wb") as file:
+        np.savez(file, values=block.values, status=np.array(block.status), messages=messages, digests=digests)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a whole file or none."""
+    half = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        write(half)
+        os.replace(half, path)
+    finally:
+        half.unlink(missing_ok=True)
+
+
+def _hash(spec: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."

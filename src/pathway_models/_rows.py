@@ -1,0 +1,268 @@
+"""Run a block of rows: limits of a row, the ladder of attempts, the engines, and what a block gives back."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from types import FrameType
+from typing import Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+
+from ._outcomes import Outcome, reduce_course
+from ._simulate import MAX_STEPS, Array, Course, Job, run_job, runner
+from .errors import InvalidValueError, SimulationError, require_range, unknown_name
+
+OK, RETRIED, FAILED, WORKER_DIED, TIMED_OUT = range(5)
+STATUS = ("ok", "ok after a retry", "failed", "worker process died", "took too long")
+RELATIVE_TOLERANCE = 1e-6  # of ensembles: differences between rows are far larger; `simulate` takes 1e-8
+SECONDS = 600.0
+GRACE = 5.0  # seconds after twice the limit: then a worker of ours that is stuck in compiled code is ended
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One rung of the ladder: relative tolerance (None: as asked), first step (model time, 0: free) and method.
+
+    >>> Attempt(initial_step=1e-6).method
+    'bdf'
+    """
+
+    relative_tolerance: float | None = None
+    initial_step: float = 0.0
+    method: Literal["bdf", "adams"] = "bdf"
+
+    def __post_init__(self) -> None:
+        if self.relative_tolerance is not None:
+            require_range("the relative tolerance of an attempt", self.relative_tolerance, 1e-14, 0.1)
+        require_range("the first step of an attempt", self.initial_step, 0.0, sys.float_info.max)
+        if self.method not in ("bdf", "adams"):
+            raise unknown_name("method", self.method, ("bdf", "adams"))
+
+
+# a finer tolerance takes shorter steps, which mends most failures; a tiny first step mends jumps at a switch;
+# Adams' method lets go of a Jacobian that the solver cannot use
+LADDER = (
+    Attempt(),
+    Attempt(relative_tolerance=1e-8),
+    Attempt(relative_tolerance=1e-8, initial_step=1e-7),
+    Attempt(method="adams"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What one row may cost, and how a row that fails is tried again.
+
+    `steps` of the solver between two output points; `seconds` of wall-clock time per attempt, after which the row
+    counts as failed (the result then depends on the machine, so keep it generous). Raises `InvalidValueError` for
+    values out of range.
+
+    >>> Limits(seconds=30, attempts=(Attempt(),)).steps
+    20000
+    """
+
+    steps: int = MAX_STEPS
+    seconds: float = SECONDS
+    attempts: tuple[Attempt, ...] = LADDER
+
+    def __post_init__(self) -> None:
+        require_range("the limit of solver steps", self.steps, 1, 2**31 - 1)
+        require_range("the limit of seconds per row", self.seconds, 1e-3, 1e7)
+        if not self.attempts:
+            raise InvalidValueError("attempts is empty; give at least one pathway_models.Attempt()")
+
+
+class Block(NamedTuple):
+    """What a block of rows gives: `values` (rows x outcomes), status and message per row, cost, kept courses."""
+
+    values: Array
+    status: list[int]
+    messages: list[str]
+    seconds: float = 0.0  # of one core
+    peak_bytes: int = 0  # largest memory of the process so far
+    courses: Array | None = None  # (rows, 1 + times, columns): the values before treatment, then those at the times
+
+
+Run = tuple[Course | None, int, str]
+
+
+class Engine(Protocol):
+    """Runs the rows of a block in order: for each its course (None where it failed), its status and a message.
+
+    A row must not depend on the rows around it, and a row that fails must not raise.
+    """
+
+    def __call__(self, job: Job, names: Sequence[str], table: Array, limits: Limits) -> Iterable[Run]: ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Work:
+    """What the rows of a task have in common; it goes to a worker once and is known there by its `key`."""
+
+    key: str
+    job: Job
+    names: tuple[str, ...]
+    outcomes: tuple[Outcome, ...]
+    limits: Limits = Limits()
+    engine: str = "roadrunner"
+    keep_courses: bool = False
+
+
+def run_block(work: Work, table: Array) -> Block:
+    """Outcomes, status and message of each row of a block; this is what a worker does."""
+    began = time.process_time()
+    job = work.job
+    values = np.full((len(table), len(work.outcomes)), np.nan)
+    shape = (len(table), 1 + len(job.times), len(job.columns))
+    courses = np.full(shape, np.nan) if work.keep_courses else None
+    status, messages = [], []
+    for i, (course, code, message) in enumerate(ENGINES[work.engine](job, work.names, table, work.limits)):
+        if course is not None:
+            values[i], code, message = _reduced(work, course, code, message)
+            if courses is not None and code <= RETRIED:
+                courses[i, 0], courses[i, 1:] = course.before, course.values
+        status.append(code)
+        messages.append(message)
+    return Block(values, status, messages, time.process_time() - began, peak_memory(), courses)
+
+
+def make_probe(
+    job: Job, names: tuple[str, ...], outcomes: tuple[Outcome, ...], limits: Limits, engine: str
+) -> Callable[[Array], Block]:
+    """A function that runs rows here."""
+    work = Work(key="", job=job, names=names, outcomes=outcomes, limits=limits, engine=engine)
+    return lambda table: run_block(work, table)
+
+
+def _reduced(work: Work, course: Course, code: int, message: str) -> tuple[Array, int, str]:
+    """The outcomes of a course; an outcome that raises costs its row, not the ensemble."""
+    nothing = np.full(len(work.outcomes), np.nan)
+    try:
+        with deadline(work.limits.seconds):
+            return reduce_course(work.outcomes, work.job.columns, np.array(work.job.times), course), code, message
+    except RowTimeoutError:
+        return nothing, TIMED_OUT, f"the outcomes took longer than {work.limits.seconds:g} s"
+    except Exception as error:
+        return nothing, FAILED, f"an outcome raised {type(error).__name__}: {error}"
+
+
+def roadrunner_rows(job: Job, names: Sequence[str], table: Array, limits: Limits) -> Iterator[Run]:
+    """The reference engine: libroadrunner, row by row."""
+    for numbers in table:
+        yield _climb(job, dict(zip(names, map(float, numbers), strict=True)), limits)
+
+
+ENGINES: dict[str, Engine] = {"roadrunner": roadrunner_rows}
+
+
+def _climb(job: Job, row: Mapping[str, float], limits: Limits) -> Run:
+    """Attempts up the ladder until one succeeds; the message is that of the first failure."""
+    message = ""
+    for k, attempt in enumerate(limits.attempts):
+        tolerance = attempt.relative_tolerance or job.relative_tolerance
+        try:
+            with deadline(limits.seconds), _solver(job.sbml, limits.steps, attempt):
+                course = run_job(replace(job, relative_tolerance=tolerance), row)
+        except RowTimeoutError:
+            return None, TIMED_OUT, f"the run took longer than {limits.seconds:g} s"
+        except SimulationError as error:
+            message = message or str(error)
+            continue
+        used = f"attempt {k + 1} (relative tolerance {tolerance:g}, {attempt.method}) after: {message}" if k else ""
+        return course, RETRIED if k else OK, used
+    return None, FAILED, message
+
+
+@contextmanager
+def _solver(sbml: str, steps: int, attempt: Attempt) -> Iterator[None]:
+    """Settings of the integrator for one attempt; what is as usual is not touched."""
+    integrator = runner(sbml).engine.integrator
+    usual = {"maximum_num_steps": MAX_STEPS, "initial_time_step": 0.0, "stiff": True}
+    asked = {"maximum_num_steps": steps, "initial_time_step": attempt.initial_step, "stiff": attempt.method == "bdf"}
+    changed = {k: v for k, v in asked.items() if v != usual[k]}
+    try:
+        for key, value in changed.items():
+            integrator.setValue(key, value)
+        yield
+    finally:
+        for key in changed:
+            integrator.setValue(key, usual[key])
+
+
+class RowTimeoutError(Exception):
+    """A row used up its seconds; never leaves this package."""
+
+
+_ours = False  # whether this process is a worker that we started and may end
+
+
+def own_this_process() -> None:
+    """Say that this process is a worker of ours, which a stuck row may take down."""
+    global _ours
+    _ours = True
+
+
+@contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """Raise `RowTimeoutError` in the main thread after `seconds`.
+
+    Python hears of the time only between calls into compiled code; the limit of steps bounds those. A worker of ours
+    that does not come back at all is ended by a thread that needs no Python.
+    """
+    if _ours:
+        faulthandler.dump_traceback_later(2 * seconds + GRACE, exit=True, file=_nowhere())
+    alarmed = _alarm_is_free()
+    try:
+        if alarmed:
+            signal.signal(signal.SIGALRM, _expired)
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+        yield
+    finally:
+        if alarmed:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        if _ours:
+            faulthandler.cancel_dump_traceback_later()
+
+
+def _alarm_is_free() -> bool:
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        return False
+    return signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
+
+
+def _expired(number: int, frame: FrameType | None) -> None:
+    raise RowTimeoutError
+
+
+_null: Any = None
+
+
+def _nowhere() -> Any:
+    global _null
+    if _null is None:
+        _null = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 it lives as long as the process
+    return _null
+
+
+def peak_memory() -> int:
+    """Largest memory of this process so far, in bytes; 0 where the system does not say.
+
+    Linux hands the peak of a parent on to its children in `getrusage`, so that it is read elsewhere there.
+    """
+    with suppress(OSError), open("/proc/self/status", encoding="ascii") as lines:
+        return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
+    try:
+        import resource
+    except ImportError:
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak

@@ -1,0 +1,238 @@
+"""A scenario as SBML: what is in use as initial values, the schedule of the treatments as events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import _sbml
+from ._interventions import Phase, Treatment, phases
+from ._library import coupled_names, sbml_root
+from ._model import Model
+from ._native import libsbml
+from ._simulate import make_job, run_job
+from .errors import InvalidValueError, ModelError
+
+MAX_EVENTS = 5_000
+LEVELS = {"sbml": (3, 2), "sbml-l3v1": (3, 1), "sbml-l2v5": (2, 5)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """At `time`, `target` takes `value`, or `value` is added to it (a dose)."""
+
+    time: float
+    target: str
+    value: float
+    adds: bool
+
+
+def scenario_sbml(model: Model, treatments: Sequence[Treatment] = (), duration: float | None = None) -> str:
+    """Flat SBML L3V2 of a model with its settings, at rest in its context, under a schedule.
+
+    What begins at time 0 is in the initial values; what follows is one event per time and input, `time >= t`, so that
+    tools without simultaneous or multiple assignments read it too. Doses add to the state in its own unit. Amounts of
+    doses are parameters (`dose_<input>`). `duration` in model time. Raises `InvalidValueError` as `phases` does.
+    """
+    start, changes = _schedule(model, treatments, duration)
+    document = libsbml.readSBMLFromString(model.to_sbml())
+    _write(document.getModel(), {}, start, changes)
+    return str(libsbml.writeSBMLToString(document))
+
+
+def scenario_comp(model: Model, treatments: Sequence[Treatment] = (), duration: float | None = None) -> str:
+    """The same as a hierarchical document: settings and events stand in the submodel that they concern.
+
+    Raises `InvalidValueError` for a model that the library does not hold in hierarchical form.
+    """
+    text = _hierarchical(model)
+    start, changes = _schedule(model, treatments, duration)
+    rest = _values_at_start(model, (*model.states, *model.anchors)) if model.settings and model.context else {}
+    document = libsbml.readSBMLFromString(text)
+    definitions = {d.getId(): d for d in document.getPlugin("comp").getListOfModelDefinitions()}
+    _write(document.getModel(), definitions, {**model.settings, **rest, **start}, changes)
+    return str(libsbml.writeSBMLToString(document))
+
+
+def _hierarchical(model: Model) -> str:
+    if model.name in coupled_names():
+        folder = sbml_root() / "coupled"
+        if _sbml.read_text(folder / f"{model.name}.xml") == model.sbml:
+            return _sbml.read_text(folder / f"{model.name}-comp.xml")
+    allowed = ", ".join(coupled_names())
+    raise InvalidValueError(
+        f"{model.name} has no parts; format comp is for the coupled models of the library: {allowed}"
+    )
+
+
+def converted(text: str, *, level: int, version: int, name: str) -> str:
+    """SBML of another level; `ModelError` with the reason where that level cannot hold the model."""
+    document = libsbml.readSBMLFromString(text)
+    if (document.getLevel(), document.getVersion()) == (level, version):
+        return text
+    where = f"SBML Level {level} Version {version}"
+    names = [p.getPackageName() for p in _plugins(document)]
+    required = [n for n in names if n != "l3v2extendedmath" and document.getPackageRequired(n)]
+    if level < 3 and required:
+        raise ModelError(f"{where} cannot hold {name}: it needs the package {required[0]}; write sbml instead")
+    document.getErrorLog().clearLog()
+    if not document.setLevelAndVersion(level, version, True) or document.getNumErrors(libsbml.LIBSBML_SEV_ERROR):
+        raise ModelError(f"{where} cannot hold {name}: {_sbml.first_error(document)}; write sbml instead")
+    written = str(libsbml.writeSBMLToString(document))
+    _sbml.parse(written, name=f"{name} in {where}")
+    return written
+
+
+def _plugins(document: libsbml.SBMLDocument) -> Iterator[libsbml.SBasePlugin]:
+    return (document.getPlugin(i) for i in range(document.getNumPlugins()))
+
+
+# ---- the schedule ------------------------------------------------------------------------------------------
+
+
+def _schedule(
+    model: Model, treatments: Sequence[Treatment], duration: float | None
+) -> tuple[dict[str, float], list[Change]]:
+    """What differs at time 0, and what changes later."""
+    if not treatments:
+        return {}, []
+    if duration is None:
+        raise InvalidValueError("an export with interventions needs weeks=... or duration=...")
+    pieces = phases(model, treatments, duration)
+    levels = sorted({k for p in pieces for k, _ in p.levels})
+    dosed = sorted({k for k, _ in pieces[0].doses})
+    frozen = _initially_assigned(model) if pieces[0].levels or dosed else []
+    base = _values_at_start(model, list(dict.fromkeys([*levels, *dosed, *frozen])))
+    start = {k: base[k] for k in frozen} | dict(pieces[0].levels)
+    start |= {k: base[k] + amount for k, amount in pieces[0].doses}
+    changes = list(_changes(pieces, {k: base[k] for k in levels}))
+    if len(changes) > MAX_EVENTS:
+        raise InvalidValueError(
+            f"the schedule has {len(changes)} switches and doses; allowed are {MAX_EVENTS}: shorten the export"
+        )
+    return start, changes
+
+
+def _changes(pieces: Sequence[Phase], base: Mapping[str, float]) -> Iterator[Change]:
+    now = {**base, **dict(pieces[0].levels)}
+    for piece in pieces[1:]:
+        wanted = {**base, **dict(piece.levels)}
+        for key, value in wanted.items():
+            if value != now[key]:
+                yield Change(time=piece.start, target=key, value=value, adds=False)
+        for key, amount in piece.doses:
+            yield Change(time=piece.start, target=key, value=amount, adds=True)
+        now = wanted
+
+
+def _values_at_start(model: Model, names: Sequence[str]) -> dict[str, float]:
+    """Values where a run begins: at rest in the context, or as the file says."""
+    if not names:
+        return {}
+    job = make_job(model, (), duration=1.0, times=np.zeros(1), columns=names, start="auto")
+    return dict(zip(names, map(float, run_job(job, {}).before), strict=True))
+
+
+def _initially_assigned(model: Model) -> list[str]:
+    """Quantities with an initial assignment: it must not be evaluated again with the values of the treatment."""
+    return sorted(k for k in _sbml.start_rules(model.sbml).initially_assigned if k in model.quantities)
+
+
+# ---- writing -----------------------------------------------------------------------------------------------
+
+
+def _write(
+    top: libsbml.Model,
+    definitions: Mapping[str, libsbml.Model],
+    start: Mapping[str, float],
+    changes: Sequence[Change],
+) -> None:
+    for key, value in start.items():
+        _sbml.set_value(*_owner(top, definitions, key), value)
+    doses: dict[tuple[str, float], str] = {}
+    for number, change in enumerate(changes, 1):
+        model, target = _owner(top, definitions, change.target)
+        element = model.getElementBySId(target)
+        unit = _unit_id(model, element)
+        if change.adds:
+            amount = doses.get((change.target, change.value)) or _dose(model, target, change.value, unit)
+            doses[change.target, change.value] = amount
+            formula = f"{target} + {amount}"
+        else:
+            formula = f"{change.value!r} {unit}"
+            if element.isSetConstant():
+                element.setConstant(False)
+        _event(model, _free_id(model, f"schedule_{number}"), change.time, target, formula)
+
+
+def _owner(top: libsbml.Model, definitions: Mapping[str, libsbml.Model], key: str) -> tuple[libsbml.Model, str]:
+    """The model and the id there of what is called `module__id` in the flat text."""
+    module, _, rest = key.partition("__")
+    return (definitions[module], rest) if rest and module in definitions else (top, key)
+
+
+def _event(model: libsbml.Model, name: str, time: float, target: str, formula: str) -> None:
+    event = model.createEvent()
+    event.setId(name)
+    event.setUseValuesFromTriggerTime(True)
+    trigger = event.createTrigger()
+    trigger.setPersistent(True)
+    trigger.setInitialValue(True)  # what level 2 means; what holds at time 0 stands in the initial values
+    trigger.setMath(_math(f"time >= {time!r} {model.getTimeUnits()}"))
+    assignment = event.createEventAssignment()
+    assignment.setVariable(target)
+    assignment.setMath(_math(formula))
+
+
+def _math(formula: str) -> libsbml.ASTNode:
+    math = libsbml.parseL3Formula(formula)
+    if math is None:
+        raise ModelError(f"libSBML cannot read {formula!r}: {libsbml.getLastParseL3Error()}")
+    return math
+
+
+def _dose(model: libsbml.Model, target: str, amount: float, unit: str) -> str:
+    """A constant that holds the amount of a dose, so that others can change it in one place."""
+    parameter = model.createParameter()
+    parameter.setId(_free_id(model, f"dose_{target}"))
+    parameter.setName(f"dose of {target}")
+    parameter.setConstant(True)
+    parameter.setValue(amount)
+    if unit:
+        parameter.setUnits(unit)
+    return str(parameter.getId())
+
+
+def _free_id(model: libsbml.Model, wanted: str) -> str:
+    name, number = wanted, 1
+    while model.getElementBySId(name) is not None:
+        number += 1
+        name = f"{wanted}_{number}"
+    return name
+
+
+def _unit_id(model: libsbml.Model, element: libsbml.SBase) -> str:
+    """The id of the element's unit in its model, '' where the file declares none."""
+    definition = element.getDerivedUnitDefinition()
+    key = _sbml.unit_key(definition)
+    if key is None:
+        return ""
+    if key == (1.0, ()):
+        return "dimensionless"
+    for known in model.getListOfUnitDefinitions():
+        if _sbml.unit_key(known) == key:
+            return str(known.getId())
+    new = model.createUnitDefinition()
+    for unit in definition.getListOfUnits():
+        new.addUnit(unit)
+    new.setId(_free_unit_id(model))
+    return str(new.getId())
+
+
+def _free_unit_id(model: libsbml.Model) -> str:
+    number = 1
+    while model.getUnitDefinition(f"unit_of_schedule_{number}") is not None:
+        number += 1
+    return f"unit_of_schedule_{number}"

@@ -1,0 +1,163 @@
+"""A Sobol analysis before it runs: what is varied, how rows are sampled, and what it will cost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._ensemble import Ensemble, Folder, Plan, check_table, default_duration, execute, make_plan
+from ._executors import worker_count
+from ._groups import GaussianCopula, choose, correlated, grouped, refuse_correlated_groups, sample
+from ._indices import Design, saltelli_design
+from ._interventions import Treatment, label
+from ._model import Model
+from ._module import Parameter
+from ._outcomes import Outcome
+from ._rows import Limits, make_probe
+from ._simulate import Array
+from .errors import require_range
+
+PROBES = 4  # rows that are run for an estimate of the cost
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Study:
+    """Model, treatments, parameters and their groups, seed; everything but N."""
+
+    arm: str
+    plan: Plan
+    parameters: tuple[Parameter, ...]
+    group_of: tuple[str, ...]
+    second_order: bool
+    seed: int
+    resamples: int
+    correlation: Array | None = None
+
+    def design(self, n: int) -> Design:
+        """The design of n base rows; that of 2 n begins with it."""
+        return saltelli_design(
+            len(self.parameters), n, self.seed, group_of=self.group_of, second_order=self.second_order
+        )
+
+    def table(self, unit: Array) -> Array:
+        """Parameter values (rows x parameters), checked against what the model allows."""
+        places = unit if self.correlation is None else correlated(unit, self.correlation)
+        columns = {p.id: sample(p, places[:, j]) for j, p in enumerate(self.parameters)}
+        return check_table(self.plan.model, columns)[1]
+
+    def runs_for(self, n: int) -> int:
+        """Number of runs of n base rows."""
+        return n * ((2 if self.second_order else 1) * len(dict.fromkeys(self.group_of)) + 2)
+
+    def run(
+        self, unit: Array, *, workers: int | None, executor: Executor | None, progress: bool, before: Ensemble | None
+    ) -> Ensemble:
+        """All rows, without those that `before` or the checkpoint has."""
+        return execute(
+            self.plan, self.table(unit), workers=workers, executor=executor, progress=progress, before=before
+        )
+
+
+def make_study(
+    model: Model,
+    treatments: Sequence[Treatment],
+    *,
+    outcomes: Sequence[str | Outcome],
+    parameters: Sequence[str] | Mapping[str, tuple[float, float]] | None = None,
+    groups: str | Mapping[str, Sequence[str]] | None = None,
+    second_order: bool = False,
+    seed: int = 1,
+    resamples: int = 1000,
+    copula: GaussianCopula | None = None,
+    weeks: float | None = None,
+    duration: float | None = None,
+    every: float | None = None,
+    times: Sequence[float] = (),
+    start: str = "auto",
+    limits: Limits | None = None,
+    checkpoint: Folder | None = None,
+    store: str | None = None,
+    engine: str = "roadrunner",
+) -> Study:
+    """A study, checked as far as it can be before anything runs."""
+    require_range("the number of bootstrap resamples", resamples, 1, 1_000_000)
+    chosen, names = grouped(model, choose(model, parameters, groups), groups)
+    matrix = None if copula is None else copula.matrix(model, chosen)
+    refuse_correlated_groups(chosen, names, copula, matrix)
+    plan = make_plan(
+        model,
+        tuple(p.id for p in chosen),
+        treatments,
+        outcomes=outcomes,
+        length=default_duration(model, weeks, duration),
+        every=every,
+        times=times,
+        start=start,
+        limits=limits,
+        checkpoint=checkpoint,
+        store=store,
+        engine=engine,
+    )
+    return Study(
+        arm=label(list(treatments)),
+        plan=plan,
+        parameters=chosen,
+        group_of=tuple(names),
+        second_order=second_order,
+        seed=seed,
+        resamples=resamples,
+        correlation=matrix,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostEstimate:
+    """What an analysis will take, from a few of its rows: runs, seconds per run, hours of wall clock, bytes.
+
+    >>> print(CostEstimate(runs=1000, seconds_per_run=0.1, workers=2, memory_bytes=2**20, disk_bytes=0))
+    1000 runs of 0.1 s each: about 50 s on 2 processes, 1 MB of memory for results
+    """
+
+    runs: int
+    seconds_per_run: float
+    workers: int
+    memory_bytes: int
+    disk_bytes: int
+
+    @property
+    def hours(self) -> float:
+        """Wall-clock time in hours on `workers` processes."""
+        return self.runs * self.seconds_per_run / self.workers / 3600
+
+    def __str__(self) -> str:
+        seconds = 3600 * self.hours
+        clock = f"{seconds:.0f} s" if seconds < 180 else f"{seconds / 60:.0f} min" if self.hours < 3 else ""
+        text = f"{self.runs} runs of {self.seconds_per_run:.2g} s each: about {clock or f'{self.hours:.1f} h'}"
+        text += f" on {self.workers} processes, {max(1, self.memory_bytes >> 20)} MB of memory for results"
+        return text + (f", {max(1, self.disk_bytes >> 20)} MB on disk" if self.disk_bytes else "")
+
+
+def estimate_cost(study: Study, n: int, workers: int | None) -> CostEstimate:
+    """Run a few rows of the study here and count the rest; nothing is written."""
+    design = study.design(max(2, min(n, PROBES)))
+    table = study.table(design.unit)[:: max(1, design.rows_per_base)][:PROBES]
+    probe = make_probe(study.plan.job, study.plan.names, study.plan.reads, study.plan.limits, study.plan.engine)
+    probe(table[:1])  # compiles the model
+    began = time.perf_counter()
+    probe(table)
+    seconds = (time.perf_counter() - began) / len(table)
+    runs, job = study.runs_for(n), study.plan.job
+    numbers = len(study.parameters) * 2 + len(study.plan.reads)
+    stored = 8 * runs * len(job.times) * len(job.columns) if study.plan.stored else 0
+    written = 0 if study.plan.folder is None else 8 * runs * (len(study.plan.reads) + 2)
+    return CostEstimate(
+        runs=runs,
+        seconds_per_run=seconds,
+        workers=worker_count(workers),
+        memory_bytes=int(8 * np.float64(runs) * numbers),
+        disk_bytes=stored + written,
+    )

@@ -1,0 +1,732 @@
+"""A trial on virtual patients: arms simulated, diaries counted, results as a trial would report them."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+from ._diets import KetogenicDiet, ModifiedAtkinsDiet
+from ._ensemble import Ensemble, ensemble
+from ._evidence_tables import evidence_table, split_cell
+from ._interventions import Dose, Level, Treatment
+from ._model import Model
+from ._outcomes import Outcome
+from ._population import ASSUMPTIONS, CAPACITY, Ints, Mask, Population, population, seizure_counts
+from ._simulate import Array, _imposed, adopt, compiled
+from .errors import InvalidValueError, UnknownNameError, require_choice, require_range
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Arms: TypeAlias = Mapping[str, Treatment | Sequence[Treatment]]
+Interval: TypeAlias = tuple[float, float, float]  # value, low, high
+Z95 = 1.959964
+RESAMPLES = 1000
+FEW_ROWS = 64  # fewer runs than this are done here: starting processes takes longer
+LOOP_STEP = 0.02  # relative rise of the imposed seizure rate, by which the loop gain is read
+MARKERS = ("IL1B", "GABA", "GLU", "ROS", "AMPK", "MTORC1", "KATP", "gaba_gad67.inhibition")
+GAIN = "loop_gain"
+BEYOND_CHILDREN = (
+    "Beyond children no trial of a diet found a clear gain over its control (adults clinical:C011 and C012, infants "
+    "clinical:C023): a gain here is the model's alone."
+)
+COLOURS = ("#9a9a9a", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#000000")  # Okabe-Ito
+
+
+# ---- statistics ----------------------------------------------------------------------------------------------------
+
+
+def wilson(successes: float, n: float) -> Interval:
+    """A share with its 95 percent Wilson interval; NaN for nobody.
+
+    >>> [round(v, 3) for v in wilson(28, 73)]
+    [0.384, 0.281, 0.498]
+    """
+    if n <= 0:
+        return math.nan, math.nan, math.nan
+    share, z2 = successes / n, Z95**2
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    return share, max(middle - half, 0.0), min(middle + half, 1.0)
+
+
+def bootstrapped(values: Array, statistic: Callable[..., Any], seed: int) -> Interval:
+    """`statistic` (with an `axis`) of `values`, one per patient, and its 95 percent percentile bootstrap interval."""
+    if len(values) == 0:
+        return math.nan, math.nan, math.nan
+    stream = np.random.default_rng(np.random.SeedSequence(seed))
+    drawn = statistic(values[stream.integers(0, len(values), (RESAMPLES, len(values)))], axis=1)
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return float(statistic(values, axis=0)), float(low), float(high)
+
+
+def rank_correlation(x: Array, y: Array) -> Interval:
+    """Spearman's correlation with a 95 percent interval (Fisher z, variance of Bonett and Wright 2000)."""
+    from scipy.stats import rankdata
+
+    if len(x) < 4 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return math.nan, math.nan, math.nan
+    rho = float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])
+    if abs(rho) > 1 - 1e-12:
+        return round(rho), round(rho), round(rho)
+    half = Z95 * math.sqrt((1 + rho**2 / 2) / (len(x) - 3))
+    return rho, math.tanh(math.atanh(rho) - half), math.tanh(math.atanh(rho) + half)
+
+
+def area_under_curve(marker: Array, responded: Mask) -> Interval:
+    """Chance that a responder has the larger marker, with a 95 percent interval (DeLong 1988, doi:10.2307/2531595)."""
+    from scipy.stats import rankdata
+
+    yes, no = marker[responded], marker[~responded]
+    if min(len(yes), len(no)) < 2 or np.ptp(marker) == 0:
+        return math.nan, math.nan, math.nan
+    ranks = rankdata(np.concatenate([yes, no]))
+    below_yes = (ranks[: len(yes)] - rankdata(yes)) / len(no)
+    above_no = 1 - (ranks[len(yes) :] - rankdata(no)) / len(yes)
+    area = float(below_yes.mean())
+    half = Z95 * math.sqrt(below_yes.var(ddof=1) / len(yes) + above_no.var(ddof=1) / len(no))
+    return area, max(area - half, 0.0), min(area + half, 1.0)
+
+
+def risk_ratio(a: float, n_a: float, b: float, n_b: float) -> Interval:
+    """Share a/n_a over b/n_b with the 95 percent interval of Katz (half an event added where a count is 0)."""
+    if min(n_a, n_b) <= 0:
+        return math.nan, math.nan, math.nan
+    if min(a, b) == 0:
+        a, b, n_a, n_b = a + 0.5, b + 0.5, n_a + 1, n_b + 1
+    ratio = (a / n_a) / (b / n_b)
+    half = Z95 * math.sqrt(max(1 / a - 1 / n_a + 1 / b - 1 / n_b, 0.0))
+    return ratio, ratio * math.exp(-half), ratio * math.exp(half)
+
+
+# ---- the result ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trial:
+    """Patients by arms: what the model says (`ratio`, untreated = 1) and what the diaries hold (`counts`).
+
+    `population` are those enrolled, `excluded` says who was left out and why (numbers of the population handed in).
+    `counts` are seizures in the last `window_weeks` of `weeks`; `assigned` who belongs to which arm (paired: all to
+    all); `markers` values before treatment.
+    """
+
+    population: Population
+    arms: tuple[str, ...]
+    weeks: float
+    window_weeks: float
+    ratio: Array
+    counts: Ints
+    assigned: Mask
+    markers: Mapping[str, Array]
+    excluded: Mapping[int, str]
+
+    @property
+    def percent(self) -> Array:
+        """Seizures under treatment as percent of those in the baseline diary (patients x arms)."""
+        base = self.population.baseline_count / self.population.baseline_weeks
+        return np.asarray(100 * (self.counts / self.window_weeks) / base[:, None])
+
+    @property
+    def completed(self) -> Mask:
+        """Who belongs to the arm and did not drop out before the end (patients x arms)."""
+        stayed = self.population.drop_out_weeks >= self.weeks
+        return np.asarray(self.assigned & stayed[:, None])
+
+    def responders(self, reduction: float = 50.0) -> Mask:
+        """Who completed with at least that percent fewer seizures; drop-outs are non-responders (patients x arms)."""
+        return np.asarray(self.completed & (self.percent <= 100 - reduction + 1e-9))
+
+    def patients(self) -> pd.DataFrame:
+        """One row per patient and arm: baseline, model ratio, percent of baseline, completed, responder."""
+        import pandas as pd
+
+        rows, columns = np.nonzero(self.assigned)
+        p = self.population
+        data = {
+            "patient": rows,
+            "arm": [self.arms[k] for k in columns],
+            "age_group": [p.age_group[i] for i in rows],
+            "adherence": p.adherence[rows],
+            "baseline_count": p.baseline_count[rows],
+            "count": self.counts[rows, columns],
+            "model_ratio": self.ratio[rows, columns],
+            "percent_of_baseline": self.percent[rows, columns],
+            "completed": self.completed[rows, columns],
+            "responder_50": self.responders()[rows, columns],
+        }
+        return pd.DataFrame(data)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One row per arm, 95 percent intervals in `_low` and `_high`.
+
+        Mean and median percent of baseline of the completers; RR50, RR90 and seizure freedom by intention to treat
+        (shares of all patients, drop-outs count as non-responders), and RR50, RR90 of the completers. `model_ratio` is
+        the median of the model's rate ratio, without drift, drop-out and diary.
+        """
+        import pandas as pd
+
+        rows = {arm: self._row(k) for k, arm in enumerate(self.arms)}
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("arm")
+
+    def _row(self, k: int) -> dict[str, float]:
+        done, n = self.completed[:, k], int(self.assigned[:, k].sum())
+        percent, m = self.percent[done, k], int(done.sum())
+        row: dict[str, float] = {"patients": n, "completers": m}
+        row |= _named("mean_percent", bootstrapped(percent, np.mean, self.population.seed))
+        row |= _named("median_percent", bootstrapped(percent, np.median, self.population.seed))
+        fifty, ninety = (int(self.responders(r)[:, k].sum()) for r in (50, 90))
+        row |= _named("RR50", wilson(fifty, n)) | _named("RR90", wilson(ninety, n))
+        row |= _named("seizure_free", wilson(int((done & (self.counts[:, k] == 0)).sum()), n))
+        row |= _named("RR50_completers", wilson(fifty, m)) | _named("RR90_completers", wilson(ninety, m))
+        ratios = self.ratio[self.assigned[:, k], k]
+        return row | {"model_ratio": float(np.median(ratios)) if n else math.nan}
+
+    def contrasts(self) -> pd.DataFrame:
+        """Each arm against the first: difference of mean percent of baseline, and risk ratio of RR50, with intervals.
+
+        The difference is of completers (bootstrap; in pairs where every patient is in both arms), the ratio by
+        intention to treat (Katz, as if the arms were independent groups).
+        """
+        import pandas as pd
+
+        rows = {arm: self._contrast(k) for k, arm in enumerate(self.arms) if k}
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("arm")
+
+    def _contrast(self, k: int) -> dict[str, float]:
+        seed, yes = self.population.seed, self.responders().sum(axis=0)
+        n = self.assigned.sum(axis=0)
+        if self.assigned.all():
+            difference = bootstrapped((self.percent[:, k] - self.percent[:, 0])[self.completed[:, 0]], np.mean, seed)
+        else:
+            a, b = (self.percent[self.completed[:, i], i] for i in (k, 0))
+            value = float(np.mean(a) - np.mean(b)) if len(a) and len(b) else math.nan
+            error = math.sqrt(_variance_of_mean(a) + _variance_of_mean(b))
+            difference = value, value - Z95 * error, value + Z95 * error
+        return _named("difference", difference) | _named("RR50_ratio", risk_ratio(yes[k], n[k], yes[0], n[0]))
+
+    def predictors(self, arm: str | None = None, *, of: Literal["diary", "model"] = "diary") -> pd.DataFrame:
+        """What goes with response in `arm` (default the last), among completers; strongest first, index `marker`.
+
+        `rho`: rank correlation with the reduction; `auc`: chance that a responder (50 percent) has the larger value;
+        95 percent intervals, one marker at a time: of twenty without any effect one leaves its interval by chance.
+        `measurable`: could be measured before treatment (baseline diary, age, state of the model at rest); the others
+        are the loop gain, the patient's constants and the adherence. `of='model'` takes the model's rate ratio in the
+        place of the diary, without drift and chance.
+        """
+        import pandas as pd
+
+        name = self.arms[-1] if arm is None else require_choice("arm", arm, self.arms)
+        require_choice("of", of, ("diary", "model"))
+        k = self.arms.index(name)
+        done = self.completed[:, k]
+        left = (self.percent if of == "diary" else 100 * self.ratio)[done, k]
+        rows: dict[str, dict[str, float]] = {}
+        for marker, (values, measurable) in self._all_markers().items():
+            rho = rank_correlation(values[done], -left)
+            if not math.isnan(rho[0]):
+                auc = area_under_curve(values[done], left <= 50)
+                rows[marker] = {"measurable": measurable} | _named("rho", rho) | _named("auc", auc)
+        columns = ["measurable", *_named("rho", (0, 0, 0)), *_named("auc", (0, 0, 0))]
+        frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("marker")
+        return frame.sort_values("rho", key=lambda c: -c.abs(), kind="stable")
+
+    def _all_markers(self) -> dict[str, tuple[Array, bool]]:
+        p = self.population
+        known = {"baseline_count": p.baseline_count.astype(float)} | dict(self.markers)
+        known["adult"] = np.array([a == "adult" for a in p.age_group], dtype=float)
+        hidden = {"adherence": p.adherence} | {k.replace("__", "."): v for k, v in p.parameters.items()}
+        return {k: (v, k != GAIN) for k, v in known.items()} | {k: (v, False) for k, v in hidden.items()}
+
+    def summary(self) -> str:
+        """Plain sentences: who was enrolled, mean, RR50 and RR90 of each arm, and a caution beyond children."""
+        lines = [f"{len(self.population)} patients enrolled, {len(self.excluded)} left out{_reasons(self.excluded)}."]
+        for arm, r in self.to_dataframe().iterrows():
+            lines.append(
+                f"{arm}: {r.mean_percent:.0f} percent of baseline ({r.mean_percent_low:.0f} to "
+                f"{r.mean_percent_high:.0f}; "
+                f"{r.completers:.0f} of {r.patients:.0f} completed); by intention to treat "
+                f"{100 * r.RR50:.0f} percent have half the seizures or fewer ({100 * r.RR50_low:.0f} to "
+                f"{100 * r.RR50_high:.0f}), {100 * r.RR90:.0f} percent a tenth or fewer, "
+                f"{100 * r.seizure_free:.0f} percent none."
+            )
+        if set(self.population.age_group) - {"child"}:
+            lines.append(BEYOND_CHILDREN)
+        return "\n".join(lines)
+
+    def plot(self, axis: Axes | None = None) -> Figure:
+        """Responder curve per arm: share of patients (intention to treat) who reach at least that reduction.
+
+        Draws on `axis` if it is given. Bands are 95 percent Wilson intervals, each point for itself.
+        """
+        return _plot(self, axis)
+
+
+def _named(name: str, interval: Interval) -> dict[str, float]:
+    return dict(zip((name, f"{name}_low", f"{name}_high"), interval, strict=True))
+
+
+def _variance_of_mean(values: Array) -> float:
+    return float(np.var(values, ddof=1)) / len(values) if len(values) > 1 else math.nan
+
+
+def _reasons(excluded: Mapping[int, str]) -> str:
+    kinds = [text.partition(":")[0] for text in excluded.values()]
+    counts = [f"{kinds.count(k)} {k}" for k in dict.fromkeys(kinds)]
+    return f" ({', '.join(counts)})" if counts else ""
+
+
+# ---- running it ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Followed:
+    """A treatment as a patient of this `adherence` follows it.
+
+    A level comes that share of the way from the input's reference (`references`) to what is prescribed; of the doses
+    that share is kept, evenly spread. An age group in the treatment gives way to the patient's own where `own_age`.
+    """
+
+    treatment: Treatment
+    adherence: float
+    references: Mapping[str, float]
+    resolve: Callable[[str], str]
+    own_age: bool = False
+
+    def schedule(self) -> tuple[Level | Dose, ...]:
+        """The levels and doses that are left."""
+        treatment = self.treatment
+        if self.own_age and any(f.name == "age_group" for f in fields(treatment)):  # type: ignore[arg-type]
+            treatment = replace(treatment, age_group="reference")  # type: ignore[type-var]
+        return tuple(self._left(item) for item in treatment.schedule())
+
+    def _left(self, item: Level | Dose) -> Level | Dose:
+        a = self.adherence
+        if isinstance(item, Level):
+            reference = self.references.get(self.resolve(item.input), 0.0)
+            return replace(item, value=reference + a * (item.value - reference))
+        kept = (t for i, t in enumerate(item.times) if math.floor((i + 1) * a + 1e-9) > math.floor(i * a + 1e-9))
+        return replace(item, times=tuple(kept))
+
+
+def trial(
+    patients: Population,
+    arms: Arms,
+    weeks: float = 12.0,
+    *,
+    model: Model | None = None,
+    window_weeks: float = 4.0,
+    allocation: Literal["paired", "randomised"] = "paired",
+    markers: Sequence[str] | None = None,
+    run: Callable[..., Ensemble] = ensemble,
+    workers: int | None = None,
+    executor: Executor | None = None,
+    progress: bool = True,
+) -> Trial:
+    """Simulate every patient in every arm (`paired`) or in one (`randomised`), and count seizures in diaries.
+
+    `arms` maps a name to a list of treatments; the first is the control of `contrasts`. Rates are means over the last
+    `window_weeks` of `weeks`. A patient's rate is that of the baseline, times the model's ratio, times the drift; the
+    diary is gamma-Poisson (`seizure_counts`). Adherence scales what is prescribed (`Followed`). Patients whose loop
+    gain is 1 or more (not chronic) or whose run fails are left out and listed. Constants that `model` sets itself
+    (hypotheses, `with_parameters`) win over the patients' own. `markers`: variables read before treatment (default
+    `MARKERS`, as far as the model has them). `run` is any function with the interface of `ensemble`, such as
+    `functools.partial(ensemble, engine=...)`.
+
+    Raises `InvalidValueError` for no arms, a window longer than the trial and for no patient left, `UnknownNameError`
+    for names that the model lacks.
+
+    >>> import pathway_models as pm
+    >>> model = pm.load("excitability")
+    >>> patients = population(8, seed=1, model=model)
+    >>> result = trial(patients, {"control": [], "drug": [pm.Level(input="GABA", value=2)]}, 8, model=model,
+    ...                progress=False)
+    >>> bool(result.to_dataframe().loc["drug", "model_ratio"] < 1)
+    True
+    """
+    from ._library import load
+
+    model = load("epilepsy") if model is None else model
+    plans = {name: [t] if isinstance(t, Treatment) else list(t) for name, t in arms.items()}
+    if not plans:
+        raise InvalidValueError("arms is empty; give at least one, e.g. {'control': [], 'diet': [KetogenicDiet()]}")
+    require_range("the window in weeks", window_weeks, 1e-3, weeks)
+    assigned = _assigned(patients, len(plans), require_choice("allocation", allocation, ("paired", "randomised")))
+    with _workers(model, run, len(patients), workers, executor) as how:
+        runs = _Runs(model=model, patients=patients, run=run, how=how, bar=_bar(patients, assigned, progress))
+        found, excluded = runs.baseline(markers)
+        ratio = np.ones(assigned.shape)
+        for k, plan in enumerate(plans.values()):
+            ratio[:, k] = runs.arm(plan, assigned[:, k], weeks, window_weeks, excluded)
+        runs.bar.close()
+    keep = np.array([i not in excluded for i in range(len(patients))])
+    if not keep.any():
+        raise InvalidValueError(f"no patient is left{_reasons(excluded)}; the first: {next(iter(excluded.values()))}")
+    enrolled = patients.subset(keep)
+    rates = (enrolled.baseline_rate * enrolled.drift)[:, None] * ratio[keep]
+    counts = np.column_stack([seizure_counts(rates[:, k], window_weeks, enrolled.luck) for k in range(len(plans))])
+    return Trial(
+        population=enrolled,
+        arms=tuple(plans),
+        weeks=weeks,
+        window_weeks=window_weeks,
+        ratio=ratio[keep],
+        counts=counts,
+        assigned=assigned[keep],
+        markers=MappingProxyType({k: v[keep] for k, v in found.items()}),
+        excluded=MappingProxyType(excluded),
+    )
+
+
+def _assigned(patients: Population, arms: int, allocation: str) -> Mask:
+    if allocation == "paired":
+        return np.ones((len(patients), arms), dtype=bool)
+    order = np.random.default_rng(np.random.SeedSequence([patients.seed, 1])).permutation(len(patients)) % arms
+    return np.asarray(order[:, None] == np.arange(arms))
+
+
+def _bar(patients: Population, assigned: Mask, progress: bool) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(total=2 * len(patients) + int(assigned.sum()), unit="run", disable=not progress, mininterval=0.5)
+
+
+@contextmanager
+def _workers(
+    model: Model, run: Callable[..., Ensemble], rows: int, workers: int | None, executor: Executor | None
+) -> Iterator[Mapping[str, Any]]:
+    """How to run: one pool for all calls, as starting one takes seconds; other functions look after themselves."""
+    if run is not ensemble or executor is not None or (workers is not None and workers < 2):
+        yield {"workers": workers, "executor": executor}
+    elif rows < FEW_ROWS:
+        yield {"workers": 1}
+    else:
+        count = workers or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+        spawn, code = multiprocessing.get_context("spawn"), (model.sbml, compiled(model.sbml))
+        with ProcessPoolExecutor(max_workers=count, mp_context=spawn, initializer=adopt, initargs=code) as pool:
+            yield {"workers": count, "executor": pool}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Runs:
+    """The runs behind a trial: one call of `run` per question and adherence."""
+
+    model: Model
+    patients: Population
+    run: Callable[..., Ensemble]
+    how: Mapping[str, Any]
+    bar: Any
+
+    def _columns(self, rows: Ints) -> dict[str, Array]:
+        columns = {k: v[rows] for k, v in self.patients.parameters.items() if k not in self.model.settings}
+        if not columns:  # a table needs a column to say how many rows it has
+            first = self.model.parameters_[0]
+            columns = {first.id: np.full(len(rows), self.model.settings.get(first.id, first.value))}
+        return columns
+
+    def _call(self, model: Model, columns: Mapping[str, Array], plan: Sequence[Treatment], **what: Any) -> Ensemble:
+        runs = self.run(model, columns, plan, progress=False, **what, **self.how)
+        self.bar.update(len(runs.status))
+        return runs
+
+    def baseline(self, wanted: Sequence[str] | None) -> tuple[dict[str, Array], dict[int, str]]:
+        """Markers before treatment, with the loop gain; and who cannot be enrolled."""
+        model = self.model
+        names = _known(model, MARKERS) if wanted is None else {k: model.resolve(k) for k in wanted}
+        variables = tuple(dict.fromkeys((*names.values(), *model.anchors.values(), model.resolve("seizure_rate"))))
+        rows = np.arange(len(self.patients))
+        outcomes = [Outcome(variable=v, reduce="final", label=v) for v in variables]
+        short = {"duration": 1.0, "every": 1.0}  # at rest nothing moves; an hour is as good as any
+        runs = self._call(model, self._columns(rows), (), outcomes=outcomes, **short)
+        rest = dict(zip(variables, runs.values.T, strict=True))
+        excluded = {int(i): f"run failed: {runs.messages.get(int(i), '')}" for i in np.flatnonzero(~runs.ok)}
+        found = {name: rest[v] for name, v in names.items()}
+        gain = self._loop_gain(rows, rest)
+        if gain is not None:
+            found[GAIN] = gain
+            for i in np.flatnonzero(~(gain < 1)):
+                excluded.setdefault(int(i), f"not chronic: loop gain {gain[i]:.2f}")
+        return found, excluded
+
+    def _loop_gain(self, rows: Ints, rest: Mapping[str, Array]) -> Array | None:
+        """The gain of `Model.loop_gain` for every patient, from one more rest with the imposed rate a little higher."""
+        context = self.model.contexts.get(self.model.context or "")
+        if context is None or len(context.loop) < 3:
+            return None
+        opened = {context.loop["switch"]: 0.0, _imposed(self.model, context.loop["input"]): 1 + LOOP_STEP}
+        model = replace(
+            self.model,
+            contexts={context.name: replace(context, anchors={}, held={})},
+            settings={**self.model.settings, **opened},
+        )
+        anchors = {k: np.nan_to_num(rest[v], nan=1.0) for k, v in self.model.anchors.items()}
+        rate = Outcome(variable=context.loop["output"], reduce="final")
+        columns = self._columns(rows) | anchors
+        runs = self._call(model, columns, (), outcomes=[rate], duration=1.0, every=1.0)
+        return np.asarray(np.log(runs.values[:, 0]) / math.log(1 + LOOP_STEP))
+
+    def arm(
+        self, plan: Sequence[Treatment], members: Mask, weeks: float, window: float, excluded: dict[int, str]
+    ) -> Array:
+        """The model's rate ratio of every member, grouped by adherence; adds to `excluded` whose run fails."""
+        ratio = np.ones(len(members))
+        going = members & np.array([i not in excluded for i in range(len(members))])
+        span = self.model.duration(window, None)
+        outcome = Outcome(variable="seizure_rate", reduce="mean", window=span, label="rate")
+        for adherence in np.unique(self.patients.adherence[going]):
+            rows = np.flatnonzero(going & (self.patients.adherence == adherence))
+            if not plan or adherence == 0:  # untreated: the patient stays at rest, where the ratio is 1
+                self.bar.update(len(rows))
+                continue
+            followed = [self._followed(t, float(adherence)) for t in plan]
+            runs = self._call(self.model, self._columns(rows), followed, outcomes=[outcome], weeks=weeks)
+            ratio[rows] = runs.values[:, 0]
+            for i in np.flatnonzero(~runs.ok):
+                excluded[int(rows[i])] = f"run failed: {runs.messages.get(int(i), '')}"
+        return ratio
+
+    def _followed(self, treatment: Treatment, adherence: float) -> Followed:
+        references = {k: q.value for k, q in self.model.quantities.items()} | dict(self.model.settings)
+        own_age = any(k.replace("__", ".") == CAPACITY for k in self.patients.parameters)
+        return Followed(
+            treatment=treatment,
+            adherence=adherence,
+            references=references,
+            resolve=self.model.resolve,
+            own_age=own_age,
+        )
+
+
+def _known(model: Model, names: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for name in names:
+        try:
+            found[name] = model.resolve(name)
+        except UnknownNameError:
+            continue
+    return found
+
+
+# ---- against published trials --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedTrial:
+    """A trial to set beside the model: `arms` (control first), `patients` (arguments of `population`), what it found.
+
+    `found` has (evidence id, arm, statistic); the statistics are columns of `Trial.to_dataframe` and `contrasts` in
+    percent, 'mean_change' (percent), 'sd_percent' (the error of the row) and 'median_change' (seizures per 28 days).
+    """
+
+    arms: Arms
+    patients: Mapping[str, Any]
+    weeks: float
+    found: tuple[tuple[str, str, str], ...]
+    note: str
+    window_weeks: float = 4.0
+
+
+def _sessions(every_hours: float, count: int) -> tuple[Treatment, ...]:
+    return (Dose(input="session", amount=1.0, times=tuple(i * every_hours for i in range(count))),)
+
+
+def _ear(weeks: int, row: str) -> PublishedTrial:
+    return PublishedTrial(
+        arms={"control": (), "stimulation": _sessions(24.0, 7 * weeks)},
+        patients={"age_group": "child"},
+        weeks=weeks,
+        window_weeks=8.0,
+        found=((row, "stimulation", "mean_change"),),
+        note="Uncontrolled, 13 or 14 children; one session a day is assumed.",
+    )
+
+
+PUBLISHED_TRIALS: Mapping[str, PublishedTrial] = MappingProxyType(
+    {
+        "Neal 2008": PublishedTrial(
+            arms={"control": (), "diet": (KetogenicDiet(ratio=4),)},
+            patients={"age_group": "child", "minimum": 28.0, "drift": "neal"},
+            weeks=90 / 7,
+            found=(
+                ("clinical:C001", "diet", "mean_percent"),
+                ("clinical:C002", "control", "mean_percent"),
+                ("clinical:C003", "diet", "difference"),
+                ("clinical:C004", "diet", "RR50"),
+                ("clinical:C005", "control", "RR50"),
+                ("clinical:C006", "diet", "RR90"),
+            ),
+            note="Classical and MCT diets, all taken as 4:1; 7 seizures a week. C003 follows from C001 and C002.",
+        ),
+        "Sharma 2013": PublishedTrial(
+            arms={"control": (), "diet": (ModifiedAtkinsDiet(carbohydrate_g=10, energy_kcal=1200),)},
+            patients={"age_group": "child", "minimum": 28.0, "drift": "sharma"},
+            weeks=90 / 7,
+            found=(
+                ("clinical:C007", "diet", "mean_percent"),
+                ("clinical:C007", "diet", "sd_percent"),
+                ("clinical:C008", "control", "mean_percent"),
+                ("clinical:C008", "control", "sd_percent"),
+                ("clinical:C009", "diet", "RR50"),
+                ("clinical:C010", "diet", "RR90"),
+            ),
+            note="Daily seizures; 10 g of carbohydrate a day of 1200 kcal is assumed.",
+        ),
+        "Kverneland 2018": PublishedTrial(
+            arms={"control": (), "diet": (ModifiedAtkinsDiet(carbohydrate_g=16),)},
+            patients={"age_group": "adult", "minimum": 3.0},
+            weeks=84 / 7,
+            found=(("clinical:C011", "diet", "median_change"), ("clinical:C012", "control", "median_change")),
+            note="Adults; no difference between the groups. The unit of the published change is not stated.",
+        ),
+        "Schoeler 2023": PublishedTrial(
+            arms={"control": (), "diet": (KetogenicDiet(ratio=4),)},
+            patients={"age_group": "child", "minimum": 16.0},
+            weeks=56 / 7,
+            window_weeks=2.0,
+            found=(("clinical:C024", "diet", "RR50"),),
+            note="Infants; the other arm had a further drug (40 percent responders, rate ratio 1.33, not significant, "
+            "clinical:C023), which the model has not. Ratio and entry rule are assumed.",
+        ),
+        "Rong 2014": PublishedTrial(
+            arms={"control": (), "stimulation": _sessions(12.0, 112)},
+            patients={"age_group": "reference"},
+            weeks=8.0,
+            found=(("clinical:C086", "stimulation", "mean_change"),),
+            note="Ear, twice a day; control stimulation changed by -11.5 percent.",
+        ),
+        "He 2013, weeks 0-8": _ear(8, "clinical:C087"),
+        "He 2013, weeks 8-16": _ear(16, "clinical:C088"),
+        "He 2013, weeks 16-24": _ear(24, "clinical:C089"),
+        "needles, pooled": PublishedTrial(
+            arms={"control": (), "needles": _sessions(67.2, 20)},
+            patients={"age_group": "reference"},
+            weeks=8.0,
+            found=(("clinical:C079", "needles", "RR50_ratio"), ("clinical:C080", "needles", "RR50_ratio")),
+            note="20 sessions in 8 weeks (clinical:P085); of the controls, on herbs or valproate, 69 to 80 percent "
+            "responded.",
+        ),
+        "Nguyen 2022": PublishedTrial(
+            arms={"sham": (), "threads": _sessions(672.0, 4)},
+            patients={"age_group": "adult"},
+            weeks=16.0,
+            found=(("clinical:C083", "threads", "difference"),),
+            note="Thread embedding once a month, each taken as one session; observed: no difference.",
+        ),
+    }
+)
+
+
+def published_trials(
+    n: int = 100,
+    seed: int = 1,
+    *,
+    model: Model | None = None,
+    names: Sequence[str] | None = None,
+    run: Callable[..., Ensemble] = ensemble,
+    workers: int | None = None,
+    executor: Executor | None = None,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Trials of the evidence table beside the same trials on `n` virtual patients each; one row per published number.
+
+    Nothing is fitted here. `cited_by` names the constants of `model` and of the population that rest on the row: where
+    it is not empty, agreement is no test. `low` and `high` are the 95 percent interval of the prediction for `n`
+    patients in pairs. `names` are keys of `PUBLISHED_TRIALS` (default all); the stimulation trials have up to 168
+    sessions and are slow. Raises `UnknownNameError` for other names.
+    """
+    import pandas as pd
+
+    from ._library import load
+
+    model = load("epilepsy") if model is None else model
+    chosen = list(PUBLISHED_TRIALS) if names is None else [require_choice("trial", k, PUBLISHED_TRIALS) for k in names]
+    cited, rows = _cited(model), []
+    for k, name in enumerate(chosen):
+        t = PUBLISHED_TRIALS[name]
+        people = population(n, seed + k, model=model, **t.patients)  # other patients in every trial
+        how: dict[str, Any] = {"run": run, "workers": workers, "executor": executor, "progress": progress}
+        result = trial(people, t.arms, t.weeks, model=model, window_weeks=t.window_weeks, **how)
+        for source, arm, statistic in t.found:
+            value, low, high = _statistic(result, arm, statistic)
+            row: dict[str, Any] = {"trial": name, "arm": arm, "statistic": statistic, "source": source}
+            row |= {"observed": _observed(source, statistic), "predicted": value, "low": low, "high": high}
+            rows.append(row | {"cited_by": ", ".join(cited.get(source, ())), "note": t.note})
+    return pd.DataFrame(rows)
+
+
+def _cited(model: Model) -> dict[str, list[str]]:
+    """Evidence id -> constants whose source or note it is."""
+    sources = {k: a.source for k, a in ASSUMPTIONS.items()}
+    sources |= {p.id.replace("__", "."): p.source for p in model.parameters_ if p.source}
+    found: dict[str, list[str]] = {}
+    for name, text in sources.items():
+        for source in split_cell(text):
+            found.setdefault(source, []).append(name)
+    return found
+
+
+def _observed(source: str, statistic: str) -> float | str:
+    row = evidence_table("responses").loc[source]
+    text = str(row["error" if statistic == "sd_percent" else "value"])
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _statistic(result: Trial, arm: str, name: str) -> Interval:
+    """A statistic as the published trials give it: shares in percent, differences as control minus treatment."""
+    k, seed = result.arms.index(arm), result.population.seed
+    done, p = result.completed[:, k], result.population
+    if name == "sd_percent":
+        return bootstrapped(result.percent[done, k], np.std, seed)
+    if name == "median_change":
+        change = 4 * (result.counts[:, k] / result.window_weeks - p.baseline_count / p.baseline_weeks)
+        return bootstrapped(change[done], np.median, seed)
+    frame = result.contrasts() if name in ("difference", "RR50_ratio") else result.to_dataframe()
+    column = "mean_percent" if name == "mean_change" else name
+    value, low, high = (float(frame.loc[arm, column + end]) for end in ("", "_low", "_high"))  # type: ignore[arg-type]
+    if name == "difference":
+        return -value, -high, -low
+    if name == "mean_change":
+        return value - 100, low - 100, high - 100
+    factor = 100.0 if name in ("RR50", "RR90") else 1.0
+    return factor * value, factor * low, factor * high
+
+
+def _plot(result: Trial, axis: Axes | None) -> Figure:
+    import matplotlib.pyplot as plt
+
+    if axis is None:
+        _, axis = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
+    grid = np.linspace(0, 100, 201)
+    n = result.assigned.sum(axis=0)
+    reached = {float(r): result.responders(float(r)).sum(axis=0) for r in grid}
+    for k, arm in enumerate(result.arms):
+        curve = np.array([wilson(reached[float(r)][k], n[k]) for r in grid]) * 100
+        colour = COLOURS[k % len(COLOURS)]
+        axis.plot(grid, curve[:, 0], color=colour, lw=1.8, label=f"{arm} (n = {n[k]})")
+        axis.fill_between(grid, curve[:, 1], curve[:, 2], color=colour, alpha=0.15, lw=0)
+    for mark in (50, 90):
+        axis.axvline(mark, color="#333333", lw=0.7, ls=(0, (4, 3)))
+    axis.set(xlim=(0, 100), ylim=(0, 100), xlabel="reduction of seizures by at least (percent)")
+    axis.set_ylabel("patients, intention to treat (percent)")
+    axis.set_title(f"Responders in the last {result.window_weeks:g} of {result.weeks:g} weeks", fontsize=10, loc="left")
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.tick_params(labelsize=8)
+    axis.grid(alpha=0.25, lw=0.5)
+    axis.legend(frameon=False, fontsize=8, title="95 percent Wilson bands", title_fontsize=8)
+    figure = axis.get_figure(root=True)
+    assert figure is not None
+    return figure

@@ -1,0 +1,189 @@
+"""Rows of the batch engine against libroadrunner; lanes do not see each other; failures; the cache."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pathway_models as pm
+from helpers import sbml, tiny
+from pathway_models._batch import _machine, compile_model, run_rows
+from pathway_models._interventions import Treatment
+from pathway_models._simulate import Course, Job, make_job, run_job
+from pathway_models.errors import SimulationError
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> object:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATHWAY_MODELS_CACHE", str(tmp_path_factory.mktemp("batch")))
+        yield
+
+
+def job_of(
+    model: pm.Model, treatments: Sequence[Treatment], columns: Sequence[str], *, duration: float, start: str = "auto"
+) -> Job:
+    """A job with 25 output times."""
+    times = np.linspace(0, duration, 25)
+    return make_job(model, treatments, duration=duration, times=times, columns=tuple(columns), start=start)
+
+
+def assert_like_roadrunner(job: Job, names: Sequence[str], table: np.ndarray, relative: float = 1e-6) -> None:
+    """Within ten times the tolerance of what libroadrunner gives at 1e-10, per column."""
+    found = run_rows(job, names, table, relative_tolerance=relative)
+    for row, course in zip(table, found, strict=True):
+        exact = run_job(replace(job, relative_tolerance=1e-10), dict(zip(names, map(float, row), strict=True)))
+        assert isinstance(course, Course), course
+        largest = np.abs(exact.values).max(axis=0)
+        scale = np.where(largest > 1e-6, largest, 1.0)
+        assert np.max(np.abs(course.values - exact.values) / scale) < 10 * relative
+        np.testing.assert_allclose(course.before, exact.before, rtol=10 * relative, atol=10 * relative)
+
+
+def sampled(model: pm.Model, count: int, seed: int = 1) -> tuple[list[str], np.ndarray]:
+    """Rows over the ranges of the first parameters of a model."""
+    random = np.random.default_rng(seed)
+    varied = [p for p in model.parameters_ if p.low is not None and p.high is not None and p.low < p.high][:12]
+    return [p.id for p in varied], np.column_stack([random.uniform(p.low, p.high, count) for p in varied])
+
+
+@pytest.mark.parametrize(
+    ("name", "treatments"),
+    [
+        ("ketone_katp", [pm.KetogenicDiet(ratio=4, start=1, stop=3, titration_weeks=1)]),
+        ("acupuncture", [pm.Electroacupuncture(weeks=2)]),
+        ("nlrp3_il1b", [pm.Level(input="BHB", value=3.0, start=20, stop=200)]),
+    ],
+)
+def test_our_modules_agree_with_libroadrunner(name: str, treatments: list[Treatment]) -> None:
+    model = pm.load(name)
+    job = job_of(model, treatments, (*model.states, *(p.id for p in model.outputs_)), duration=4 * 168.0)
+    names, table = sampled(model, 6)
+    assert_like_roadrunner(job, names, table)
+
+
+def test_a_tiny_model_from_its_file_start() -> None:
+    model = tiny(
+        "compartment c = 2; species A in c, $F in c; substanceOnly species B in c; A = 3 * k; B = 1; F = 2;"
+        "k = 0.5; u = 0; n = 2.5; r := A + B; x = r; x' = u - 0.1 * x; p := piecewise(1, time < 3, 2);"
+        "J0: A -> B; c * k * A^n / (1 + A^n); J1: B -> ; p * B; J2: -> A; 0.1 * F * sin(time) + 0.2;"
+    )
+    treatments = [pm.Level(input="u", value=2.0, start=2.5, stop=6.0), pm.Dose(input="A", amount=0.7, times=(0.0, 4.0))]
+    job = job_of(model, treatments, ("A", "B", "x", "r", "p", "k", "F", "J0", "u", "c"), duration=10.0)
+    assert_like_roadrunner(job, ["k", "n"], np.array([[0.5, 2.5], [1.5, 2.0], [0.2, 3.3]]))
+
+
+def test_a_compartment_of_another_size() -> None:
+    model = tiny("compartment c = 2; species A in c, B in c; A = 3; B = 1; k = 0.5; A -> B; c * k * A; B -> ; 0.1 * B;")
+    job = job_of(model, [pm.Dose(input="B", amount=0.5, times=(1.0,))], ("A", "B"), duration=4.0)
+    assert_like_roadrunner(job, ["c"], np.array([[2.0], [0.7]]))
+
+
+def test_anchors_and_held_parameters() -> None:
+    model = tiny("k = 2; d = 1; e = 0; ref = 0; x = 1; x' = k + e - d * x; rel := x / ref;")
+    job = job_of(model, [pm.Level(input="k", value=4.0)], ("x", "rel", "ref", "e"), duration=5.0, start="steady")
+    assert job.origin is not None
+    job = replace(job, anchors=(("ref", "x"),), held=(("e", 1.0),))
+    table = np.array([[1.0, 0.0], [0.5, 0.2]])
+    assert_like_roadrunner(job, ["d", "e"], table)
+    course = run_rows(job, ["d"], table[:, :1])[1]
+    assert isinstance(course, Course)
+    np.testing.assert_allclose(course.before, [6.0, 1.0, 6.0, 0.0], rtol=1e-6)
+
+
+def test_initial_assignments_follow_the_row() -> None:
+    model = tiny("a = 2; b = 3 * a; x = b + a; x' = -x; y = 1; y' = b - y;")
+    job = job_of(model, [], ("x", "y", "b"), duration=2.0)
+    assert_like_roadrunner(job, ["a"], np.array([[2.0], [5.0]]))
+    assert_like_roadrunner(job, ["a", "b"], np.array([[2.0, 1.0], [5.0, 0.5]]))
+
+
+def test_a_lane_does_not_see_the_others() -> None:
+    model = pm.load("acupuncture")
+    job = job_of(model, [pm.Electroacupuncture(weeks=1)], model.states, duration=2 * 168.0)
+    names, table = sampled(model, 11)
+    together = run_rows(job, names, table)
+    backwards = run_rows(job, names, table[::-1])[::-1]
+    for i, course in enumerate(together):
+        alone = run_rows(job, names, table[i : i + 1])[0]
+        assert isinstance(course, Course)
+        for other in (alone, backwards[i]):
+            assert isinstance(other, Course)
+            np.testing.assert_array_equal(course.values, other.values)
+            np.testing.assert_array_equal(course.before, other.before)
+
+
+def test_failed_rows_leave_the_others_alone() -> None:
+    model = tiny("k = 0; d = 1; x = 1; x' = k * x^2 - d * x; y = 1; y' = 0.01 * (x - y); z := 1 / (x - x * k / k);")
+    job = job_of(model, [], ("x", "y"), duration=50.0, start="file")
+    table = np.array([[0.0, 1.0], [5.0, 1.0], [0.1, 1.0], [np.nan, 1.0], [0.2, 1.0]])
+    found = run_rows(job, ["k", "d"], table)
+    assert [isinstance(f, SimulationError) for f in found] == [False, True, False, True, False]
+    assert str(found[1]).startswith("the integrator gave up between 0 and 50")
+    alone = run_rows(job, ["k", "d"], table[4:])[0]
+    assert isinstance(alone, Course)
+    np.testing.assert_array_equal(alone.values, found[4].values)
+
+
+def test_what_never_rests_and_what_is_not_finite_is_said() -> None:
+    model = tiny("k = 1; w = 1; x = 1; x' = w - x; y = 1; y' = k * (1 - w); r := 1 / (x - w)^2;")
+    job = job_of(model, [], ("x",), duration=5.0, start="steady")
+    found = run_rows(job, ["w"], np.array([[1.0], [2.0]]))
+    assert isinstance(found[0], Course)
+    assert "no steady state: y still moves after 640000" in str(found[1])
+    job = replace(job_of(model, [], ("x", "r"), duration=5.0, start="file"))
+    assert str(run_rows(job, ["w"], np.array([[1.0]]))[0]) == "r is not finite"
+
+
+def test_more_rows_than_fit_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny("k = 1; x = 1; x' = -k * x;")
+    job = job_of(model, [], ("x",), duration=3.0)
+    table = np.linspace(0.1, 2.0, 37)[:, None]
+    whole = run_rows(job, ["k"], table)
+    monkeypatch.setattr("pathway_models._batch._rows.LARGEST_OUTPUT", 1)
+    for a, b, k in zip(whole, run_rows(job, ["k"], table), table[:, 0], strict=True):
+        assert isinstance(a, Course)
+        assert isinstance(b, Course)
+        np.testing.assert_array_equal(a.values, b.values)
+        np.testing.assert_allclose(a.values[:, 0], np.exp(-k * np.array(job.times)), rtol=0, atol=1e-5)
+
+
+# ---- the cache ---------------------------------------------------------------------------------------------
+
+
+def test_cache_round_trip_and_corruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATHWAY_MODELS_CACHE", str(tmp_path))
+    text = sbml("k = 1.25; x = 1; x' = -k * x;")
+    first = _machine.machine(text)
+    (file,) = tmp_path.iterdir()
+    monkeypatch.setattr(_machine, "translate", lambda module: pytest.fail("compiled again"))
+    assert _machine.machine(text).plan == first.plan
+    monkeypatch.undo()
+    monkeypatch.setenv("PATHWAY_MODELS_CACHE", str(tmp_path))
+    good = file.read_bytes()
+    for bad in (b"", good[:100], good[:-3], good[:5000] + b"x" + good[5001:]):
+        file.write_bytes(bad)
+        assert _machine.machine(text).plan == first.plan
+        assert file.read_bytes()[32:] == good[32:]  # mended
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("PATHWAY_MODELS_CACHE", str(tmp_path / "file" / "folder"))
+    assert _machine.machine(sbml("x = 1; x' = -3 * x;")).plan.states == ("x",)
+
+
+def _states(text: str) -> tuple[str, ...]:
+    return compile_model(text).plan.states
+
+
+def test_processes_may_compile_the_same_model_at_once() -> None:
+    text = sbml("k = 7; x = 1; x' = -k * x;")
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        assert list(pool.map(_states, [text] * 4)) == [("x",)] * 4

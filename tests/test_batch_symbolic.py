@@ -1,0 +1,132 @@
+"""Expressions of the batch engine: derivatives, regrouping, elimination order, what is refused."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from helpers import sbml
+from pathway_models._batch._read import Unsupported, read
+from pathway_models._batch._symbolic import Graph, eliminate
+
+
+def evaluate(g: Graph, node: int, states: list[float], parameters: list[float]) -> float:
+    """The value of a node, the slow way."""
+    a = [evaluate(g, k, states, parameters) for k in g.args[node]]
+    match g.op[node]:
+        case "const":
+            return g.value[node]
+        case "state":
+            return states[int(g.value[node])]
+        case "param":
+            return parameters[int(g.value[node])]
+        case "add":
+            return a[0] + a[1]
+        case "sub":
+            return a[0] - a[1]
+        case "mul":
+            return a[0] * a[1]
+        case "div":
+            return a[0] / a[1]
+        case "neg":
+            return -a[0]
+        case "inv":
+            return 1 / a[0]
+        case "pow":
+            return a[0] ** a[1]
+        case "select":
+            return a[1] if a[0] else a[2]
+        case "lt":
+            return float(a[0] < a[1])
+        case "ne":
+            return float(a[0] != a[1])
+    return float(getattr(math, g.op[node])(a[0]))
+
+
+def test_expressions_exist_once_and_parameters_stay_together() -> None:
+    g = Graph()
+    x, y, k, m = g.state(0), g.state(1), g.param(0), g.param(1)
+    assert g.mul(x, y) == g.mul(y, x)
+    product = g.mul(g.mul(k, x), g.mul(m, y))
+    assert g.args[product][0] == g.mul(k, m)  # computed once per row, not at every stage
+    assert g.sub(x, x) == g.zero
+    assert g.power(x, g.const(3)) == g.mul(g.mul(x, x), x)
+
+
+@pytest.mark.parametrize(
+    "name", ["exp", "log", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh"]
+)
+def test_derivative_of_a_function(name: str) -> None:
+    g = Graph()
+    node = g.call(name, g.state(0))
+    slope = g.jacobian([node])[0, 0]
+    step = 1e-6
+    value = [evaluate(g, node, [0.4 + d], []) for d in (-step, step)]
+    assert evaluate(g, slope, [0.4], []) == pytest.approx((value[1] - value[0]) / (2 * step), rel=1e-8)
+
+
+def test_jacobian_of_a_whole_model() -> None:
+    reading = read(
+        sbml(
+            "compartment c = 2; species A in c, B in c; A = 1.3; B = 0.7; n = 2.4; k = 3; w := A * B + exp(-B);"
+            "J: A -> 2 B; k * A^n / (1 + A^n) * w; B -> ; piecewise(k * B, B < 1, k * B^2) + max(A, B) * tanh(w);"
+        )
+    )
+    g, states = reading.graph, [1.3, 0.7]
+    parameters = [reading.parameters[k] for k in reading.parameters]
+    jacobian = g.jacobian(reading.rates)
+    for i, rate in enumerate(reading.rates):
+        for j in range(2):
+            ends = []
+            for d in (-1e-6, 1e-6):
+                moved = [s + d * (k == j) for k, s in enumerate(states)]
+                ends.append(evaluate(g, rate, moved, parameters))
+            found = evaluate(g, jacobian[i, j], states, parameters) if (i, j) in jacobian else 0.0
+            assert found == pytest.approx((ends[1] - ends[0]) / 2e-6, rel=1e-7, abs=1e-9)
+
+
+def test_an_arrow_matrix_fills_nothing() -> None:
+    size = 12
+    pattern = [(0, i) for i in range(size)] + [(i, 0) for i in range(size)]
+    plan = eliminate(size, pattern)
+    assert len(plan.entries) == 3 * size - 2
+    assert sorted(plan.pivots) == list(range(size))
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("A = 1; A' = -A; at (time > 1): A = 2;", "event"),
+        ("compartment c = 1; c' = 0.1; species A in c; A = 1; A -> ; A;", "compartment 'c' varies"),
+        ("x = 1; x' = -delay(x, 1);", "delay"),
+        ("x = 2; y := x;", "no states"),
+    ],
+)
+def test_what_is_not_supported_is_refused_by_reason(body: str, reason: str) -> None:
+    from pathway_models._batch._machine import build
+
+    with pytest.raises(Unsupported, match=reason) as caught:
+        build(read(sbml(body)), 4)
+    assert "\n" not in str(caught.value)
+
+
+def test_algebraic_rules_and_conversion_factors_are_refused() -> None:
+    text = sbml("compartment c = 1; species A in c; A = 1; k = 1; A -> ; k * A;")
+    algebraic = '<listOfRules><algebraicRule><math xmlns="http://www.w3.org/1998/Math/MathML"><ci>k</ci></math></algebraicRule></listOfRules>'
+    with pytest.raises(Unsupported, match="algebraic"):
+        read(text.replace("<listOfReactions>", algebraic + "<listOfReactions>"))
+    with pytest.raises(Unsupported, match="conversion"):
+        read(text.replace('species id="A"', 'species conversionFactor="k" id="A"'))
+    with pytest.raises(Unsupported, match="readable"):
+        read("no SBML")
+
+
+def test_values_at_the_start_follow_rules_and_initial_assignments() -> None:
+    reading = read(sbml("compartment c = 2; species A in c; A = 3 * k; k = 2; r := A + 1; x = r; x' = -x; A -> ; A;"))
+    g, values = reading.graph, list(reading.parameters.values())
+    starts = dict(zip(reading.states, reading.starts, strict=True))
+    assert evaluate(g, starts["A"], [], values) == 12.0  # amount: concentration 6 in a volume of 2
+    assert evaluate(g, starts["x"], [], values) == 7.0
+    assert np.isfinite(evaluate(g, reading.variables["A"], [12.0, 7.0], values))

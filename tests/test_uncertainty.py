@@ -1,0 +1,170 @@
+"""Uncertainty in SBML: what is written is read, other tools run the file, and most hand it on."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import antimony
+import libsbml
+import pytest
+from roadrunner import RoadRunner
+
+from helpers import sbml
+from pathway_models import _coupling, _library, _sbml, _uncertainty
+from pathway_models._module import Parameter
+from pathway_models._uncertainty import Uncertainty
+from pathway_models.errors import ModelError
+
+NAMES = _library.module_names()
+TEXT = sbml("k = 2; j = 3; x = 1; x' = -k*x*j")
+RANGE = Uncertainty(distribution="loguniform", kind="measured", low=0.06, high=1 / 3, evidence=("a:b1", "c:d-2"))
+FIXED = Uncertainty(distribution="fixed", kind="assumed")
+
+
+def of(p: Parameter) -> Uncertainty:
+    cited = tuple(part.strip() for part in p.source.split(";") if part.strip())
+    return Uncertainty(distribution=p.distribution, kind=p.kind, low=p.low, high=p.high, evidence=cited)
+
+
+@cache
+def carrying(name: str) -> str:
+    """A module with the uncertainty of all its constants."""
+    document = libsbml.readSBMLFromString(_library.module(name).sbml)
+    for p in _library.module(name).parameters:
+        _uncertainty.write_uncertainty(document.getModel().getParameter(p.id), of(p))
+    return str(libsbml.writeSBMLToString(document))
+
+
+def resources(text: str) -> dict[str, str]:
+    """Parameter -> its annotation less ours."""
+    document = libsbml.readSBMLFromString(text)
+    parameters = list(document.getModel().getListOfParameters())
+    for p in parameters:
+        p.removeTopLevelAnnotationElement(_uncertainty.ELEMENT, _uncertainty.NAMESPACE)
+    return {p.getId(): p.getAnnotationString() for p in parameters}
+
+
+def written(uncertainty: Uncertainty, text: str = TEXT) -> str:
+    document = libsbml.readSBMLFromString(text)
+    _uncertainty.write_uncertainty(document.getModel().getParameter("k"), uncertainty)
+    return str(libsbml.writeSBMLToString(document))
+
+
+# ---- writing and reading ----
+
+
+@pytest.mark.parametrize("uncertainty", [RANGE, FIXED])
+def test_what_is_written_is_read(uncertainty: Uncertainty) -> None:
+    found = _uncertainty.uncertainties(written(uncertainty))
+    assert list(found) == ["k"]
+    assert found["k"].low == pytest.approx(uncertainty.low, rel=1e-14) if uncertainty.low else found["k"] == uncertainty
+    assert (found["k"].kind, found["k"].evidence) == (uncertainty.kind, uncertainty.evidence)
+
+
+def test_writing_again_replaces() -> None:
+    text = written(FIXED, written(RANGE))
+    assert _uncertainty.uncertainties(text)["k"] == FIXED
+    assert text.count(f"<{_uncertainty.PREFIX}:") == 1
+
+
+def test_a_row_of_the_table_is_read() -> None:
+    row = {"low": "0.1", "high": "2", "distribution": "uniform", "kind": "derived", "source": "a:b; c:d"}
+    expected = Uncertainty(distribution="uniform", kind="derived", low=0.1, high=2.0, evidence=("a:b", "c:d"))
+    assert _uncertainty.from_row(row) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"distribution": "cauchy"}, "'cauchy'"),
+        ({"kind": "guessed"}, "'guessed'"),
+        ({"low": 2.0}, "low below high"),
+        ({"high": None}, "low below high"),
+    ],
+)
+def test_what_is_no_uncertainty_is_an_error(values: dict[str, object], message: str) -> None:
+    fields = {"distribution": "uniform", "kind": "assumed", "low": 0.0, "high": 1.0}
+    with pytest.raises(ModelError, match=message):
+        Uncertainty(**(fields | values))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [('"loguniform"', '"cauchy"'), ('"0.06"', '"six"'), ('"measured"', '""'), ('"0.06"', '"60"')]
+)
+def test_a_broken_annotation_is_an_error(old: str, new: str) -> None:
+    with pytest.raises(ModelError, match="uncertainty of 'k'"):
+        _uncertainty.uncertainties(written(RANGE).replace(old, new))
+
+
+def test_files_from_elsewhere_have_none() -> None:
+    assert _uncertainty.uncertainties(TEXT) == {}
+    foreign = written(RANGE).replace(_uncertainty.NAMESPACE, "urn:somebody:else")
+    assert _uncertainty.uncertainties(foreign) == {}
+
+
+# ---- the modules ----
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_modules_carry_it_without_any_warning(name: str) -> None:
+    text = carrying(name)
+    assert _sbml.findings(text) == []
+    assert _uncertainty.uncertainties(text) == {p.id: of(p) for p in _library.module(name).parameters}
+    assert resources(text) == resources(_library.module(name).sbml)
+
+
+def test_coupling_and_flattening_keep_it() -> None:
+    from dataclasses import replace
+
+    module = replace(_library.module("acupuncture"), sbml=carrying("acupuncture"))
+    flat = _coupling.flatten(_coupling.couple("one", "one", [module], [], []), name="one")
+    expected = {f"acupuncture__{p.id}": of(p) for p in module.parameters}
+    assert {k: v for k, v in _uncertainty.uncertainties(flat).items() if k in expected} == expected
+
+
+# ---- other tools ----
+
+
+def test_libroadrunner_hands_it_on() -> None:
+    text = carrying("nlrp3_il1b")
+    assert _uncertainty.uncertainties(RoadRunner(text).getCurrentSBML()) == _uncertainty.uncertainties(text)
+
+
+def test_antimony_reads_the_file_and_loses_it() -> None:
+    antimony.clearPreviousLoads()
+    assert antimony.loadSBMLString(carrying("nlrp3_il1b")) > 0
+    assert _uncertainty.uncertainties(antimony.getSBMLString(antimony.getMainModuleName())) == {}
+
+
+def test_copasi_hands_it_on() -> None:
+    basico = pytest.importorskip("basico")
+    text = carrying("nlrp3_il1b")
+    handle = basico.load_model_from_string(text)
+    back = basico.save_model_to_string(type="sbml", model=handle)
+    assert _uncertainty.uncertainties(back) == _uncertainty.uncertainties(text)
+    basico.remove_datamodel(handle)
+
+
+# ---- distrib ----
+
+
+def test_distrib_is_valid_and_holds_the_ranges() -> None:
+    text = _uncertainty.with_distrib(carrying("nlrp3_il1b"))
+    assert _sbml.findings(text) == []
+    document = libsbml.readSBMLFromString(text)
+    assert document.getPackageRequired("distrib")
+    for p in _library.module("nlrp3_il1b").parameters:
+        made = document.getModel().getParameter(p.id).getPlugin("distrib")
+        assert made.getNumUncertainties() == (1 if p.uncertain else 0), p.id
+        if p.uncertain:
+            span = made.getUncertainty(0).getUncertParameter(0)
+            assert (span.getValueLower(), span.getValueUpper()) == (p.low, p.high)
+            assert made.getUncertainty(0).getName() == p.distribution
+
+
+def test_distrib_that_is_not_required_is_refused() -> None:
+    """Why the ranges of the committed files stand in an annotation."""
+    text = _uncertainty.with_distrib(written(RANGE)).replace('distrib:required="true"', 'distrib:required="false"')
+    assert "error" in {severity for severity, _, _ in _sbml.findings(text)}
+    antimony.clearPreviousLoads()
+    assert antimony.loadSBMLString(text) < 0
