@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from ._diets import KetogenicDiet, ModifiedAtkinsDiet
 from ._ensemble import Ensemble, ensemble
-from ._evidence_tables import evidence_table, split_cell
 from ._interventions import Dose, Level, Treatment
 from ._model import Model
 from ._outcomes import Outcome
-from ._population import ASSUMPTIONS, CAPACITY, Ints, Mask, Population, population, seizure_counts
+from ._population import CAPACITY, Ints, Mask, Population, seizure_counts
 from ._simulate import Array, _imposed, adopt, compiled
+from ._statistics import Z95, Interval, area_under_curve, bootstrapped, rank_correlation, risk_ratio, wilson
 from .errors import InvalidValueError, UnknownNameError, require_choice, require_range
 
 if TYPE_CHECKING:
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Arms: TypeAlias = Mapping[str, Treatment | Sequence[Treatment]]
-Interval: TypeAlias = tuple[float, float, float]  # value, low, high
-Z95 = 1.959964
-RESAMPLES = 1000
 FEW_ROWS = 64  # fewer runs than this are done here: starting processes takes longer
 LOOP_STEP = 0.02  # relative rise of the imposed seizure rate, by which the loop gain is read
 MARKERS = ("IL1B", "GABA", "GLU", "ROS", "AMPK", "MTORC1", "KATP", "gaba_gad67.inhibition")
@@ -42,72 +38,6 @@ BEYOND_CHILDREN = (
     "clinical:C023): a gain here is the model's alone."
 )
 COLOURS = ("#9a9a9a", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#000000")  # Okabe-Ito
-
-
-# ---- statistics ----------------------------------------------------------------------------------------------------
-
-
-def wilson(successes: float, n: float) -> Interval:
-    """A share with its 95 percent Wilson interval; NaN for nobody.
-
-    >>> [round(v, 3) for v in wilson(28, 73)]
-    [0.384, 0.281, 0.498]
-    """
-    if n <= 0:
-        return math.nan, math.nan, math.nan
-    share, z2 = successes / n, Z95**2
-    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return share, max(middle - half, 0.0), min(middle + half, 1.0)
-
-
-def bootstrapped(values: Array, statistic: Callable[..., Any], seed: int) -> Interval:
-    """`statistic` (with an `axis`) of `values`, one per patient, and its 95 percent percentile bootstrap interval."""
-    if len(values) == 0:
-        return math.nan, math.nan, math.nan
-    stream = np.random.default_rng(np.random.SeedSequence(seed))
-    drawn = statistic(values[stream.integers(0, len(values), (RESAMPLES, len(values)))], axis=1)
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    return float(statistic(values, axis=0)), float(low), float(high)
-
-
-def rank_correlation(x: Array, y: Array) -> Interval:
-    """Spearman's correlation with a 95 percent interval (Fisher z, variance of Bonett and Wright 2000)."""
-    from scipy.stats import rankdata
-
-    if len(x) < 4 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return math.nan, math.nan, math.nan
-    rho = float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])
-    if abs(rho) > 1 - 1e-12:
-        return round(rho), round(rho), round(rho)
-    half = Z95 * math.sqrt((1 + rho**2 / 2) / (len(x) - 3))
-    return rho, math.tanh(math.atanh(rho) - half), math.tanh(math.atanh(rho) + half)
-
-
-def area_under_curve(marker: Array, responded: Mask) -> Interval:
-    """Chance that a responder has the larger marker, with a 95 percent interval (DeLong 1988, doi:10.2307/2531595)."""
-    from scipy.stats import rankdata
-
-    yes, no = marker[responded], marker[~responded]
-    if min(len(yes), len(no)) < 2 or np.ptp(marker) == 0:
-        return math.nan, math.nan, math.nan
-    ranks = rankdata(np.concatenate([yes, no]))
-    below_yes = (ranks[: len(yes)] - rankdata(yes)) / len(no)
-    above_no = 1 - (ranks[len(yes) :] - rankdata(no)) / len(yes)
-    area = float(below_yes.mean())
-    half = Z95 * math.sqrt(below_yes.var(ddof=1) / len(yes) + above_no.var(ddof=1) / len(no))
-    return area, max(area - half, 0.0), min(area + half, 1.0)
-
-
-def risk_ratio(a: float, n_a: float, b: float, n_b: float) -> Interval:
-    """Share a/n_a over b/n_b with the 95 percent interval of Katz (half an event added where a count is 0)."""
-    if min(n_a, n_b) <= 0:
-        return math.nan, math.nan, math.nan
-    if min(a, b) == 0:
-        a, b, n_a, n_b = a + 0.5, b + 0.5, n_a + 1, n_b + 1
-    ratio = (a / n_a) / (b / n_b)
-    half = Z95 * math.sqrt(max(1 / a - 1 / n_a + 1 / b - 1 / n_b, 0.0))
-    return ratio, ratio * math.exp(-half), ratio * math.exp(half)
 
 
 # ---- the result ----------------------------------------------------------------------------------------------------
@@ -516,193 +446,6 @@ def _known(model: Model, names: Sequence[str]) -> dict[str, str]:
         except UnknownNameError:
             continue
     return found
-
-
-# ---- against published trials --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class PublishedTrial:
-    """A trial to set beside the model: `arms` (control first), `patients` (arguments of `population`), what it found.
-
-    `found` has (evidence id, arm, statistic); the statistics are columns of `Trial.to_dataframe` and `contrasts` in
-    percent, 'mean_change' (percent), 'sd_percent' (the error of the row) and 'median_change' (seizures per 28 days).
-    """
-
-    arms: Arms
-    patients: Mapping[str, Any]
-    weeks: float
-    found: tuple[tuple[str, str, str], ...]
-    note: str
-    window_weeks: float = 4.0
-
-
-def _sessions(every_hours: float, count: int) -> tuple[Treatment, ...]:
-    return (Dose(input="session", amount=1.0, times=tuple(i * every_hours for i in range(count))),)
-
-
-def _ear(weeks: int, row: str) -> PublishedTrial:
-    return PublishedTrial(
-        arms={"control": (), "stimulation": _sessions(24.0, 7 * weeks)},
-        patients={"age_group": "child"},
-        weeks=weeks,
-        window_weeks=8.0,
-        found=((row, "stimulation", "mean_change"),),
-        note="Uncontrolled, 13 or 14 children; one session a day is assumed.",
-    )
-
-
-PUBLISHED_TRIALS: Mapping[str, PublishedTrial] = MappingProxyType(
-    {
-        "Neal 2008": PublishedTrial(
-            arms={"control": (), "diet": (KetogenicDiet(ratio=4),)},
-            patients={"age_group": "child", "minimum": 28.0, "drift": "neal"},
-            weeks=90 / 7,
-            found=(
-                ("clinical:C001", "diet", "mean_percent"),
-                ("clinical:C002", "control", "mean_percent"),
-                ("clinical:C003", "diet", "difference"),
-                ("clinical:C004", "diet", "RR50"),
-                ("clinical:C005", "control", "RR50"),
-                ("clinical:C006", "diet", "RR90"),
-            ),
-            note="Classical and MCT diets, all taken as 4:1; 7 seizures a week. C003 follows from C001 and C002.",
-        ),
-        "Sharma 2013": PublishedTrial(
-            arms={"control": (), "diet": (ModifiedAtkinsDiet(carbohydrate_g=10, energy_kcal=1200),)},
-            patients={"age_group": "child", "minimum": 28.0, "drift": "sharma"},
-            weeks=90 / 7,
-            found=(
-                ("clinical:C007", "diet", "mean_percent"),
-                ("clinical:C007", "diet", "sd_percent"),
-                ("clinical:C008", "control", "mean_percent"),
-                ("clinical:C008", "control", "sd_percent"),
-                ("clinical:C009", "diet", "RR50"),
-                ("clinical:C010", "diet", "RR90"),
-            ),
-            note="Daily seizures; 10 g of carbohydrate a day of 1200 kcal is assumed.",
-        ),
-        "Kverneland 2018": PublishedTrial(
-            arms={"control": (), "diet": (ModifiedAtkinsDiet(carbohydrate_g=16),)},
-            patients={"age_group": "adult", "minimum": 3.0},
-            weeks=84 / 7,
-            found=(("clinical:C011", "diet", "median_change"), ("clinical:C012", "control", "median_change")),
-            note="Adults; no difference between the groups. The unit of the published change is not stated.",
-        ),
-        "Schoeler 2023": PublishedTrial(
-            arms={"control": (), "diet": (KetogenicDiet(ratio=4),)},
-            patients={"age_group": "child", "minimum": 16.0},
-            weeks=56 / 7,
-            window_weeks=2.0,
-            found=(("clinical:C024", "diet", "RR50"),),
-            note="Infants; the other arm had a further drug (40 percent responders, rate ratio 1.33, not significant, "
-            "clinical:C023), which the model has not. Ratio and entry rule are assumed.",
-        ),
-        "Rong 2014": PublishedTrial(
-            arms={"control": (), "stimulation": _sessions(12.0, 112)},
-            patients={"age_group": "reference"},
-            weeks=8.0,
-            found=(("clinical:C086", "stimulation", "mean_change"),),
-            note="Ear, twice a day; control stimulation changed by -11.5 percent.",
-        ),
-        "He 2013, weeks 0-8": _ear(8, "clinical:C087"),
-        "He 2013, weeks 8-16": _ear(16, "clinical:C088"),
-        "He 2013, weeks 16-24": _ear(24, "clinical:C089"),
-        "needles, pooled": PublishedTrial(
-            arms={"control": (), "needles": _sessions(67.2, 20)},
-            patients={"age_group": "reference"},
-            weeks=8.0,
-            found=(("clinical:C079", "needles", "RR50_ratio"), ("clinical:C080", "needles", "RR50_ratio")),
-            note="20 sessions in 8 weeks (clinical:P085); of the controls, on herbs or valproate, 69 to 80 percent "
-            "responded.",
-        ),
-        "Nguyen 2022": PublishedTrial(
-            arms={"sham": (), "threads": _sessions(672.0, 4)},
-            patients={"age_group": "adult"},
-            weeks=16.0,
-            found=(("clinical:C083", "threads", "difference"),),
-            note="Thread embedding once a month, each taken as one session; observed: no difference.",
-        ),
-    }
-)
-
-
-def published_trials(
-    n: int = 100,
-    seed: int = 1,
-    *,
-    model: Model | None = None,
-    names: Sequence[str] | None = None,
-    run: Callable[..., Ensemble] = ensemble,
-    workers: int | None = None,
-    executor: Executor | None = None,
-    progress: bool = True,
-) -> pd.DataFrame:
-    """Trials of the evidence table beside the same trials on `n` virtual patients each; one row per published number.
-
-    Nothing is fitted here. `cited_by` names the constants of `model` and of the population that rest on the row: where
-    it is not empty, agreement is no test. `low` and `high` are the 95 percent interval of the prediction for `n`
-    patients in pairs. `names` are keys of `PUBLISHED_TRIALS` (default all); the stimulation trials have up to 168
-    sessions and are slow. Raises `UnknownNameError` for other names.
-    """
-    import pandas as pd
-
-    from ._library import load
-
-    model = load("epilepsy") if model is None else model
-    chosen = list(PUBLISHED_TRIALS) if names is None else [require_choice("trial", k, PUBLISHED_TRIALS) for k in names]
-    cited, rows = _cited(model), []
-    for k, name in enumerate(chosen):
-        t = PUBLISHED_TRIALS[name]
-        people = population(n, seed + k, model=model, **t.patients)  # other patients in every trial
-        how: dict[str, Any] = {"run": run, "workers": workers, "executor": executor, "progress": progress}
-        result = trial(people, t.arms, t.weeks, model=model, window_weeks=t.window_weeks, **how)
-        for source, arm, statistic in t.found:
-            value, low, high = _statistic(result, arm, statistic)
-            row: dict[str, Any] = {"trial": name, "arm": arm, "statistic": statistic, "source": source}
-            row |= {"observed": _observed(source, statistic), "predicted": value, "low": low, "high": high}
-            rows.append(row | {"cited_by": ", ".join(cited.get(source, ())), "note": t.note})
-    return pd.DataFrame(rows)
-
-
-def _cited(model: Model) -> dict[str, list[str]]:
-    """Evidence id -> constants whose source or note it is."""
-    sources = {k: a.source for k, a in ASSUMPTIONS.items()}
-    sources |= {p.id.replace("__", "."): p.source for p in model.parameters_ if p.source}
-    found: dict[str, list[str]] = {}
-    for name, text in sources.items():
-        for source in split_cell(text):
-            found.setdefault(source, []).append(name)
-    return found
-
-
-def _observed(source: str, statistic: str) -> float | str:
-    row = evidence_table("responses").loc[source]
-    text = str(row["error" if statistic == "sd_percent" else "value"])
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
-def _statistic(result: Trial, arm: str, name: str) -> Interval:
-    """A statistic as the published trials give it: shares in percent, differences as control minus treatment."""
-    k, seed = result.arms.index(arm), result.population.seed
-    done, p = result.completed[:, k], result.population
-    if name == "sd_percent":
-        return bootstrapped(result.percent[done, k], np.std, seed)
-    if name == "median_change":
-        change = 4 * (result.counts[:, k] / result.window_weeks - p.baseline_count / p.baseline_weeks)
-        return bootstrapped(change[done], np.median, seed)
-    frame = result.contrasts() if name in ("difference", "RR50_ratio") else result.to_dataframe()
-    column = "mean_percent" if name == "mean_change" else name
-    value, low, high = (float(frame.loc[arm, column + end]) for end in ("", "_low", "_high"))  # type: ignore[arg-type]
-    if name == "difference":
-        return -value, -high, -low
-    if name == "mean_change":
-        return value - 100, low - 100, high - 100
-    factor = 100.0 if name in ("RR50", "RR90") else 1.0
-    return factor * value, factor * low, factor * high
 
 
 def _plot(result: Trial, axis: Axes | None) -> Figure:

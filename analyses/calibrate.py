@@ -1,0 +1,78 @@
+"""Which constants of the read-out do clinical and animal results on the diet and the needles ask for, and which not?
+
+Fits the constants below to the observations below, under the reading of acupuncture to which its numbers belong, prints
+values, intervals and what the data cannot tell, then the rows that were kept to test the model. Nothing is written into
+the model. Writes results/calibrate.png, calibrate_constants.csv and calibrate_observations.csv.
+Run: python analyses/calibrate.py [--model epilepsy] [--starts 2] [--profile] [--petab results/petab]
+"""
+
+import argparse
+from pathlib import Path
+
+import matplotlib
+import pandas as pd
+
+from pathway_models import evidence, load
+from pathway_models._calibrate import calibrate
+from pathway_models._petab import write_petab
+
+matplotlib.use("Agg")
+
+RESULTS = Path("results")
+HYPOTHESES = {"efficacy": "vns_like"}  # under which the trial of ear stimulation is expected
+CONSTANTS = (
+    "gaba_gad67.Ki_VGLUT_AcAc",
+    *(f"excitability.{k}" for k in ("weight_GABA", "weight_GLU", "weight_KATP", "weight_IL1B", "kappa")),
+)
+OBSERVATIONS = (
+    "kd_rate_neal_control",  # clinical:C001, C002: diet over control after 3 months
+    "mad_rate_sharma_control",  # C007, C008
+    "kd_ptz_size",  # C099
+    "kd_6hz_12d",  # C100
+    "ear_8weeks_rong",  # C086
+)
+HELD_OUT = ("kd_6hz_2d", "kd_6hz_5d", "kd_6hz_16d", "kd_6hz_21d", "kd_ect_10d", "kd_ptz_5weeks", "kd_srs_rat")
+
+
+def main() -> None:
+    """Fit, report, test on what was held out."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="epilepsy", help="a coupled model of the library")
+    parser.add_argument("--starts", type=int, default=2, help="local fits: the model as it is, then a Sobol design")
+    parser.add_argument("--profile", action="store_true", help="profile likelihood of each constant (slow)")
+    parser.add_argument("--petab", metavar="FOLDER", help="write the same problem as PEtab, for other tools")
+    options = parser.parse_args()
+    RESULTS.mkdir(exist_ok=True)
+    model = load(options.model)
+    for name, alternative in HYPOTHESES.items():
+        model = model.with_hypothesis(name, alternative)
+    fit = calibrate(model, CONSTANTS, OBSERVATIONS, allow=("fitted", "assumed"), starts=options.starts)
+    show = {"float_format": "{:.3g}".format}
+    print(fit.summary(), "\n")
+    print(fit.residuals().drop(columns="comparison").to_string(**show), "\n")
+    print(fit.directions().to_string(**show), "\n")
+    print("Kept to test the model (change in percent, or number), before and after:\n")
+    print(held_out(fit).to_string(**show))
+    fit.to_dataframe().to_csv(RESULTS / "calibrate_constants.csv")
+    fit.residuals().to_csv(RESULTS / "calibrate_observations.csv")
+    fit.plot().savefig(RESULTS / "calibrate.png", dpi=150)
+    print(f"\nwrote {RESULTS / 'calibrate.png'}, calibrate_constants.csv, calibrate_observations.csv")
+    if options.petab:
+        print("wrote", write_petab(model, CONSTANTS, OBSERVATIONS, options.petab, allow=("fitted", "assumed")).yaml)
+    for p in fit.parameters if options.profile else ():
+        line = fit.profile(p.id)
+        marks = ("range ends" if line.open_low else "95 percent", "range ends" if line.open_high else "95 percent")
+        print(f"profile of {p.id}: {line.low:.3g} ({marks[0]}) to {line.high:.3g} ({marks[1]})")
+
+
+def held_out(fit) -> pd.DataFrame:
+    """Verdicts on rows of use 'check' of the model before and after."""
+    reports = [evidence(m).to_dataframe().set_index("id") for m in (fit.model, fit.calibrated)]
+    rows = [r for r in HELD_OUT if r in reports[0].index]
+    names = ("comparison", "prediction", "verdict")
+    before, after = (r.loc[rows, list(names[k:])] for k, r in enumerate(reports))
+    return before.join(after.add_suffix("_after"))
+
+
+if __name__ == "__main__":
+    main()

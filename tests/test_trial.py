@@ -1,0 +1,287 @@
+"""Trials on virtual patients: the statistics alone with known answers, then tiny trials on the read-out module."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import mannwhitneyu, spearmanr
+
+import pathway_models as pm
+from pathway_models import _published_trials
+from pathway_models._population import Population, population
+from pathway_models._published_trials import PUBLISHED_TRIALS, published_trials
+from pathway_models._statistics import area_under_curve, bootstrapped, rank_correlation, risk_ratio, wilson
+from pathway_models._trial import Followed, Trial, trial
+from pathway_models.errors import InvalidValueError, UnknownNameError
+
+DRUG = pm.Level(input="GABA", value=2.0)
+QUICK: dict[str, Any] = {"workers": 1, "progress": False}
+
+
+@pytest.fixture(scope="module")
+def model() -> pm.Model:
+    return pm.load("excitability")
+
+
+@pytest.fixture(scope="module")
+def patients(model: pm.Model) -> Population:
+    return population(24, 1, model=model)
+
+
+@pytest.fixture(scope="module")
+def result(model: pm.Model, patients: Population) -> Trial:
+    return trial(patients, {"control": [], "drug": [DRUG]}, 8, model=model, **QUICK)
+
+
+def by_hand(counts: Sequence[Sequence[int]], *, stay: Sequence[float], base: int = 10) -> Trial:
+    """A trial with these counts (patients x 2 arms), every baseline diary holding `base` seizures in 4 weeks."""
+    n = len(counts)
+    ones = np.ones(n)
+    people = Population(
+        model="none",
+        seed=1,
+        minimum=4.0,
+        baseline_weeks=4.0,
+        parameters=MappingProxyType({"k": np.arange(n, dtype=float)}),
+        age_group=("child",) * n,
+        baseline_rate=ones * base,
+        baseline_count=np.full(n, base),
+        adherence=ones,
+        drop_out_weeks=np.array(stay, dtype=float),
+        drift=ones,
+        luck=ones / 2,
+    )
+    return Trial(
+        population=people,
+        arms=("control", "diet"),
+        weeks=12.0,
+        window_weeks=4.0,
+        ratio=np.array(counts) / base,
+        counts=np.array(counts),
+        assigned=np.ones((n, 2), dtype=bool),
+        markers=MappingProxyType({"marker": -np.array(counts, dtype=float)[:, 1]}),
+        excluded=MappingProxyType({}),
+    )
+
+
+# ---- statistics ----
+
+
+def test_wilson_interval_of_a_textbook_case() -> None:
+    assert_allclose(wilson(28, 73), (0.38356, 0.28055, 0.49811), atol=2e-4)
+    assert wilson(0, 10)[1] == 0.0
+    assert math.isnan(wilson(0, 0)[0])
+
+
+def test_bootstrap_of_the_mean_is_near_the_normal_interval() -> None:
+    values = np.random.default_rng(1).normal(10, 2, 400)
+    mean, low, high = bootstrapped(values, np.mean, 3)
+    assert mean == pytest.approx(values.mean())
+    assert_allclose([low, high], mean + np.array([-1.96, 1.96]) * values.std() / 20, atol=0.05)
+    assert bootstrapped(values, np.mean, 3) == (mean, low, high)
+
+
+def test_rank_correlation_is_spearmans() -> None:
+    x, noise = np.random.default_rng(2).normal(size=(2, 60))
+    rho, low, high = rank_correlation(x, np.exp(x) + noise)
+    assert rho == pytest.approx(spearmanr(x, np.exp(x) + noise).statistic)
+    assert low < rho < high
+    assert rank_correlation(x, np.exp(x)) == (1, 1, 1)
+    assert math.isnan(rank_correlation(x, np.ones(60))[0])
+
+
+def test_area_under_curve_is_the_mann_whitney_share() -> None:
+    rng = np.random.default_rng(3)
+    yes, no = rng.integers(2, 9, 30).astype(float), rng.integers(0, 7, 40).astype(float)
+    marker, responded = np.concatenate([yes, no]), np.arange(70) < 30
+    area, low, high = area_under_curve(marker, responded)
+    assert area == pytest.approx(mannwhitneyu(yes, no).statistic / (30 * 40))
+    assert 0.5 < low < area < high <= 1
+    assert_allclose(area_under_curve(-marker, responded), (1 - area, 1 - high, 1 - low))
+
+
+def test_delong_interval_covers_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(4)
+    true, hits = 0.7602, 0  # of two normals one standard deviation apart
+    for _ in range(300):
+        marker = np.concatenate([rng.normal(1, 1, 40), rng.normal(0, 1, 60)])
+        _, low, high = area_under_curve(marker, np.arange(100) < 40)
+        hits += low <= true <= high
+    assert 0.91 < hits / 300 < 0.98
+
+
+def test_risk_ratio_and_its_zero_cell() -> None:
+    assert_allclose(risk_ratio(28, 73, 4, 72), (6.904, 2.55, 18.7), rtol=0.01)
+    ratio, low, high = risk_ratio(3, 20, 0, 20)
+    assert low < 1 < ratio < high < math.inf
+
+
+# ---- the report of a trial ----
+
+
+def test_drop_outs_are_non_responders() -> None:
+    table = by_hand([[10, 0], [10, 1], [12, 5], [8, 6], [10, 0]], stay=[99, 99, 99, 99, 3]).to_dataframe()
+    diet = table.loc["diet"]
+    assert (diet.patients, diet.completers) == (5, 4)
+    assert_allclose([diet.RR50, diet.RR90, diet.seizure_free], [3 / 5, 2 / 5, 1 / 5])
+    assert_allclose([diet.RR50_completers, diet.RR90_completers], [3 / 4, 2 / 4])
+    assert_allclose([diet.mean_percent, diet.median_percent], [30, 30])
+    assert table.loc["control", "RR50"] == 0
+
+
+def test_contrasts_are_paired() -> None:
+    row = by_hand([[10, 5], [20, 15], [40, 35], [8, 3]], stay=[99] * 4).contrasts().loc["diet"]
+    assert_allclose([row.difference, row.difference_low, row.difference_high], -50)
+    assert row.RR50_ratio > 1
+
+
+def test_predictors_find_the_marker_that_made_the_response() -> None:
+    made = by_hand([[10, k] for k in range(12)], stay=[99] * 12)
+    table = made.predictors("diet")
+    assert table.loc["marker", ["rho", "auc"]].tolist() == [1, 1]
+    assert table.loc["k", "rho"] == -1
+    assert table["measurable"].to_dict() == {"marker": True, "k": False}
+    assert made.predictors("diet", of="model").loc["marker", "rho"] == 1
+
+
+def test_nobody_completes() -> None:
+    row = by_hand([[10, 5], [10, 5]], stay=[1, 1]).to_dataframe().loc["diet"]
+    assert row.RR50 == 0
+    assert math.isnan(row.mean_percent)
+
+
+# ---- running ----
+
+
+def test_rates_are_those_of_a_single_run(model: pm.Model, result: Trial) -> None:
+    p = result.population
+    i = int(np.argmax(p.adherence))
+    own = model.with_parameters({k: float(v[i]) for k, v in p.parameters.items()})
+    course = own.simulate([DRUG], weeks=8, every=6)["seizure_rate"]
+    assert p.adherence[i] == 1.0
+    assert_allclose(result.ratio[i, 1], course.where(course.time >= 4 * 168, drop=True).mean(), rtol=1e-3)
+    assert_array_equal(result.ratio[:, 0], 1.0)
+
+
+def test_less_adherence_less_effect(model: pm.Model, patients: Population) -> None:
+    arms, means = {"drug": DRUG}, []
+    for adherence in (0.0, 0.4, 1.0):
+        same = replace(patients, adherence=np.full(len(patients), adherence))
+        means.append(trial(same, arms, 8, model=model, **QUICK).ratio.mean())
+    assert means[0] == 1.0
+    assert means[0] > means[1] > means[2]
+
+
+def test_loop_gain_is_that_of_the_model(model: pm.Model, result: Trial) -> None:
+    p = result.population
+    own = model.with_parameters({k: float(v[0]) for k, v in p.parameters.items()})
+    assert_allclose(result.markers["loop_gain"][0], own.loop_gain(), rtol=0.02)
+
+
+def test_drifting_patients_reach_the_diary(model: pm.Model, patients: Population, result: Trial) -> None:
+    calm = replace(patients, drift=np.zeros(len(patients)))
+    assert trial(calm, {"drug": [DRUG]}, 8, model=model, **QUICK).counts.sum() == 0
+    assert result.counts.sum() > 0
+
+
+def test_randomised_patients_have_one_arm(model: pm.Model, patients: Population, result: Trial) -> None:
+    split = trial(patients, {"control": [], "drug": [DRUG]}, 8, model=model, allocation="randomised", **QUICK)
+    assert_array_equal(split.assigned.sum(axis=1), 1)
+    assert_array_equal(split.assigned.sum(axis=0), 12)
+    mine = split.assigned[:, 1]
+    assert_allclose(split.ratio[mine, 1], result.ratio[mine, 1], rtol=1e-6)
+    assert split.to_dataframe()["patients"].tolist() == [12, 12]
+    assert len(split.patients()) == 24
+    assert np.isfinite(split.contrasts().loc["drug", "difference_low"])
+
+
+def test_who_fails_or_is_not_chronic_is_left_out(model: pm.Model, patients: Population) -> None:
+    def flawed(model: pm.Model, rows: Mapping[str, Any], plan: Sequence[Any], **options: Any) -> pm.Ensemble:
+        runs = pm.ensemble(model, rows, plan, **options)
+        values, status = runs.values.copy(), runs.status.copy()
+        if not plan and len(runs.outcomes) > 1:
+            values[0], status[0] = np.nan, 2
+        if not plan and len(runs.outcomes) == 1:
+            values[1] = 1.05  # a rate that rises by more than what is imposed
+        return replace(runs, values=values, status=status, messages={0: "broken"})
+
+    result = trial(patients, {"drug": [DRUG]}, 8, model=model, run=flawed, **QUICK)
+    assert len(result.population) == len(patients) - 2
+    assert "broken" in result.excluded[0]
+    assert "loop gain 2.4" in result.excluded[1]
+    assert "2 left out (1 run failed, 1 not chronic)" in result.summary()
+
+
+def test_settings_of_the_model_win(model: pm.Model, patients: Population) -> None:
+    fixed = trial(patients, {"drug": [DRUG]}, 8, model=model.with_parameters(kappa=1e-6), **QUICK)
+    assert fixed.ratio.min() > 0.999
+
+
+def test_summary_table_and_figure(result: Trial) -> None:
+    assert result.summary().count("by intention to treat") == 2
+    drawn = result.plot()
+    assert isinstance(drawn, Figure)
+    assert [t.get_text() for t in drawn.axes[0].get_legend().get_texts()] == ["control (n = 24)", "drug (n = 24)"]
+    assert list(result.patients().columns)[:2] == ["patient", "arm"]
+
+
+def test_followed_treatments() -> None:
+    half = Followed(treatment=DRUG, adherence=0.5, references={"GABA": 1.0}, resolve=lambda k: k).schedule()
+    assert half[0] == replace(DRUG, value=1.5)
+    needles = pm.Electroacupuncture(sessions_per_week=5, weeks=2)
+    kept = Followed(treatment=needles, adherence=0.6, references={}, resolve=lambda k: k).schedule()[0]
+    assert isinstance(kept, pm.Dose)
+    assert len(kept.times) == 6
+    diet = pm.KetogenicDiet(age_group="child", adherence=0.5)
+    references = {"carb_restriction": 0.0, "fat_ratio": 0.25}
+    own = Followed(
+        treatment=pm.KetogenicDiet(), adherence=0.5, references=references, resolve=lambda k: k, own_age=True
+    )
+    assert own.schedule() == replace(diet, age_group="reference").schedule()
+    aged = Followed(treatment=diet, adherence=1.0, references=references, resolve=lambda k: k, own_age=True)
+    assert "ketogenic_capacity" not in {level.input for level in aged.schedule()}
+
+
+def test_bad_calls_are_refused(model: pm.Model, patients: Population, result: Trial) -> None:
+    with pytest.raises(InvalidValueError, match="arms is empty"):
+        trial(patients, {}, 8, model=model)
+    with pytest.raises(InvalidValueError, match="window"):
+        trial(patients, {"a": []}, 2, model=model, window_weeks=4)
+    with pytest.raises(UnknownNameError, match="allocation"):
+        trial(patients, {"a": []}, 8, model=model, allocation="both")  # type: ignore[arg-type]
+    with pytest.raises(UnknownNameError, match="arm"):
+        result.predictors("diet")
+    with pytest.raises(UnknownNameError, match="trial"):
+        published_trials(5, names=["Nobody 1900"], model=model)
+
+
+# ---- published trials ----
+
+
+def test_published_rows_exist_and_arms_fit() -> None:
+    rows = pm.evidence_table("responses")
+    for name, t in PUBLISHED_TRIALS.items():
+        for source, arm, _ in t.found:
+            assert source in rows.index, name
+            assert arm in t.arms, name
+
+
+def test_comparison_reads_the_table_and_marks_what_was_used(model: pm.Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    arms = {"control": (), "diet": (DRUG,)}
+    small = {k: replace(PUBLISHED_TRIALS[k], arms=arms) for k in ("Neal 2008", "Sharma 2013")}
+    monkeypatch.setattr(_published_trials, "PUBLISHED_TRIALS", small)
+    table = published_trials(12, model=model, **QUICK).set_index(["source", "statistic"])
+    assert table.loc[("clinical:C003", "difference"), "observed"] == 75
+    assert table.loc[("clinical:C007", "sd_percent"), "observed"] == 54
+    assert "drift_neal_log_mean" in table.loc[("clinical:C002", "mean_percent"), "cited_by"]
+    assert table.loc[("clinical:C004", "RR50"), "cited_by"] == ""
+    assert (table["low"] <= table["predicted"]).all()
+    assert (table["predicted"] <= table["high"]).all()
