@@ -397,7 +397,7 @@ def test_numbers_do_not_change(file: str) -> None:
     for source in (text(file), stripped(text(file))):
         runner = RoadRunner(source)
         states = runner.model.getFloatingSpeciesIds()
-        if not states:  # the read-out has no states: its values
+        if not states:  # nothing moves: its values
             runs.append(np.array(runner.model.getGlobalParameterValues()))
             continue
         runner.model.setFloatingSpeciesAmounts(1.01 * runner.model.getFloatingSpeciesAmounts())

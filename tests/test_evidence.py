@@ -21,11 +21,13 @@ import pathway_models as pm
 from helpers import tiny
 from pathway_models import _evidence, _evidence_tables, _observations, _scores
 from pathway_models._cli import main
+from pathway_models._simulate import at_rest
 from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
 
 SBML = Path(__file__).resolve().parents[1] / "sbml"
-OURS = ("ketone_katp", "ampk_pgc1a", "acupuncture", "excitability", "epilepsy")
-MODELS = sorted({*(p.parent.name for p in SBML.glob("modules/*/observations.tsv")), "epilepsy"})
+COUPLED = ("epilepsy_core", "epilepsy")
+OURS = ("ketone_katp", "ampk_pgc1a", "acupuncture", "excitability", *COUPLED)
+MODELS = sorted({*(p.parent.name for p in SBML.glob("modules/*/observations.tsv")), *COUPLED})
 # topic of the published rows -> the module whose observations must account for them
 TOPICS = {
     "ketone_katp": "ketone_katp",
@@ -34,10 +36,16 @@ TOPICS = {
     "gaba_gad67": "gaba_gad67",
     "nlrp3_il1b": "nlrp3_il1b",
     "mtor_autophagy": "mtor_autophagy",
+    "gut_brain": "gut_brain",
+    "serotonin": "serotonin",
+    "bdnf_trkb": "bdnf_trkb",
 }
-# Tests on a work of which another number was used, or whose use is switched off in the row; their notes say so.
+# Tests on a work of which another number was used, that a parameter cites for not following it, or whose use is
+# switched off in the row; their notes say so.
 NOT_THE_NUMBER_USED = {
     ("ketone_katp", "infusion_plasma"),
+    ("ketone_katp", "rest_bhb_brain"),
+    ("epilepsy_core", "kd_pampk"),
     ("epilepsy", "kd_pampk"),
 }
 FIRST = {
@@ -367,6 +375,22 @@ def test_fit_rows_are_no_tests(name: str) -> None:
     line = report.summary().splitlines()[1]
     assert line.startswith("Rows not used to set the model: ")
     assert line == alone.summary().splitlines()[1]
+
+
+@pytest.mark.parametrize("name", COUPLED)
+def test_rows_that_provoke_epilepsy_hold_the_untreated_state(name: str) -> None:
+    """In health no untreated state sets the anchors: rows that need them write those of the epilepsy context."""
+    model = pm.load(name)
+    anchors = at_rest(model, tuple(model.anchors))
+    written = [
+        (model.resolve(key), value)
+        for o in pm.read_observations(model)
+        if o.context == "healthy"
+        for key, value in o.settings
+    ]
+    held = [(key, value) for key, value in written if key in anchors]
+    assert {key for key, _ in held} == set(anchors)
+    assert [(k, v) for k, v in held if v != pytest.approx(anchors[k], rel=0.03)] == []
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -123,7 +123,7 @@ def test_an_anchor_that_the_user_sets_stays(coupled: Model) -> None:
 # ---- modules ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [n for n in module_names() if n != "excitability"])
+@pytest.mark.parametrize("name", module_names())
 def test_healthy_module_rests(name: str) -> None:
     run = pm.load(name, context="healthy").simulate(duration=10_000, every=1000, start="file")
     for key, course in run.data_vars.items():

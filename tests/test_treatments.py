@@ -1,0 +1,315 @@
+"""Diets, stimulation, drugs and provocations: their schedules, what they refuse, and their names."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+import pathway_models as pm
+from pathway_models._diets import KETOGENIC_CAPACITY, carb_restriction
+from pathway_models._drugs import AGENTS
+from pathway_models._interventions import label, phases, snake
+from pathway_models._library import module_names
+from pathway_models._stimulation import HIGH_FREQUENCY_HZ, POINTS
+from pathway_models._treatments import NAMED, named
+from pathway_models.errors import InvalidValueError, UnknownNameError
+
+WEEK = 168.0
+DIETS: tuple[type[Any], ...] = (pm.KetogenicDiet, pm.ModifiedAtkinsDiet, pm.MCTDiet)
+
+
+def values(treatment: pm.Treatment) -> dict[str, float]:
+    return {i.input: i.value if isinstance(i, pm.Level) else i.amount for i in treatment.schedule()}
+
+
+def late(treatment: pm.Treatment, variable: str, hours: float) -> float:
+    """Value in the ketone module after so many hours."""
+    return float(pm.load("ketone_katp").simulate([treatment], duration=hours, every=hours)[variable][-1])
+
+
+# ---- diets -------------------------------------------------------------------------------------------------
+
+
+def test_a_modified_atkins_diet_by_hand() -> None:
+    """20 of 250 g carbohydrate are left; 65 percent of energy from fat at 9 kcal/g, the rest at 4 kcal/g."""
+    found = values(pm.ModifiedAtkinsDiet())
+    assert found == {
+        "carb_restriction": pytest.approx(1 - 20 / 250),
+        "fat_ratio": pytest.approx((0.65 / 9) / (0.35 / 4)),
+        "ketogenic_capacity": KETOGENIC_CAPACITY["adult"],
+    }
+    child = values(pm.ModifiedAtkinsDiet(carbohydrate_g=10, energy_kcal=1000, age_group="child"))
+    assert child["carb_restriction"] == pytest.approx(1 - 10 / 125)
+    assert child["ketogenic_capacity"] == KETOGENIC_CAPACITY["child"]
+
+
+def test_carbohydrate_above_the_usual_is_no_restriction() -> None:
+    diet = pm.ModifiedAtkinsDiet(carbohydrate_g=60, energy_kcal=600)
+    assert values(diet)["carb_restriction"] == pytest.approx(1 - 60 / 75)
+    assert values(pm.ModifiedAtkinsDiet(carbohydrate_g=60, energy_kcal=600, adherence=0))["carb_restriction"] == 0
+
+
+def test_an_mct_diet_equals_a_classical_one() -> None:
+    """clinical:C052: 60 percent of energy from MCT and a 3:1 diet are similar; other shares in proportion."""
+    assert values(pm.MCTDiet()) == values(pm.KetogenicDiet(ratio=3, age_group="child"))
+    less = values(pm.MCTDiet(mct_energy=0.4, age_group="reference"))
+    assert less == {"carb_restriction": pytest.approx(carb_restriction(2.0)), "fat_ratio": pytest.approx(2.0)}
+
+
+def test_decanoic_acid_is_given_only_if_asked_for() -> None:
+    assert "decanoic_acid" not in values(pm.MCTDiet())
+    assert values(pm.MCTDiet(decanoic_acid=0.2, adherence=0.5))["decanoic_acid"] == pytest.approx(0.1)
+    model = pm.load("epilepsy")
+    assert phases(model, [pm.MCTDiet(decanoic_acid=0.2)], WEEK)
+    with pytest.raises(UnknownNameError, match="decanoic_acid"):
+        phases(pm.load("ketone_katp"), [pm.MCTDiet(decanoic_acid=0.2)], WEEK)
+
+
+@pytest.mark.parametrize("diet", DIETS)
+def test_adherence_of_none_is_the_usual_diet(diet: type[Any]) -> None:
+    found = values(diet(adherence=0.0, age_group="reference"))
+    assert found == {"carb_restriction": 0.0, "fat_ratio": pytest.approx(0.25)}
+
+
+@pytest.mark.parametrize("diet", DIETS)
+def test_weeks_become_hours(diet: type[Any]) -> None:
+    for level in diet(start=1, stop=3).schedule():
+        assert (level.start, level.stop) == (WEEK, 3 * WEEK)
+    assert all(level.stop is None for level in diet().schedule())
+
+
+@pytest.mark.parametrize("diet", DIETS)
+@pytest.mark.parametrize("group", KETOGENIC_CAPACITY)
+def test_age_groups_set_the_capacity(diet: type[Any], group: str) -> None:
+    found = values(diet(age_group=group))
+    assert found.get("ketogenic_capacity", 1.0) == KETOGENIC_CAPACITY[group]
+    assert ("ketogenic_capacity" in found) == (group != "reference")
+
+
+def test_every_step_of_a_titration_has_the_capacity() -> None:
+    diet = pm.KetogenicDiet(ratio=4, titration_weeks=3, age_group="child")
+    capacities = [level for level in diet.schedule() if level.input == "ketogenic_capacity"]
+    assert [c.start / WEEK for c in capacities] == [0, 1, 2, 3]
+    assert {c.value for c in capacities} == {KETOGENIC_CAPACITY["child"]}
+    assert phases(pm.load("ketone_katp"), [diet], 8 * WEEK)
+
+
+def test_children_reach_the_series_of_children() -> None:
+    """clinical:C052, which set the capacity: BHB 4.3 +- 0.6 and acetoacetate 1.8 +- 0.3 mmol/L after a month of MCT."""
+    assert late(pm.MCTDiet(), "BHB_plasma", 720) == pytest.approx(4.3, abs=0.6)
+    assert late(pm.MCTDiet(), "AcAc_plasma", 720) == pytest.approx(1.8, abs=0.3)
+
+
+def test_adults_reach_the_series_of_adults() -> None:
+    """clinical:C058, which set the capacity: BHB 1.14 mmol/L on a modified Atkins diet."""
+    assert late(pm.ModifiedAtkinsDiet(), "BHB_plasma", 12 * WEEK) == pytest.approx(1.14, rel=0.1)
+
+
+def test_ketosis_falls_with_age() -> None:
+    child, reference, adult = (
+        late(pm.KetogenicDiet(age_group=g), "BHB_plasma", 720) for g in ("child", "reference", "adult")
+    )
+    assert child > reference > adult > 0.2
+
+
+@pytest.mark.parametrize(
+    ("diet", "options", "message"),
+    [
+        (pm.ModifiedAtkinsDiet, {"carbohydrate_g": 4}, "carbohydrate of the modified Atkins diet.*allowed is 5 to 60"),
+        (pm.ModifiedAtkinsDiet, {"energy_kcal": 100}, "energy of the modified Atkins diet.*allowed is 600 to 4000"),
+        (pm.ModifiedAtkinsDiet, {"fat_energy": 0.9}, "share of energy from fat is 0.9; allowed is 0.4 to 0.8"),
+        (pm.ModifiedAtkinsDiet, {"adherence": math.nan}, "adherence to the modified Atkins diet is nan"),
+        (pm.ModifiedAtkinsDiet, {"start": 2, "stop": 1}, "the stop of the modified Atkins diet is 1"),
+        (pm.MCTDiet, {"mct_energy": 0.2}, "share of energy from MCT is 0.2; allowed is 0.3 to 0.75"),
+        (pm.MCTDiet, {"decanoic_acid": 2}, "decanoic acid at the neuron.* is 2; allowed is 0 to 1"),
+        (pm.MCTDiet, {"adherence": 1.5}, "adherence to the MCT diet is 1.5"),
+        (pm.MCTDiet, {"start": -1}, "the start of the MCT diet is -1"),
+    ],
+    ids=str,
+)
+def test_diets_refuse_what_is_out_of_range(diet: type[Any], options: Mapping[str, float], message: str) -> None:
+    with pytest.raises(InvalidValueError, match=message):
+        diet(**options)
+
+
+@pytest.mark.parametrize("diet", DIETS)
+def test_unknown_age_groups_are_named(diet: type[Any]) -> None:
+    with pytest.raises(UnknownNameError, match=r"age group 'infant'") as error:
+        diet(age_group="infant")
+    assert all(group in str(error.value) for group in KETOGENIC_CAPACITY)
+
+
+# ---- acupuncture -------------------------------------------------------------------------------------------
+
+
+def test_the_table_of_points() -> None:
+    table = pm.acupuncture_points()
+    assert table.index.name == "point"
+    assert table.index.tolist() == list(POINTS)
+    assert table.columns.tolist() == ["efficacy", "evidence", "note"]
+    assert set(table["efficacy"]) == {0.0, 1.0}
+    assert table["note"].str.len().gt(10).all()
+
+
+def test_every_point_names_rows_of_the_evidence() -> None:
+    rows = set(pm.evidence_table("responses").index)
+    for name, point in POINTS.items():
+        assert point.evidence, name
+        assert set(point.evidence) <= rows, name
+
+
+def test_a_point_scales_the_dose() -> None:
+    for name, point in POINTS.items():
+        (dose,) = pm.Electroacupuncture(point=name, minutes=15).schedule()
+        assert dose.amount == pytest.approx(0.5 * point.efficacy)
+
+
+def test_a_point_without_effect_does_nothing() -> None:
+    """clinical:C091."""
+    run = pm.load("acupuncture").simulate([pm.Electroacupuncture(point="PC6+LI11", weeks=2)], weeks=2)
+    assert float(abs(run["vagal_drive"]).max()) == 0.0
+
+
+@pytest.mark.parametrize(("hertz", "target"), [(2, "session"), (49.9, "session"), (100, "session_100Hz")])
+def test_frequency_chooses_the_input(hertz: float, target: str) -> None:
+    (dose,) = pm.Electroacupuncture(frequency_hz=hertz).schedule()
+    assert dose.input == target
+    assert pm.Electroacupuncture(frequency_hz=HIGH_FREQUENCY_HZ).schedule()[0].input == "session_100Hz"
+
+
+def test_stimulation_refuses_what_is_out_of_range() -> None:
+    for hertz in (0.5, 201, math.nan):
+        with pytest.raises(InvalidValueError, match="the frequency in Hz"):
+            pm.Electroacupuncture(frequency_hz=hertz)
+    with pytest.raises(UnknownNameError, match="'ST3'; did you mean 'ST36'"):
+        pm.Electroacupuncture(point="ST3")
+
+
+# ---- drugs and provocations --------------------------------------------------------------------------------
+
+
+def test_the_table_of_agents() -> None:
+    table = pm.agents()
+    assert table.index.tolist() == list(AGENTS)
+    assert table.columns.tolist() == ["input", "amount", "unit", "hours", "note"]
+    assert table.loc["rapamycin", "input"] == "rapamycin"
+    assert (table["amount"] > 0).all()
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_every_agent_fits_a_model(name: str) -> None:
+    """The usual amount lies in the range of the input of the module that it acts on."""
+    drug = pm.Drug(name=name)
+    (item,) = drug.schedule()
+    for model in (pm.load(n) for n in (*module_names(), "epilepsy_core")):
+        if item.input in {p.id.rsplit("__", 1)[-1] for p in model.inputs_} | set(model.states):
+            assert phases(model, [drug], WEEK)
+            return
+    pytest.fail(f"no model has {item.input}")
+
+
+@pytest.mark.parametrize("name", sorted(set(AGENTS) - {"LPS", "glutamate_pulse"}))
+def test_agents_fit_the_whole_model(name: str) -> None:
+    assert phases(pm.load("epilepsy"), [pm.Drug(name=name)], WEEK)
+
+
+def test_an_input_that_a_wire_drives_is_refused() -> None:
+    """In the whole model circulating TNF primes microglia: give endotoxin instead."""
+    with pytest.raises(InvalidValueError, match="nlrp3_il1b__systemic_priming of epilepsy is computed"):
+        phases(pm.load("epilepsy"), [pm.Drug(name="LPS")], WEEK)
+    assert phases(pm.load("epilepsy_core"), [pm.Drug(name="LPS")], WEEK)
+    assert phases(pm.load("epilepsy"), [pm.Drug(name="LPS", amount=5, input="endotoxin")], WEEK)
+
+
+def test_a_drug_is_a_level_over_its_hours() -> None:
+    (usual,) = pm.Drug(name="vigabatrin", start=10).schedule()
+    assert usual == pm.Level(input="vigabatrin", value=1.0, start=10, stop=34)
+    (lasting,) = pm.Drug(name="rapamycin").schedule()
+    assert lasting == pm.Level(input="rapamycin", value=10.0, start=0, stop=None)
+    (mine,) = pm.Drug(name="rapamycin", amount=3, start=5, hours=2).schedule()
+    assert mine == pm.Level(input="rapamycin", value=3, start=5, stop=7)
+
+
+def test_no_hours_is_one_dose() -> None:
+    (pulse,) = pm.Drug(name="glutamate_pulse", start=2).schedule()
+    assert pulse == pm.Dose(input="GLU_x", amount=0.05, times=(2.0,))
+
+
+def test_a_provocation_may_act_on_a_module_alone() -> None:
+    drug = pm.Drug(name="status_epilepticus", input="seizure_drive", hours=6)
+    assert drug.schedule() == (pm.Level(input="seizure_drive", value=3.0, start=0.0, stop=6.0),)
+    run = pm.load("nlrp3_il1b", context="healthy").simulate([drug], duration=24, every=1)
+    assert float(run["IL1B"].max()) > 1.2
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"name": "rapamicin"}, UnknownNameError, "'rapamicin'; did you mean 'rapamycin'"),
+        ({"name": "rapamycin", "amount": -1}, InvalidValueError, "the amount of rapamycin is -1; allowed is 0"),
+        ({"name": "rapamycin", "amount": math.nan}, InvalidValueError, "the amount of rapamycin is nan"),
+        ({"name": "rapamycin", "hours": -1}, InvalidValueError, "the hours of rapamycin is -1"),
+        ({"name": "rapamycin", "start": -1}, InvalidValueError, "the start of rapamycin is -1"),
+    ],
+    ids=str,
+)
+def test_drugs_refuse_what_is_out_of_range(options: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        pm.Drug(**options)
+
+
+def test_too_much_for_the_model_is_refused_by_the_model() -> None:
+    with pytest.raises(InvalidValueError, match="rapamycin is 500; allowed is 0 to 100"):
+        phases(pm.load("mtor_autophagy"), [pm.Drug(name="rapamycin", amount=500)], WEEK)
+
+
+# ---- names -------------------------------------------------------------------------------------------------
+
+
+def test_every_treatment_has_a_name() -> None:
+    assert {*AGENTS, "ketogenic_diet", "modified_atkins_diet", "mct_diet", "electroacupuncture", "fasting"} < set(NAMED)
+    for name in NAMED:
+        assert label(named(name)) == name
+    assert snake("MCTDiet") == "mct_diet"
+
+
+@pytest.mark.parametrize(
+    ("text", "treatment"),
+    [
+        ("modified_atkins_diet", pm.ModifiedAtkinsDiet()),
+        ("modified_atkins_diet:carbohydrate_g=15,stop=12", pm.ModifiedAtkinsDiet(carbohydrate_g=15, stop=12)),
+        ("mct_diet:mct_energy=0.5,age_group=reference", pm.MCTDiet(mct_energy=0.5, age_group="reference")),
+        ("ketogenic_diet:age_group=child,ratio=3", pm.KetogenicDiet(age_group="child", ratio=3)),
+        ("electroacupuncture:point=PC6+LI11,frequency_hz=2", pm.Electroacupuncture(point="PC6+LI11", frequency_hz=2)),
+        ("rapamycin", pm.Drug(name="rapamycin")),
+        ("rapamycin:amount=5,start=24,hours=48", pm.Drug(name="rapamycin", amount=5, start=24, hours=48)),
+        ("homocysteic_acid:input=seizure_drive", pm.Drug(name="homocysteic_acid", input="seizure_drive")),
+    ],
+)
+def test_named_forms(text: str, treatment: pm.Treatment) -> None:
+    assert named(text) == treatment
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("mct_die", UnknownNameError, "'mct_die'; did you mean 'mct_diet'"),
+        ("mct_diet:ratio=3", UnknownNameError, "unknown option of mct_diet 'ratio'"),
+        ("mct_diet:age_group=infant", UnknownNameError, "'infant'"),
+        ("rapamycin:name=AICAR", UnknownNameError, "unknown option of rapamycin 'name'"),
+        ("rapamycin:amount=much", InvalidValueError, "amount=much of rapamycin: write a number"),
+        ("electroacupuncture:point=ST3", UnknownNameError, "'ST3'; did you mean 'ST36'"),
+        ("electroacupuncture:frequency_hz=0", InvalidValueError, "the frequency in Hz is 0"),
+    ],
+)
+def test_named_errors(text: str, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        named(text)
+
+
+def test_a_treatment_can_be_repeated_from_its_text() -> None:
+    made = [pm.MCTDiet(), pm.ModifiedAtkinsDiet(stop=3), pm.Drug(name="MCC950"), pm.Electroacupuncture(point="ear")]
+    assert eval(repr(made), vars(pm)) == made
