@@ -17,7 +17,6 @@ import pandas as pd
 from scipy.stats import qmc
 
 import pathway_models as pm
-from pathway_models._hypotheses import hypothesis_scan
 
 matplotlib.use("Agg")
 
@@ -118,7 +117,7 @@ def main() -> None:
     print("\nInfluence over the range, 1 = the most influential constant\n")
     print(found[columns].head(30).to_string(float_format="{:.3g}".format))
     draw(shares, found).savefig(RESULTS / "what_to_measure.png", dpi=150)
-    scan = hypothesis_scan(model, treatments, OUTCOMES, **length)
+    scan = pm.hypothesis_scan(model, treatments, OUTCOMES, **length)
     print("\n" + scan.summary())
     scan.plot().savefig(RESULTS / "what_to_measure_hypotheses.png", dpi=150)
     print(f"\nwrote {RESULTS / 'what_to_measure.png'}, .csv and what_to_measure_hypotheses.png")

@@ -9,6 +9,7 @@
 from importlib.metadata import version as _version
 
 from . import errors
+from ._calibrate import Calibration, Profile, calibrate
 from ._citations import citations
 from ._combination import Comparison, compare
 from ._diets import Fasting, KetogenicDiet, KetoneEster, MCTDiet, ModifiedAtkinsDiet
@@ -17,21 +18,28 @@ from ._ensemble import Ensemble, ensemble
 from ._evidence import EvidenceReport, evidence
 from ._evidence_tables import evidence_table
 from ._exchange import check, export
+from ._hypotheses import HypothesisScan, hypothesis_scan
 from ._indices import Design, Indices, saltelli_design, sobol_indices
 from ._interventions import Dose, Level, Treatment
+from ._lesion import lesion
 from ._library import available, load
 from ._model import Model
 from ._module import Hypothesis, Parameter, Port
 from ._observations import Observation, read_observations
 from ._outcomes import Outcome
+from ._petab import PetabProblem, write_petab
 from ._plots import RunAccessor
+from ._population import Population, assumptions, population
+from ._published_trials import published_trials
 from ._sensitivity import SobolResult, sobol
 from ._simulate import simulate
 from ._stimulation import Electroacupuncture, acupuncture_points
+from ._trial import Trial, trial
 
 __version__ = _version("pathway-models")
 
 __all__ = [
+    "Calibration",
     "Comparison",
     "Design",
     "Dose",
@@ -41,6 +49,7 @@ __all__ = [
     "EvidenceReport",
     "Fasting",
     "Hypothesis",
+    "HypothesisScan",
     "Indices",
     "KetogenicDiet",
     "KetoneEster",
@@ -51,13 +60,19 @@ __all__ = [
     "Observation",
     "Outcome",
     "Parameter",
+    "PetabProblem",
+    "Population",
     "Port",
+    "Profile",
     "RunAccessor",
     "SobolResult",
     "Treatment",
+    "Trial",
     "acupuncture_points",
     "agents",
+    "assumptions",
     "available",
+    "calibrate",
     "check",
     "citations",
     "compare",
@@ -66,10 +81,16 @@ __all__ = [
     "evidence",
     "evidence_table",
     "export",
+    "hypothesis_scan",
+    "lesion",
     "load",
+    "population",
+    "published_trials",
     "read_observations",
     "saltelli_design",
     "simulate",
     "sobol",
     "sobol_indices",
+    "trial",
+    "write_petab",
 ]
