@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint models benchmark clean
+.PHONY: demo test lint models docs benchmark exchange-test sbml-suite clean
 
 # One stamp file: the environment is rebuilt when the declared dependencies change.
 $(VENV)/.installed: pyproject.toml
@@ -27,6 +27,15 @@ lint: $(VENV)/.installed
 # Regenerates every SBML file under sbml/ from the authored Antimony and TOML.
 models: $(VENV)/.installed
 	$(BIN)/python -m pathway_models._build
+
+docs: $(VENV)/.installed
+	$(BIN)/python -m pathway_models._pages
+
+exchange-test: $(VENV)/.installed
+	$(BIN)/python analyses/exchange_test.py
+
+sbml-suite: $(VENV)/.installed
+	$(BIN)/python analyses/sbml_suite.py $(SUITE)
 
 benchmark: $(VENV)/.installed
 	$(BIN)/python analyses/benchmark_indices.py

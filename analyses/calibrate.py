@@ -2,7 +2,7 @@
 
 Fits the constants below to the observations below, under the reading of acupuncture to which its numbers belong, prints
 values, intervals and what the data cannot tell, then the rows that were kept to test the model. The values in the
-models come from this fit; nothing is written. Writes results/calibrate.png, calibrate_constants.csv and calibrate_observations.csv.
+models come from this fit; nothing is written. Writes results/calibrate.png and two tables.
 Run: python analyses/calibrate.py [--model epilepsy] [--starts 2] [--profile] [--petab results/petab]
 """
 

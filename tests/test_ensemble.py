@@ -18,7 +18,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import pathway_models as pm
-from pathway_models import _ensemble
+from pathway_models import _rows
 from pathway_models.errors import InvalidValueError, SimulationError, UnknownNameError
 
 DECAY = "model decay()\n x = 1; k = 0.5; x' = -k*x\nend"
@@ -118,7 +118,7 @@ def test_a_row_equals_a_single_run_with_its_parameters(
 @pytest.mark.parametrize("value", [0.8, 1.0])
 def test_an_anchored_parameter_means_the_same_in_a_row_and_in_a_single_run(value: float) -> None:
     model = pm.load("excitability")
-    (anchored,) = model.anchors
+    anchored = next(iter(model.anchors))
     outcome = pm.Outcome(variable="seizure_rate", reduce="final")
     runs = pm.ensemble(model, {anchored: [value]}, outcomes=[outcome], weeks=1, workers=1, progress=False)
     single = model.with_parameters({anchored: value}).simulate(weeks=1).pm["seizure_rate"]
@@ -240,7 +240,7 @@ def test_a_row_that_is_not_a_number_is_on_record(tmp_path: Path) -> None:
 
 def test_a_second_attempt_with_finer_tolerance_is_on_record(decay: pm.Model, monkeypatch: pytest.MonkeyPatch) -> None:
     tolerances = []
-    real = _ensemble.run_job
+    real = _rows.run_job
 
     def stumbles(job: Any, row: Any) -> Any:
         tolerances.append(job.relative_tolerance)
@@ -248,14 +248,16 @@ def test_a_second_attempt_with_finer_tolerance_is_on_record(decay: pm.Model, mon
             raise SimulationError("stumbled")
         return real(job, row)
 
-    monkeypatch.setattr(_ensemble, "run_job", stumbles)
+    monkeypatch.setattr(_rows, "run_job", stumbles)
     runs = pm.ensemble(decay, {"k": [1.0, 2.0, 3.0]}, outcomes=[FINAL_X], workers=1, **SHORT)
     assert len(tolerances) == 4
     assert tolerances[2] < tolerances[1] == tolerances[0] == tolerances[3]
-    assert runs.to_dataframe()["status"].tolist() == ["ok", "ok after a retry with finer tolerance", "ok"]
+    assert runs.to_dataframe()["status"].tolist() == ["ok", "ok after a retry", "ok"]
+    assert runs.messages == {1: "attempt 2 (relative tolerance 1e-08, bdf) after: stumbled"}
     assert runs.ok.all()
     assert_allclose(runs.values[:, 0], np.exp([-1.0, -2.0, -3.0]), rtol=1e-4)
     assert runs.report() == "3 of 3 runs succeeded, 1 of them after a retry"
+    assert runs.counts == {"ok": 2, "ok after a retry": 1}
 
 
 def test_a_worker_that_dies_costs_its_own_row_only(decay: pm.Model) -> None:
@@ -274,15 +276,18 @@ def test_a_worker_that_dies_costs_its_own_row_only(decay: pm.Model) -> None:
     assert_array_equal(runs.values[others, 0], x[others])
 
 
-def test_a_worker_of_an_own_pool_that_dies_is_on_record(decay: pm.Model) -> None:
-    executor = InlineExecutor(lambda number: BrokenExecutor("a process was terminated") if number == 1 else None)
+def test_a_block_that_an_own_pool_loses_goes_in_once_more_row_by_row(decay: pm.Model) -> None:
+    def fate(number: int) -> Exception | None:
+        """Block 1 of 4 is lost, and again its second row."""
+        return BrokenExecutor("a process was terminated") if number in (1, 5) else None
+
+    executor = InlineExecutor(fate)
     k = np.linspace(0.1, 2, 16)
     runs = pm.ensemble(decay, {"k": k}, outcomes=[FINAL_X], workers=1, executor=executor, **SHORT)
-    dead = np.arange(4, 8)
-    others = np.delete(np.arange(16), dead)
-    assert executor.submitted == 4
-    assert set(runs.to_dataframe()["status"][dead]) == {"worker process died"}
-    assert "executor broke" in runs.messages[4]
+    others = np.delete(np.arange(16), 5)
+    assert executor.submitted == 8
+    assert runs.counts == {"ok": 15, "worker process died": 1}
+    assert "worker process died" in runs.messages[5]
     assert_allclose(runs.values[others, 0], np.exp(-k[others]), rtol=1e-5)
 
 

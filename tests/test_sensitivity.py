@@ -212,9 +212,9 @@ def test_own_models_vary_what_their_tables_give_a_range() -> None:
 
 def test_an_anchored_parameter_is_not_varied_unless_named() -> None:
     model = pm.load("excitability")
-    (anchored,) = model.anchors
+    anchored = next(iter(model.anchors))
     options: dict[str, Any] = {"outcomes": ["seizure_rate"], "n": 2, "weeks": 1, "workers": 1, "progress": False}
-    assert anchored not in pm.sobol(model, **options).factors
+    assert not set(model.anchors) & set(pm.sobol(model, **options).factors)
     assert pm.sobol(model, parameters={anchored: (0.5, 1.5)}, **options).factors == (anchored,)
 
 

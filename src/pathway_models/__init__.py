@@ -10,6 +10,7 @@ from importlib.metadata import version as _version
 
 from . import errors
 from ._calibrate import Calibration, Profile, calibrate
+from ._checkpoint import CheckpointError
 from ._citations import citations
 from ._combination import Comparison, compare
 from ._diets import Fasting, KetogenicDiet, KetoneEster, MCTDiet, ModifiedAtkinsDiet
@@ -18,6 +19,8 @@ from ._ensemble import Ensemble, ensemble
 from ._evidence import EvidenceReport, evidence
 from ._evidence_tables import evidence_table
 from ._exchange import check, export
+from ._exchange_swap import module_from, with_module
+from ._groups import GaussianCopula
 from ._hypotheses import HypothesisScan, hypothesis_scan
 from ._indices import Design, Indices, saltelli_design, sobol_indices
 from ._interventions import Dose, Level, Treatment
@@ -25,22 +28,28 @@ from ._lesion import lesion
 from ._library import available, load
 from ._model import Model
 from ._module import Hypothesis, Parameter, Port
+from ._morris import MorrisResult, morris
 from ._observations import Observation, read_observations
 from ._outcomes import Outcome
 from ._petab import PetabProblem, write_petab
 from ._plots import RunAccessor
 from ._population import Population, assumptions, population
 from ._published_trials import published_trials
-from ._sensitivity import SobolResult, sobol
+from ._rows import Attempt, Limits
+from ._sensitivity import SobolResult, sobol, sobol_cost
 from ._simulate import simulate
 from ._stimulation import Electroacupuncture, acupuncture_points
+from ._study import CostEstimate
 from ._trial import Trial, trial
 
 __version__ = _version("pathway-models")
 
 __all__ = [
+    "Attempt",
     "Calibration",
+    "CheckpointError",
     "Comparison",
+    "CostEstimate",
     "Design",
     "Dose",
     "Drug",
@@ -48,15 +57,18 @@ __all__ = [
     "Ensemble",
     "EvidenceReport",
     "Fasting",
+    "GaussianCopula",
     "Hypothesis",
     "HypothesisScan",
     "Indices",
     "KetogenicDiet",
     "KetoneEster",
     "Level",
+    "Limits",
     "MCTDiet",
     "Model",
     "ModifiedAtkinsDiet",
+    "MorrisResult",
     "Observation",
     "Outcome",
     "Parameter",
@@ -84,13 +96,17 @@ __all__ = [
     "hypothesis_scan",
     "lesion",
     "load",
+    "module_from",
+    "morris",
     "population",
     "published_trials",
     "read_observations",
     "saltelli_design",
     "simulate",
     "sobol",
+    "sobol_cost",
     "sobol_indices",
     "trial",
+    "with_module",
     "write_petab",
 ]

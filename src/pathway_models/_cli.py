@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _sobol_command(commands.add_parser("sobol", help="Sobol indices with intervals"))
     _evidence_command(commands.add_parser("evidence", help="a model of the library against published experiments"))
-    _export_command(commands.add_parser("export", help="write a model as SBML or Antimony"))
+    _export_command(commands.add_parser("export", help="write a model, or a scenario with treatments, for other tools"))
     _check_command(commands.add_parser("check", help="what libSBML says of a file, units and annotation included"))
     return parser
 
@@ -261,6 +261,10 @@ def _sobol_command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--groups", choices=_sensitivity.GROUPINGS, help="one index per module or per kind of evidence")
     parser.add_argument("--parameter", action="append", metavar="NAME", help="vary only this one, repeatable")
     parser.add_argument("--workers", type=int, help="processes (default: all cores)")
+    parser.add_argument("--engine", default="roadrunner", help="roadrunner (default), batch or auto")
+    parser.add_argument("--checkpoint", type=Path, help="folder for finished runs; the same command resumes")
+    parser.add_argument("--target-width", type=float, help="double n until no interval of ST is wider")
+    parser.add_argument("--budget", type=int, help="runs at most for --target-width")
     _length_options(parser)
     _table_options(parser)
     parser.add_argument("--plot", type=Path, help="write the indices as a figure")
@@ -277,6 +281,10 @@ def _sobol(arguments: argparse.Namespace) -> int:
         groups=arguments.groups,
         parameters=arguments.parameter,
         workers=arguments.workers,
+        engine=arguments.engine,
+        checkpoint=arguments.checkpoint,
+        target_width=arguments.target_width,
+        budget=arguments.budget,
         weeks=arguments.weeks,
         duration=arguments.duration,
     )
@@ -318,13 +326,22 @@ def _run_evidence(arguments: argparse.Namespace) -> int:
 
 def _export_command(parser: argparse.ArgumentParser) -> None:
     _model_options(parser)
+    parser.add_argument("--treat", action="append", default=[], metavar="TREATMENT", help=TREAT_HELP)
+    _length_options(parser)
     parser.add_argument("--format", default="sbml", help=f"{' or '.join(_exchange.FORMATS)} (default sbml)")
     parser.add_argument("--out", type=Path, required=True, help="the file to write")
     parser.set_defaults(run=_export)
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    path = _exchange.export(_loaded(arguments), arguments.out, format=arguments.format)
+    path = _exchange.export(
+        _loaded(arguments),
+        arguments.out,
+        format=arguments.format,
+        interventions=[_treatments.named(t) for t in arguments.treat],
+        weeks=arguments.weeks,
+        duration=arguments.duration,
+    )
     sys.stdout.write(f"wrote {path}\n")
     return 0
 
@@ -340,7 +357,8 @@ def _check(arguments: argparse.Namespace) -> int:
     if arguments.json:
         sys.stdout.write(json.dumps([vars(f) for f in found], indent=1) + "\n")
     else:
-        lines = [f"{arguments.file}:{f.line}: {f.severity}: {f.message}\n" for f in found]
+        cures = [f" ({f.cure})" if f.cure else "" for f in found]
+        lines = [f"{arguments.file}:{f.line}: {f.severity}: {f.message}{cures[i]}\n" for i, f in enumerate(found)]
         sys.stdout.write("".join(lines) or f"{arguments.file}: no errors, no warnings, units consistent\n")
     if any(f.severity in ("error", "fatal") for f in found):
         return 1

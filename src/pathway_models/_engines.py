@@ -53,7 +53,7 @@ def _obstacle(sbml: str) -> str:
 
 
 def _largest_difference(job: Job, names: Sequence[str], rows: Array, limits: Limits) -> float:
-    """Of the rows that both engines finish, in relative tolerances; infinite if one engine fails where the other does not."""
+    """Of the rows, in relative tolerances; infinite if one engine fails where the other does not."""
     pairs = zip(*(ENGINES[e](job, names, rows, limits) for e in ("roadrunner", "batch")), strict=True)
     worst = 0.0
     for (ours, code, _), (theirs, other, _) in pairs:

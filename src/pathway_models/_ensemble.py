@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ._checkpoint import Checkpoint, Counts, Done, described, versions
+from ._engines import choose
 from ._executors import make_work, own_pool, results, worker_count
-from ._interventions import Treatment, snapped
+from ._interventions import Treatment
 from ._model import Model
-from ._outcomes import Outcome, resolve_outcomes, times_needed, values_at
+from ._outcomes import Outcome, resolve_outcomes, values_at
+from ._plan import Folder, Plan, Table, asked_times, check_table, default_duration, make_plan
 from ._rows import (
-    ENGINES,
     FAILED,
     OK,
-    RELATIVE_TOLERANCE,
     RETRIED,
     STATUS,
     TIMED_OUT,
@@ -34,21 +32,27 @@ from ._rows import (
     Work,
     peak_memory,
 )
-from ._simulate import Array, Job, make_job, output_times
+from ._simulate import Array, Job
 from ._store import reduce_stored, write_courses
-from .errors import InvalidValueError, require_choice, require_range
+from .errors import InvalidValueError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FAILED", "OK", "RETRIED", "STATUS", "TIMED_OUT", "WORKER_DIED", "Ensemble", "ensemble"]
+__all__ = [
+    "FAILED",
+    "OK",
+    "RETRIED",
+    "STATUS",
+    "TIMED_OUT",
+    "WORKER_DIED",
+    "Ensemble",
+    "default_duration",
+    "ensemble",
+]
 
-Table: TypeAlias = "Mapping[str, Sequence[float] | Array] | pd.DataFrame"  # column name -> values, one per row
-Folder: TypeAlias = str | os.PathLike[str]
 
 LARGEST_BLOCK = 32
-DEFAULT_WEEKS = 12.0
-STORES = ("timecourses",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,27 +74,6 @@ class Cost:
     def efficiency(self) -> float:
         """Share of the time of all workers that went into rows; NaN if no row was run."""
         return self.core_seconds / (self.seconds * self.workers) if self.run else float("nan")
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Plan:
-    """What an ensemble runs, apart from its rows."""
-
-    model: Model
-    job: Job
-    names: tuple[str, ...]
-    outcomes: tuple[Outcome, ...]
-    times: tuple[float, ...]
-    length: float
-    limits: Limits
-    engine: str
-    folder: Path | None
-    stored: bool
-
-    @property
-    def reads(self) -> tuple[Outcome, ...]:
-        """All columns that a row gives: the outcomes, then the values at the asked times."""
-        return (*self.outcomes, *values_at(self.outcomes, self.times))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -155,7 +138,7 @@ class Ensemble:
         if plan is None or not plan.stored or plan.folder is None:
             raise InvalidValueError('no time courses: run with checkpoint=FOLDER and store="timecourses"')
         found = resolve_outcomes(plan.model, outcomes, plan.length)
-        other = replace(plan, outcomes=found, times=_asked_times(times, plan.length))
+        other = replace(plan, outcomes=found, times=asked_times(times, plan.length))
         return _assembled(self, other, reduce_stored(plan.folder, other.reads, self.ok))
 
 
@@ -188,6 +171,10 @@ def ensemble(
     to that folder, and the same call resumes from there; `store="timecourses"` keeps all states and outputs over
     time in it, for `with_outcomes`.
 
+    `engine` is 'roadrunner' (the reference), 'batch' (vectorised machine code, many times faster, needs the extra
+    `batch`; a row that it cannot finish goes to libroadrunner) or 'auto': batch from 64 rows on where the model fits it
+    and three rows agree with libroadrunner.
+
     Raises `InvalidValueError` for an empty or ragged table and for a checkpoint of other runs, `UnknownNameError` for
     unknown names, `CheckpointError` for a folder that cannot be written (a full disk).
 
@@ -216,65 +203,6 @@ def ensemble(
     return execute(plan, table, workers=workers, executor=executor, progress=progress)
 
 
-def default_duration(model: Model, weeks: float | None, duration: float | None) -> float:
-    """Length of a run in model time; 12 weeks for our own models if nothing is said."""
-    if weeks is None and duration is None and model.context is not None:
-        weeks = DEFAULT_WEEKS
-    return model.duration(weeks, duration)
-
-
-def make_plan(
-    model: Model,
-    names: tuple[str, ...],
-    treatments: Sequence[Treatment],
-    *,
-    outcomes: Sequence[str | Outcome],
-    length: float,
-    every: float | None,
-    times: Sequence[float],
-    start: str,
-    limits: Limits | None,
-    checkpoint: Folder | None,
-    store: str | None,
-    engine: str,
-) -> Plan:
-    """Everything but the rows, checked."""
-    require_choice("engine", engine, ENGINES)
-    stored = store is not None
-    if store is not None:
-        require_choice("store", store, STORES)
-        if checkpoint is None:
-            raise InvalidValueError('store="timecourses" needs a folder: give checkpoint=FOLDER')
-    found = resolve_outcomes(model, outcomes, length)
-    asked = _asked_times(times, length)
-    reads = (*found, *values_at(found, asked))
-    grid = np.union1d(output_times(length, every), asked)
-    columns = dict.fromkeys(o.variable for o in reads)
-    if stored:
-        columns |= dict.fromkeys((*model.states, *(p.id for p in model.outputs_)))
-    grid = grid if stored else times_needed(reads, grid)
-    job = make_job(model, treatments, duration=length, times=grid, columns=tuple(columns), start=start)
-    return Plan(
-        model=model,
-        job=replace(job, relative_tolerance=RELATIVE_TOLERANCE),
-        names=names,
-        outcomes=found,
-        times=asked,
-        length=length,
-        limits=limits or Limits(),
-        engine=engine,
-        folder=None if checkpoint is None else Path(checkpoint),
-        stored=stored,
-    )
-
-
-def _asked_times(times: Sequence[float], length: float) -> tuple[float, ...]:
-    asked = tuple(snapped(require_range("a time", float(t), 0.0, length), length) for t in times)
-    if any(b <= a for a, b in pairwise(asked)):
-        raise InvalidValueError("times must increase")
-    return asked
-
-
 def execute(
     plan: Plan,
     table: Array,
@@ -286,6 +214,7 @@ def execute(
 ) -> Ensemble:
     """Run the rows of `table` that neither the checkpoint nor `before` (the first rows) has."""
     began, count = time.perf_counter(), worker_count(workers)
+    plan = replace(plan, engine=choose(plan.engine, plan.job, plan.names, table, plan.limits).engine)
     spec = described(plan.job, plan.names, plan.reads, plan.limits, plan.engine, plan.stored)
     folder = None if plan.folder is None else Checkpoint(plan.folder, spec, table)
     done = Done.nothing(len(table), len(plan.reads)) if folder is None else folder.load(len(plan.reads))
@@ -384,41 +313,6 @@ class _Writer:
 
 def _writer(plan: Plan) -> _Writer:
     return _Writer(plan)
-
-
-# ---- tables --------------------------------------------------------------------------------------------------------
-
-
-def check_table(model: Model, rows: Table) -> tuple[tuple[str, ...], Array]:
-    """Parameter ids and values (rows x parameters) of a table; raises for what the model does not allow."""
-    columns: dict[str, Array] = {}
-    for name, numbers in rows.items():
-        key = model.resolve(str(name))
-        if key in columns:
-            raise InvalidValueError(f"two columns of the table stand for {key}")
-        columns[key] = _column(key, numbers)
-        for edge in (columns[key].min(), columns[key].max()):
-            model.with_parameters({key: float(edge)})  # raises where the model does not allow the value
-    if not columns:
-        raise InvalidValueError("the table of rows has no columns; give at least one parameter")
-    lengths = {key: len(values) for key, values in columns.items()}
-    if len(set(lengths.values())) > 1:
-        raise InvalidValueError(f"columns of the table differ in length: {lengths}")
-    return tuple(columns), np.column_stack(list(columns.values()))
-
-
-def _column(key: str, numbers: object) -> Array:
-    try:
-        values = np.asarray(numbers, dtype=float)
-    except (TypeError, ValueError):
-        raise InvalidValueError(f"column {key} holds what is no number: {str(numbers)[:60]}") from None
-    if values.ndim != 1 or values.size == 0:
-        raise InvalidValueError(
-            f"column {key} has shape {values.shape}; allowed is one dimension with 1 number or more"
-        )
-    if not np.isfinite(values).all():
-        raise InvalidValueError(f"column {key} holds {values[~np.isfinite(values)][0]}; allowed are finite numbers")
-    return values
 
 
 # ---- several jobs over one pool ------------------------------------------------------------------------------------

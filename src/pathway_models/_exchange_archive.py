@@ -92,7 +92,7 @@ def _description(model: Model, treatments: Sequence[Treatment], run: xr.Dataset)
     context = f"{model.contexts[model.context].title} (`{model.context}`)" if model.context else "as in the file"
     return (
         f"# {model.title}\n\n"
-        f"Model `{model.name}`, arm `{label(list(treatments))}`, {float(run['time'][-1]):g} {unit} from the start of treatment.\n\n"
+        f"Model `{model.name}`, arm `{label(list(treatments))}`, {float(run['time'][-1]):g} {unit} from the start.\n\n"
         f"Context: {context}. Treatments (the SBML holds them as events and initial values):\n\n{schedule}\n"
         f"- `{model.name}.xml`: the scenario in SBML, at rest in its context at time 0\n"
         "- `simulation.sedml`: the time course, all variables and the plots\n"

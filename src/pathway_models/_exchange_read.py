@@ -31,6 +31,8 @@ def from_antimony(text: str, path: Path) -> str:
     """SBML of the main model of an Antimony text; imports in it are looked up beside `path`."""
     import antimony
 
+    if "\0" in text:
+        raise ModelError(f"{path.name} is not valid Antimony: it holds a NUL character")
     if _nesting(text) > _sbml.MAX_DEPTH:
         raise ModelError(f"{path.name} is refused: its formulas are nested deeper than {_sbml.MAX_DEPTH:,}")
     antimony.clearPreviousLoads()

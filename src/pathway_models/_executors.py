@@ -12,6 +12,7 @@ import os
 import pickle
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections import OrderedDict
@@ -24,20 +25,22 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     ThreadPoolExecutor,
 )
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import wait as wait_for
 from queue import SimpleQueue
 from typing import Any
 
 from ._outcomes import Outcome
 from ._rows import GRACE, TIMED_OUT, WORKER_DIED, Block, Limits, Work, own_this_process, run_block
-from ._simulate import Array, Job, adopt, compiled
+from ._simulate import SETTLE_HORIZONS, Array, Job, adopt, compiled
 from .errors import InvalidValueError
 
 Task = tuple[Work, Array]
 AHEAD = 4  # blocks handed in per worker of our own pool
 FAR_AHEAD = 4096  # blocks handed in to a user's executor, of which we do not know the size
 HELD = 256  # works that a worker remembers
+LEAK = 128  # bytes that libroadrunner 2.10.0 keeps of every call of simulate, whatever its size
+GROWTH = 64 * 2**20  # bytes that a worker may grow by before a fresh one takes its place
 LOST_BY_NAME = ("KilledWorker",)  # of dask, which is not imported for it
 
 _held: OrderedDict[str, Work] = OrderedDict()
@@ -155,13 +158,26 @@ def _in_own_processes(tasks: Mapping[int, Task], workers: int) -> Iterator[tuple
     left = dict(tasks)
     while left:
         work = next(iter(left.values()))[0]
-        with own_pool(min(workers, len(left)), work.job.sbml, work) as pool:
-            for i, block in _drain(pool, dict(left), ahead=AHEAD * workers, introduced=0):
-                del left[i]
+        part = _for_fresh_workers(left, work, workers)
+        with own_pool(min(workers, len(part)), work.job.sbml, work) as pool:
+            for i, block in _drain(pool, part, ahead=AHEAD * workers, introduced=0):
+                del left[i], part[i]
                 yield i, block
         # a dead worker breaks its whole pool: look into the blocks that were running, then go on with the rest
-        for i in sorted(left)[: workers + 1]:
+        for i in sorted(part)[: workers + 1]:
             yield i, _row_by_row(left.pop(i))
+
+
+def _for_fresh_workers(left: Mapping[int, Task], work: Work, workers: int) -> dict[int, Task]:
+    """The next tasks for which workers stay small enough."""
+    rows = workers * GROWTH // (LEAK * (len(work.job.phases) + len(SETTLE_HORIZONS)))
+    part: dict[int, Task] = {}
+    for i, task in left.items():
+        if rows <= 0:
+            break
+        part[i] = task
+        rows -= len(task[1])
+    return part
 
 
 def _row_by_row(task: Task) -> Block:
@@ -265,24 +281,52 @@ def _result(future: Future[Block | None]) -> Block | str | None:
 def own_pool(workers: int, sbml: str, work: Work | None = None) -> Iterator[ProcessPoolExecutor]:
     """Spawned processes that hold the compiled model; they end at once if we are interrupted."""
     spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(
-        max_workers=workers, mp_context=spawn, initializer=_begin, initargs=(sbml, compiled(sbml), work)
-    )
+    with _luggage((sbml, compiled(sbml), work)) as luggage:
+        pool = ProcessPoolExecutor(max_workers=workers, mp_context=spawn, initializer=_begin, initargs=(luggage,))
+        try:
+            yield pool
+        except BaseException:
+            _end_processes(pool)
+            raise
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+Luggage = tuple[str, bytes, Work | None]
+
+
+@contextmanager
+def _luggage(items: Luggage) -> Iterator[str | Luggage]:
+    """What a worker starts with, in a file: more than a pipe holds would make workers start one after the other."""
+    path = ""
     try:
-        yield pool
-    except BaseException:
-        _end_processes(pool)
-        raise
+        try:
+            with tempfile.NamedTemporaryFile(prefix="pathway_models_", delete=False) as file:
+                path = file.name
+                pickle.dump(items, file)
+        except OSError:  # no room for it: then the slow way
+            yield items
+        else:
+            yield path
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        if path:
+            with suppress(OSError):
+                os.unlink(path)
 
 
-def _begin(sbml: str, code: bytes, work: Work | None) -> None:
+def _unpacked(path: str) -> Luggage:
+    with open(path, "rb") as file:
+        items: Luggage = pickle.load(file)
+    return items
+
+
+def _begin(luggage: str | Luggage) -> None:
     """First thing in a worker: take over the model, leave the terminal alone, follow the parent into death."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets Ctrl-C and ends us
     own_this_process()
     _mute_compiled_code()
     threading.Thread(target=_follow_parent, daemon=True).start()
+    sbml, code, work = _unpacked(luggage) if isinstance(luggage, str) else luggage
     adopt(sbml, code)
     if work is not None:
         _hold(work)

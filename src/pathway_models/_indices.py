@@ -282,12 +282,12 @@ def _analyse(base_rows: Floats, design: Design, weights: Floats, confidence: flo
 def _standardise(base_rows: Floats) -> tuple[Floats, Floats, Floats]:
     """Centre (K,), scale (K,) and (y - centre) / scale; scale 0 and zeros where a column is constant.
 
-    The centre is the median: where a few rows stand out, resamples without them keep their digits, and a
-    resample of equal values has a variance of exactly zero.
+    The centre is the median of the A and B rows: where a few rows stand out, resamples without them keep their
+    digits, and a resample of equal values has a variance of exactly zero.
     """
-    centre = np.median(base_rows, axis=(0, 1))
+    centre = np.median(base_rows[:, [0, -1]], axis=(0, 1))
     deviation = base_rows - centre
-    scale = np.abs(deviation).max(axis=(0, 1))
+    scale = np.maximum(deviation.max(axis=(0, 1)), -deviation.min(axis=(0, 1)))  # without a copy of the sizes
     scale = np.where(scale > 4 * _ROUNDING * np.abs(centre), scale, 0.0)
     deviation /= np.where(scale > 0, scale, np.inf)
     return centre, scale, deviation

@@ -49,7 +49,7 @@ def available() -> Mapping[str, str]:
 
 
 def load(name: str | Path, *, context: str = DEFAULT_CONTEXT) -> Model:
-    """A model of the library by name, or anybody's SBML file by path.
+    """A model of the library by name, or anybody's file by path: SBML, comp, Antimony (.ant) or OMEX.
 
     `context` is 'epilepsy' (untreated, the default) or 'healthy'; an SBML file from elsewhere has none and starts
     from the values in the file. Raises `UnknownNameError` for an unknown name or context and `ModelError` for a
@@ -64,7 +64,9 @@ def load(name: str | Path, *, context: str = DEFAULT_CONTEXT) -> Model:
         return _load_module(name).with_context(context)
     path = Path(name)
     if path.suffix or path.exists():
-        return from_sbml(_sbml.read_text(path), name=path.stem)
+        from ._exchange_read import model_text
+
+        return from_sbml(model_text(path), name=path.stem)
     raise unknown_name("model", str(name), [*coupled_names(), *module_names(), "a path to an SBML file"])
 
 

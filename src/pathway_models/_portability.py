@@ -51,12 +51,13 @@ def _reactions(test: Callable[[libsbml.Reaction], bool]) -> Callable[[libsbml.SB
     return lambda document: [r for r in document.getModel().getListOfReactions() if test(r)]
 
 
-def _formulas(*types: str) -> Callable[[libsbml.SBMLDocument], Found]:
-    def find(document: libsbml.SBMLDocument) -> Found:
-        wanted = {getattr(libsbml, f"AST_{t}") for t in types}
-        return [e for e, math in _maths(document.getModel()) if wanted & _node_types(math)]
+def _formulas(function: str) -> Callable[[libsbml.SBMLDocument], Found]:
+    return lambda document: [e for e, math in _maths(document.getModel()) if _calls(math, function)]
 
-    return find
+
+def _calls(math: libsbml.ASTNode | None, function: str) -> bool:
+    """Whether a formula calls a function (by its text: the types of nodes fail beside other bindings of SBML)."""
+    return math is not None and re.search(rf"\b{function}\(", libsbml.formulaToL3String(math)) is not None
 
 
 def _maths(model: libsbml.Model) -> Iterator[tuple[libsbml.SBase, libsbml.ASTNode | None]]:
@@ -71,18 +72,9 @@ def _maths(model: libsbml.Model) -> Iterator[tuple[libsbml.SBase, libsbml.ASTNod
         yield from ((event, part.getMath()) for part in parts if part is not None)
 
 
-def _node_types(math: libsbml.ASTNode | None) -> set[int]:
-    found, waiting = set[int](), [math] if math is not None else []
-    while waiting:
-        node = waiting.pop()
-        found.add(node.getType())
-        waiting += [node.getChild(i) for i in range(node.getNumChildren())]
-    return found
-
-
 def _piecewise_laws(document: libsbml.SBMLDocument) -> Found:
     laws = ((r, r.getKineticLaw()) for r in document.getModel().getListOfReactions())
-    return [r for r, law in laws if law is not None and libsbml.AST_FUNCTION_PIECEWISE in _node_types(law.getMath())]
+    return [r for r, law in laws if law is not None and _calls(law.getMath(), "piecewise")]
 
 
 def _submodels(document: libsbml.SBMLDocument) -> Found:
@@ -122,7 +114,7 @@ def _before_l3(document: libsbml.SBMLDocument) -> Found:
 
 def _no_dynamics(document: libsbml.SBMLDocument) -> Found:
     model = document.getModel()
-    moving = model.getNumReactions() or any(r.isRate() for r in model.getListOfRules())
+    moving = model.getNumReactions() or any(r.isRate() for r in model.getListOfRules()) or _submodels(document)
     return [] if moving else [model]
 
 
@@ -144,7 +136,7 @@ PROFILE = (
     ),
     Construct(
         what="delay() in a formula",
-        find=_formulas("FUNCTION_DELAY"),
+        find=_formulas("delay"),
         tools="libroadrunner, AMICI, SimBiology and SBMLToolkit refuse it",
         cure="replace it by a chain of first-order stages with the same mean delay",
         runs_here=False,
@@ -206,7 +198,7 @@ PROFILE = (
     ),
     Construct(
         what="rateOf() in a formula",
-        find=_formulas("FUNCTION_RATE_OF"),
+        find=_formulas("rateOf"),
         tools="SimBiology and SBMLToolkit do not know it, Level 2 and L3V1 have none",
         cure="write out the rate that it stands for",
     ),
@@ -230,7 +222,7 @@ PROFILE = (
     ),
     Construct(
         what="factorial() in a formula",
-        find=_formulas("FUNCTION_FACTORIAL"),
+        find=_formulas("factorial"),
         tools="SBMLToolkit refuses it",
         cure="write the number",
     ),

@@ -37,7 +37,10 @@ MAX_ELEMENTS = 20_000
 MAX_DEPTH = 1_000
 MAX_CHAIN = 60
 _COUNTED = frozenset(
-    ["species", "parameter", "localParameter", "compartment", "reaction", "event", "functionDefinition", "unitDefinition", "initialAssignment", "assignmentRule", "rateRule", "algebraicRule", "submodel"]
+    {
+        *("species", "parameter", "localParameter", "compartment", "reaction", "event", "unitDefinition", "submodel"),
+        *("functionDefinition", "initialAssignment", "assignmentRule", "rateRule", "algebraicRule"),
+    }
 )
 _ORDER = {"mole": 0, "metre": 1, "kilogram": -1, "second": 9}
 
@@ -164,7 +167,8 @@ def _shortened(names: tuple[str, ...]) -> str:
 
 def _check_consistency(document: libsbml.SBMLDocument) -> None:
     """libSBML's check, but for its search for circles where that takes minutes (`rule_order` has made it)."""
-    if document.getModel() is not None and rule_order(document.getModel())[1] > MAX_CHAIN:
+    circle, longest = rule_order(document.getModel())
+    if circle or longest > MAX_CHAIN:
         document.setConsistencyChecks(libsbml.LIBSBML_CAT_GENERAL_CONSISTENCY, False)
     document.checkConsistency()
 
@@ -209,7 +213,7 @@ def names_in(math: libsbml.ASTNode | None) -> set[str]:
     found, waiting = set[str](), [math] if math is not None else []
     while waiting:
         node = waiting.pop()
-        if node.getType() == libsbml.AST_NAME:
+        if node.isName():  # not getType(): it gives no number any more once libsedml or libcombine is imported
             found.add(node.getName())
         waiting += [node.getChild(i) for i in range(node.getNumChildren())]
     return found
@@ -219,15 +223,23 @@ def _raise_first_error(document: libsbml.SBMLDocument, name: str) -> None:
     for i in range(document.getNumErrors()):
         error = document.getError(i)
         if error.getSeverity() >= libsbml.LIBSBML_SEV_ERROR:
-            message = " ".join(error.getMessage().split())
-            raise ModelError(f"{name} is not valid SBML (line {error.getLine()}): {message[:400]}")
+            raise ModelError(f"{name} is not valid SBML (line {error.getLine()}): {said(error)[:400]}")
+
+
+def said(error: libsbml.SBMLError) -> str:
+    """What libSBML says in this case and the section it refers to; its general rule where it says no more."""
+    rule, mark, rest = error.getMessage().partition("Reference: ")
+    section, _, case = rest.partition("\n")
+    if not case.strip():
+        return " ".join(error.getMessage().split())
+    return f"{' '.join(case.split()).rstrip('.')} ({section.strip()})" if mark else " ".join(rule.split())
 
 
 def first_error(document: libsbml.SBMLDocument) -> str:
     """The first complaint of a document's log, on one line and without its full stop."""
     errors = (document.getError(i) for i in range(document.getNumErrors()))
     worst = (e for e in errors if e.getSeverity() >= libsbml.LIBSBML_SEV_ERROR)
-    return next((" ".join(e.getMessage().split()).rstrip(".")[:400] for e in worst), "libSBML gives no reason")
+    return next((said(e).rstrip(".")[:400] for e in worst), "libSBML gives no reason")
 
 
 def findings(text: str) -> list[tuple[str, int, str]]:
@@ -237,10 +249,13 @@ def findings(text: str) -> list[tuple[str, int, str]]:
     """
     screen(text, "the file")
     document = libsbml.readSBMLFromString(text)
-    if not document.getNumErrors(libsbml.LIBSBML_SEV_ERROR):
+    circle: tuple[str, ...] = ()
+    if not document.getNumErrors(libsbml.LIBSBML_SEV_ERROR) and document.getModel() is not None:
+        circle, _ = rule_order(document.getModel())
         _check_consistency(document)
     errors = (document.getError(i) for i in range(document.getNumErrors()))
-    return [(e.getSeverityAsString().lower(), e.getLine(), " ".join(e.getMessage().split())) for e in errors]
+    found = [(e.getSeverityAsString().lower(), e.getLine(), " ".join(e.getMessage().split())) for e in errors]
+    return [*found, ("error", 0, f"the rules are circular: {_shortened(circle)}")] if circle else found
 
 
 def is_hierarchical(document: libsbml.SBMLDocument) -> bool:

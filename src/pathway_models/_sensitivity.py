@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ._ensemble import Ensemble, Folder
+from ._ensemble import Ensemble
 from ._groups import GROUPINGS, Z95, GaussianCopula, choose, sample
 from ._indices import Design, Indices, sobol_indices
 from ._interventions import Treatment
 from ._model import Model
 from ._module import Parameter
 from ._outcomes import Outcome
+from ._plan import Folder
 from ._reliability import FailureBounds, failure_bounds, trace, where_failed, widest
 from ._rows import Limits
 from ._simulate import Array
@@ -264,7 +265,7 @@ def sobol(
     n*(2*groups + 2) with `second_order`; length as in `simulate`, 12 weeks if nothing is said. `times` (model time)
     adds indices over time. With `target_width` n is doubled until no interval of ST is wider, or the next doubling
     would cost more than `budget` runs (default: 64 times the first n). `copula` correlates parameters of one group.
-    `limits`, `checkpoint` and `store` as in `ensemble`. The same seed gives the same result on any number of
+    `limits`, `checkpoint`, `store` and `engine` as in `ensemble`. The same seed gives the same result on any number of
     processes. Failed runs are recorded and drop their base row.
 
     Raises `InvalidValueError` for an n that is no power of two, an empty list of parameters, an empty range or

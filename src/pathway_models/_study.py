@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._ensemble import Ensemble, Folder, Plan, check_table, default_duration, execute, make_plan
+from ._ensemble import Ensemble, execute
 from ._executors import worker_count
 from ._groups import GaussianCopula, choose, correlated, grouped, refuse_correlated_groups, sample
 from ._indices import Design, saltelli_design
@@ -17,6 +17,7 @@ from ._interventions import Treatment, label
 from ._model import Model
 from ._module import Parameter
 from ._outcomes import Outcome
+from ._plan import Folder, Plan, check_table, default_duration, make_plan
 from ._rows import Limits, make_probe
 from ._simulate import Array
 from .errors import require_range

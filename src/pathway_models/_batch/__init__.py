@@ -4,15 +4,9 @@
 `_step` write LLVM code for formulas and for the integrator (Rodas5P), `_machine` compiles and caches it, `_rows` runs
 the rows of a job through it. libroadrunner stays the reference: nothing here is used unless it is asked for.
 
-How `ensemble` uses it: `run_rows(job, names, table)` returns for each row the `Course` that `run_job(job, row)` would
-return, or the `SimulationError` that it would raise; with `relative_tolerance=` it is the second try of failed rows.
-So a block of rows becomes
-
-    courses = run_rows(job, names, table)
-    failed = [i for i, c in enumerate(courses) if isinstance(c, SimulationError)]
-    again = run_rows(job, names, table[failed], relative_tolerance=RETRY_RELATIVE_TOLERANCE)
-
-and `reduce_course` makes outcomes of each course as before. `compile_model(job.sbml)` raises `Unsupported` with a
+How `ensemble` uses it (engine "batch"): `run_rows(job, names, table)` returns for each row the `Course` that
+`run_job(job, row)` would return, or the `SimulationError` that it would raise; such a row goes to libroadrunner.
+`compile_model(job.sbml)` raises `Unsupported` with a
 reason of one line for a model that must go to libroadrunner; for engine="auto" call it once in the parent, run a few
 rows in both engines and compare. Compile in the parent also before starting workers: they then load the cached code in
 hundredths of a second. Rows do not depend on which others are in the block, bit for bit; 32 rows or more per block

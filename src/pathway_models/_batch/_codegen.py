@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-import llvmlite.ir as ir  # type: ignore[import-untyped]
+import llvmlite.ir as ir
 
 from ._symbolic import COMPARISONS, Elimination, Graph
 

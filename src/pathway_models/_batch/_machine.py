@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import llvmlite  # type: ignore[import-untyped]
-import llvmlite.binding as llvm  # type: ignore[import-untyped]
-import llvmlite.ir as ir  # type: ignore[import-untyped]
+import llvmlite
+import llvmlite.binding as llvm
+import llvmlite.ir as ir
 
 from ._codegen import factorise, formulas, substitute
 from ._read import Reading, Unsupported, read

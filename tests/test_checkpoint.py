@@ -1,0 +1,256 @@
+"""The checkpoint folder: resume, refuse, share, a full disk, stored time courses."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from numpy.testing import assert_array_equal
+
+import pathway_models as pm
+from helpers import tiny
+from pathway_models import _checkpoint, _rows
+from pathway_models._checkpoint import CheckpointError
+from pathway_models._rows import Limits
+from pathway_models.errors import InvalidValueError
+
+DECAY = "x = 1; k = 0.5; j = 2; z := 2*x; x' = -k*x"
+FINAL_X = pm.Outcome(variable="x", reduce="final")
+K = np.linspace(0.1, 2, 24)
+SHORT: dict[str, Any] = {"outcomes": [FINAL_X], "duration": 1, "every": 0.25, "workers": 1, "progress": False}
+
+
+@pytest.fixture
+def decay() -> pm.Model:
+    return tiny(DECAY)
+
+
+@pytest.fixture
+def count_runs(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Every run of a row, in order."""
+    seen: list[float] = []
+    real = _rows.run_job
+
+    def counted(job: Any, row: Any) -> Any:
+        seen.append(row["k"])
+        return real(job, row)
+
+    monkeypatch.setattr(_rows, "run_job", counted)
+    return seen
+
+
+def test_a_second_call_takes_everything_from_the_folder(
+    decay: pm.Model, tmp_path: Path, count_runs: list[float]
+) -> None:
+    first = pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, **SHORT)
+    assert len(count_runs) == 24
+    second = pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, **SHORT)
+    assert len(count_runs) == 24
+    assert_array_equal(first.values, second.values)
+    assert first.cost is not None
+    assert second.cost is not None
+    assert (first.cost.run, first.cost.reused, second.cost.run, second.cost.reused) == (24, 0, 0, 24)
+
+
+def test_more_rows_run_only_what_is_new_whatever_the_blocks(
+    decay: pm.Model, tmp_path: Path, count_runs: list[float]
+) -> None:
+    pm.ensemble(decay, {"k": K[:10]}, checkpoint=tmp_path, **SHORT)
+    for path in sorted(tmp_path.glob("rows-*.npz"))[1:3]:
+        path.unlink()
+    count_runs.clear()
+    more = pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, **SHORT)
+    assert len(count_runs) == 14 + 4
+    assert_array_equal(more.values, pm.ensemble(decay, {"k": K}, **SHORT).values)
+    fewer = pm.ensemble(decay, {"k": K[:7]}, checkpoint=tmp_path, **SHORT)
+    assert_array_equal(fewer.values, more.values[:7])
+
+
+def test_failed_rows_are_kept_with_their_messages(tmp_path: Path, count_runs: list[float]) -> None:
+    model = tiny("k = 0; x = 1; x' = -x; y := sqrt(k)")
+    options = {**SHORT, "outcomes": ["y"], "checkpoint": tmp_path}
+    first = pm.ensemble(model, {"k": [1.0, -1.0, 4.0]}, **options)
+    count_runs.clear()
+    second = pm.ensemble(model, {"k": [1.0, -1.0, 4.0]}, **options)
+    assert count_runs == []
+    assert second.messages == first.messages == {1: "y is not finite"}
+    assert_array_equal(first.status, second.status)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"outcomes": ["x"]}, "outcomes"),
+        ({"duration": 2}, "schedule"),
+        ({"every": 0.5, "outcomes": [pm.Outcome(variable="x")]}, "times"),
+        ({"limits": Limits(steps=100)}, "limits"),
+        ({"start": "steady"}, "start"),
+        ({"treatments": [pm.Level(input="j", value=3.0)]}, "schedule"),
+    ],
+    ids=lambda v: next(iter(v)) if isinstance(v, dict) else v,
+)
+def test_other_runs_are_refused_and_the_difference_named(
+    decay: pm.Model, tmp_path: Path, change: dict[str, Any], named: str
+) -> None:
+    pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, **SHORT)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    with pytest.raises(InvalidValueError, match=rf"holds other runs \(.*{named}: stored"):
+        pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, **{**SHORT, **change})
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+def test_another_model_other_settings_and_other_rows_are_refused(decay: pm.Model, tmp_path: Path) -> None:
+    pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, **SHORT)
+    with pytest.raises(InvalidValueError, match="settings: stored"):
+        pm.ensemble(decay.with_parameters(j=3), {"k": K}, checkpoint=tmp_path, **SHORT)
+    with pytest.raises(InvalidValueError, match="sbml: stored"):
+        pm.ensemble(tiny(DECAY.replace("2*x", "3*x")), {"k": K}, checkpoint=tmp_path, **SHORT)
+    with pytest.raises(InvalidValueError, match="other parameter values"):
+        pm.ensemble(decay, {"k": np.append(K[:20], 0.3)}, checkpoint=tmp_path, **SHORT)
+    with pytest.raises(InvalidValueError, match="parameters: stored"):
+        pm.ensemble(decay, {"k": K, "j": K}, checkpoint=tmp_path, **SHORT)
+
+
+def test_another_version_is_refused(decay: pm.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, **SHORT)
+    monkeypatch.setattr(_checkpoint, "version", lambda name: "999")
+    with pytest.raises(InvalidValueError, match="versions: stored"):
+        pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, **SHORT)
+
+
+def full_after(files: int) -> Callable[..., None]:
+    """A disk with room for so many blocks; half of the next one is written before it says so."""
+    real = _checkpoint._save_arrays
+    written = []
+
+    def save(path: Path, *arguments: Any) -> None:
+        if len(written) == files:
+            path.write_bytes(b"PK half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written.append(path)
+        real(path, *arguments)
+
+    return save
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_full_disk_is_a_clear_error_and_nothing_finished_is_lost(
+    decay: pm.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    options = {**SHORT, "workers": workers}
+    with monkeypatch.context() as patched:
+        patched.setattr(_checkpoint, "_save_arrays", full_after(2))
+        with pytest.raises(CheckpointError, match=r"(12|6) of 24 rows are safe in it.*No space left on device"):
+            pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, **options)
+    assert not list(tmp_path.glob(".*")), "no half file stays"
+    resumed = pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, **options)
+    assert resumed.cost is not None
+    assert resumed.cost.reused == 24 // (4 * workers) * 2
+    assert_array_equal(resumed.values, pm.ensemble(decay, {"k": K}, **SHORT).values)
+
+
+def test_a_folder_that_cannot_be_made_is_a_clear_error(decay: pm.Model, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(CheckpointError, match="cannot be used"):
+        pm.ensemble(decay, {"k": K}, checkpoint=tmp_path / "file", **SHORT)
+
+
+@pytest.mark.parametrize("name", ["rows-*.npz", "run.json"])
+def test_a_damaged_file_is_named(decay: pm.Model, tmp_path: Path, name: str) -> None:
+    pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, **SHORT)
+    path = next(iter(tmp_path.glob(name)))
+    path.write_bytes(b"PK damaged")
+    with pytest.raises(CheckpointError, match=path.name):
+        pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, **SHORT)
+
+
+def test_two_processes_on_one_folder_give_the_same_bits(decay: pm.Model, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import numpy as np
+import pathway_models as pm
+from helpers import tiny
+runs = pm.ensemble(tiny({DECAY!r}), {{"k": np.linspace(0.1, 2, 24)}}, outcomes=[pm.Outcome(variable="x",
+    reduce="final")], duration=1, every=0.25, workers=1, progress=False, checkpoint={str(tmp_path / "both")!r})
+print(runs.values.tobytes().hex())
+""",
+        encoding="utf-8",
+    )
+    command = [sys.executable, str(script)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    outputs = [process.communicate(timeout=120)[0].strip() for process in both]
+    expected = pm.ensemble(decay, {"k": K}, **SHORT).values.tobytes().hex()
+    assert outputs == [expected, expected]
+    assert not list((tmp_path / "both").glob(".*"))
+
+
+# ---- stored time courses -------------------------------------------------------------------------------------------
+
+
+def test_new_outcomes_come_from_stored_courses(decay: pm.Model, tmp_path: Path, count_runs: list[float]) -> None:
+    runs = pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, store="timecourses", **SHORT)
+    count_runs.clear()
+    wanted = [pm.Outcome(variable="x", reduce="area"), pm.Outcome(variable="x", reduce="peak", relative=True)]
+    other = runs.with_outcomes(wanted, times=[0.0, 0.5])
+    assert count_runs == []
+    direct = pm.ensemble(decay, {"k": K}, **{**SHORT, "outcomes": wanted, "times": [0.0, 0.5]})
+    assert_array_equal(other.values, direct.values)
+    assert other.over_time is not None
+    assert direct.over_time is not None
+    assert_array_equal(other.over_time, direct.over_time)
+    assert [o.name for o in other.outcomes] == ["x area", "x peak, relative to untreated"]
+    with pytest.raises(InvalidValueError, match="z was not stored"):
+        runs.with_outcomes(["z"])
+
+
+def test_stored_courses_are_plain_netcdf(decay: pm.Model, tmp_path: Path) -> None:
+    pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, store="timecourses", **SHORT)
+    path = sorted(tmp_path.glob("courses-*.nc"))[1]
+    with xr.open_dataset(path, engine="scipy") as stored:
+        start = int(stored["row"][0])
+        assert stored["x"].dims == ("row", "time")
+        np.testing.assert_allclose(stored["x"][0], np.exp(-K[start] * stored["time"]), rtol=1e-5)
+
+
+def test_courses_of_failed_rows_stay_empty(tmp_path: Path) -> None:
+    model = tiny("k = 0; x = 1; x' = -x; y := sqrt(k)")
+    options = {**SHORT, "outcomes": ["y"], "checkpoint": tmp_path, "store": "timecourses"}
+    runs = pm.ensemble(model, {"k": [1.0, -1.0, 4.0]}, **options)
+    peak = runs.with_outcomes([pm.Outcome(variable="y", reduce="peak")])
+    assert_array_equal(peak.values[:, 0], [1.0, np.nan, 2.0])
+    assert peak.messages == {1: "y is not finite"}
+
+
+def test_without_stored_courses_new_outcomes_are_refused(decay: pm.Model, tmp_path: Path) -> None:
+    with pytest.raises(InvalidValueError, match="store="):
+        pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, **SHORT).with_outcomes(["x"])
+    with pytest.raises(InvalidValueError, match="checkpoint=FOLDER"):
+        pm.ensemble(decay, {"k": K}, store="timecourses", **SHORT)
+
+
+def test_courses_at_asked_times(decay: pm.Model) -> None:
+    outcomes = [FINAL_X, pm.Outcome(variable="x", reduce="final", relative=True), "z"]
+    runs = pm.ensemble(decay, {"k": K}, **{**SHORT, "outcomes": outcomes, "times": [0.0, 0.3, 1.0]})
+    assert runs.courses == ("x", "x, relative to untreated", "z")
+    assert runs.over_time is not None
+    assert runs.over_time.shape == (24, 3, 3)
+    exact = np.exp(-np.outer(K, [0.0, 0.3, 1.0]))
+    np.testing.assert_allclose(runs.over_time[:, 0], exact, rtol=1e-5)
+    np.testing.assert_allclose(runs.over_time[:, 2], 2 * exact, rtol=1e-5)
+    assert_array_equal(runs.over_time[:, 0, -1], runs.values[:, 0])
+
+
+@pytest.mark.parametrize("times", [[-1.0], [2.0], [0.5, 0.5], [1.0, 0.0]])
+def test_times_that_make_no_sense(decay: pm.Model, times: list[float]) -> None:
+    with pytest.raises(InvalidValueError, match="time"):
+        pm.ensemble(decay, {"k": K}, times=times, **SHORT)

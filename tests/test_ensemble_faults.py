@@ -1,0 +1,313 @@
+"""What goes wrong in an ensemble on purpose: rows that never end, killed workers, Ctrl-C, executors of all kinds."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import pathway_models as pm
+from helpers import tiny
+from pathway_models import _executors, _rows
+from pathway_models._rows import Attempt, Limits
+from pathway_models.errors import InvalidValueError, UnknownNameError
+
+DECAY = "x = 1; k = 0.5; x' = -k*x"
+OSCILLATOR = "x = 1; y = 0; k = 1; x' = k*y; y' = -k*x"
+FINAL_X = pm.Outcome(variable="x", reduce="final")
+SHORT: dict[str, Any] = {"duration": 1, "every": 0.5, "progress": False}
+MARK = 3.0
+
+
+class Endless(pm.Outcome):
+    """Never returns where the last value is MARK; in Python, where an alarm is heard."""
+
+    def value(self, times: np.ndarray, course: np.ndarray, before: float) -> float:
+        while course[-1] == MARK:
+            time.sleep(0.01)
+        return float(course[-1])
+
+
+class Deaf(pm.Outcome):
+    """Never returns where the last value is MARK, and no signal gets through, as in compiled code that hangs."""
+
+    def value(self, times: np.ndarray, course: np.ndarray, before: float) -> float:
+        if course[-1] == MARK:
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM, signal.SIGTERM})
+            time.sleep(3600)
+        return float(course[-1])
+
+
+class KilledOnce(pm.Outcome):
+    """Kills its process with SIGKILL at MARK, but only the first time; the file `label` remembers."""
+
+    def value(self, times: np.ndarray, course: np.ndarray, before: float) -> float:
+        seen = Path(self.label)
+        if course[-1] == MARK and not seen.exists():
+            seen.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return float(course[-1])
+
+
+class Loud(pm.Outcome):
+    """Writes to the file descriptors of the terminal, as compiled code does."""
+
+    def value(self, times: np.ndarray, course: np.ndarray, before: float) -> float:
+        os.write(1, b"from compiled code\n")
+        os.write(2, b"from compiled code\n")
+        return float(course[-1])
+
+
+class Raising(pm.Outcome):
+    """A mistake of the user's in one row."""
+
+    def value(self, times: np.ndarray, course: np.ndarray, before: float) -> float:
+        return 1.0 / (float(course[-1]) - MARK)
+
+
+@pytest.fixture
+def decay() -> pm.Model:
+    return tiny(DECAY)
+
+
+def values(count: int = 16) -> np.ndarray:
+    k = np.linspace(1, 2, count)
+    k[9] = MARK
+    return k
+
+
+# ---- limits of a row -----------------------------------------------------------------------------------------------
+
+
+def test_a_row_beyond_the_limit_of_steps_fails_and_the_next_one_is_as_alone() -> None:
+    model = tiny(OSCILLATOR)
+    limits = Limits(steps=300)
+    options: dict[str, Any] = {"outcomes": [FINAL_X], "workers": 1, "limits": limits, **SHORT}
+    runs = pm.ensemble(model, {"k": [1.0, 1e6, 2.0]}, **options)
+    assert runs.counts == {"ok": 2, "failed": 1}
+    assert "300" in runs.messages[1]
+    alone = pm.ensemble(model, {"k": [2.0]}, **options)
+    assert_array_equal(runs.values[2], alone.values[0])
+    assert_allclose(runs.values[[0, 2], 0], np.cos([1.0, 2.0]), rtol=1e-4)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_row_that_never_ends_is_stopped(decay: pm.Model, workers: int) -> None:
+    k = values()
+    began = time.monotonic()
+    options: dict[str, Any] = {"workers": workers, "limits": Limits(seconds=0.5), **SHORT}
+    runs = pm.ensemble(decay, {"k": k}, outcomes=[Endless(variable="k", reduce="final")], **options)
+    assert time.monotonic() - began < 100
+    assert runs.counts == {"ok": 15, "took too long": 1}
+    assert runs.messages[9] == "the outcomes took longer than 0.5 s"
+    assert_array_equal(np.delete(runs.values[:, 0], 9), np.delete(k, 9))
+
+
+def test_a_worker_that_hears_nothing_is_ended(decay: pm.Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_executors, "GRACE", 0.0)
+    k = values()
+    options: dict[str, Any] = {"workers": 2, "limits": Limits(seconds=0.5), **SHORT}
+    runs = pm.ensemble(decay, {"k": k}, outcomes=[Deaf(variable="k", reduce="final")], **options)
+    assert runs.counts == {"ok": 15, "took too long": 1}
+    assert_array_equal(np.delete(runs.values[:, 0], 9), np.delete(k, 9))
+
+
+def test_an_outcome_that_raises_costs_its_row(decay: pm.Model) -> None:
+    k = values()
+    runs = pm.ensemble(decay, {"k": k}, outcomes=[Raising(variable="k", reduce="final")], workers=1, **SHORT)
+    assert runs.counts == {"ok": 15, "failed": 1}
+    assert runs.messages[9] == "an outcome raised ZeroDivisionError: float division by zero"
+
+
+def test_the_ladder_changes_tolerance_first_step_and_method_and_leaves_nothing_behind(
+    decay: pm.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    real = _rows.run_job
+
+    def stumbles(job: Any, row: Any) -> Any:
+        integrator = _rows.runner(job.sbml).engine.integrator
+        settings = [integrator.getValue(key) for key in ("initial_time_step", "stiff")]
+        seen.append((job.relative_tolerance, *settings))
+        if len(seen) < 4:
+            raise pm.errors.SimulationError(f"stumbled {len(seen)}")
+        return real(job, row)
+
+    monkeypatch.setattr(_rows, "run_job", stumbles)
+    runs = pm.ensemble(decay, {"k": [1.0, 1.0]}, outcomes=[FINAL_X], workers=1, **SHORT)
+    assert seen == [
+        (1e-6, 0.0, True),
+        (1e-8, 0.0, True),
+        (1e-8, 1e-7, True),
+        (1e-6, 0.0, False),
+        (1e-6, 0.0, True),
+    ]
+    assert runs.messages == {0: "attempt 4 (relative tolerance 1e-06, adams) after: stumbled 1"}
+    assert_allclose(runs.values[:, 0], np.exp(-1), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("make", "error"),
+    [
+        (lambda: Limits(seconds=0), InvalidValueError),
+        (lambda: Limits(steps=0), InvalidValueError),
+        (lambda: Limits(attempts=()), InvalidValueError),
+        (lambda: Attempt(relative_tolerance=1.0), InvalidValueError),
+        (lambda: Attempt(initial_step=-1), InvalidValueError),
+        (lambda: Attempt(method="euler"), UnknownNameError),  # type: ignore[arg-type]
+    ],
+)
+def test_limits_that_make_no_sense(make: Any, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        make()
+
+
+# ---- workers -------------------------------------------------------------------------------------------------------
+
+
+def test_a_worker_killed_from_outside_changes_no_bit(decay: pm.Model, tmp_path: Path) -> None:
+    k = values()
+    outcome = KilledOnce(variable="k", reduce="final", label=str(tmp_path / "seen"))
+    runs = pm.ensemble(decay, {"k": k}, outcomes=[outcome], workers=2, **SHORT)
+    assert (tmp_path / "seen").exists()
+    assert_array_equal(runs.values[:, 0], k)
+    assert runs.counts == {"ok": 16}
+
+
+def test_compiled_code_in_a_worker_does_not_reach_the_terminal(
+    decay: pm.Model, capfd: pytest.CaptureFixture[str]
+) -> None:
+    runs = pm.ensemble(decay, {"k": values()}, outcomes=[Loud(variable="k", reduce="final")], workers=2, **SHORT)
+    assert runs.ok.all()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_model_goes_to_a_worker_once(decay: pm.Model) -> None:
+    """Tasks carry rows only; a worker that does not know the rest asks for it."""
+    sizes: list[bool] = []
+
+    class Counting(ProcessPoolExecutor):
+        def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+            sizes.append(args[1] is not None)
+            return super().submit(fn, *args, **kwargs)
+
+    k = np.linspace(0.1, 2, 64)
+    with Counting(max_workers=2, mp_context=get_context("spawn")) as pool:
+        runs = pm.ensemble(decay, {"k": k}, outcomes=[FINAL_X], workers=4, executor=pool, **SHORT)
+    assert_allclose(runs.values[:, 0], np.exp(-k), rtol=1e-4)
+    assert sum(sizes) <= 4 + 2
+    assert len(sizes) >= 16
+
+
+def test_fresh_workers_take_over_before_the_old_ones_grow(decay: pm.Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """libroadrunner keeps a little of every call; the result does not depend on how often workers are replaced."""
+    pools = []
+    real = _executors.own_pool
+    monkeypatch.setattr(_executors, "own_pool", lambda *arguments: pools.append(1) or real(*arguments))
+    monkeypatch.setattr(_executors, "GROWTH", 8 * _executors.LEAK * (1 + len(_executors.SETTLE_HORIZONS)))
+    k = np.linspace(0.1, 2, 32)
+    runs = pm.ensemble(decay, {"k": k}, outcomes=[FINAL_X], workers=2, **SHORT)
+    assert len(pools) == 2
+    assert_array_equal(runs.values, pm.ensemble(decay, {"k": k}, outcomes=[FINAL_X], workers=1, **SHORT).values)
+
+
+def test_a_worker_that_does_not_know_the_work_asks_for_it(decay: pm.Model) -> None:
+    assert _executors.run_range("never heard of", None, np.ones((1, 1))) is None
+
+
+def test_an_executor_that_is_shut_down_is_an_error(decay: pm.Model) -> None:
+    pool = ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn"))
+    pool.shutdown()
+    with pytest.raises(InvalidValueError, match="takes no tasks"):
+        pm.ensemble(decay, {"k": [1.0, 2.0]}, outcomes=[FINAL_X], executor=pool, **SHORT)
+
+
+def test_dask_gives_the_same_bits(decay: pm.Model) -> None:
+    distributed = pytest.importorskip("distributed")
+    k = values()
+    here = pm.ensemble(decay, {"k": k}, outcomes=[FINAL_X], workers=1, **SHORT)
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        there = pm.ensemble(decay, {"k": k}, outcomes=[FINAL_X], executor=client.get_executor(), **SHORT)
+    assert_array_equal(here.values, there.values)
+    assert there.counts == {"ok": 16}
+
+
+# ---- Ctrl-C --------------------------------------------------------------------------------------------------------
+
+SCRIPT = """
+import sys, time
+sys.path.insert(0, {tests!r})
+import numpy as np
+import pathway_models as pm
+from helpers import tiny
+from test_ensemble_faults import Slow
+model = tiny("x = 1; k = 0.5; x' = -k*x")
+runs = pm.ensemble(model, {{"k": np.linspace(1, 2, 64)}}, outcomes=[Slow(variable="x", reduce="final")], duration=1,
+                   every=0.5, workers=2, progress=False, checkpoint={folder!r})
+print(repr(runs.values.sum()), runs.cost.reused)
+"""
+
+
+class Slow(pm.Outcome):
+    """A tenth of a second per row."""
+
+    def value(self, times: np.ndarray, course: np.ndarray, before: float) -> float:
+        time.sleep(0.1)
+        return float(course[-1])
+
+
+def alive(group: int) -> bool:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, 0)
+        return True
+    return False
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_run_keeps_what_is_finished_and_leaves_no_process(tmp_path: Path, stop: signal.Signals) -> None:
+    folder = tmp_path / "checkpoint"
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT.format(tests=str(Path(__file__).parent), folder=str(folder)), encoding="utf-8")
+    command = [sys.executable, str(script)]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(command, start_new_session=True, **pipes)
+    began = time.monotonic()
+    while len(list(folder.glob("rows-*.npz"))) < 2:
+        assert time.monotonic() - began < 120
+        assert process.poll() is None
+        time.sleep(0.05)
+    if stop == signal.SIGINT:
+        os.killpg(process.pid, stop)  # the terminal sends Ctrl-C to all processes
+    else:
+        process.send_signal(stop)  # workers are left alone and must notice
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == -stop
+    assert errors.count("Traceback") == (1 if stop == signal.SIGINT else 0), errors
+    ended = time.monotonic()
+    while alive(process.pid):
+        assert time.monotonic() - ended < 30, "a worker lives on"
+        time.sleep(0.1)
+
+    finished = sorted(p.name for p in folder.glob("rows-*.npz"))
+    again = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    total, reused = again.stdout.split()[-2:]
+    assert int(reused) >= 2 * len(finished)
+    same = Endless(variable="x", reduce="final")  # without the wait; looks at all output points as Slow does
+    expected = pm.ensemble(tiny(DECAY), {"k": np.linspace(1, 2, 64)}, outcomes=[same], workers=1, **SHORT)
+    assert total == repr(expected.values.sum())

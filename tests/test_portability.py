@@ -1,0 +1,98 @@
+"""The portability profile, annotation coverage and cures of `check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from helpers import UNITS, sbml
+from pathway_models import _portability
+from pathway_models._exchange import check
+
+MATHML = "http://www.w3.org/1998/Math/MathML"
+MOVING = "S = 1; S' = -S;"
+
+
+def remarks(body: str) -> dict[str, _portability.Remark]:
+    """Remarks on an Antimony body by their first words."""
+    return {r.message.split(":")[0].split(" (")[0]: r for r in _portability.portability_remarks(sbml(body))}
+
+
+@pytest.mark.parametrize(
+    ("body", "construct", "severity"),
+    [
+        (MOVING + "at 2 after time > 1: S = 2", "events with delay", "note"),
+        (MOVING + "at time > 1, priority=3: S = 2", "events with priority", "note"),
+        (MOVING + "at time > 1, persistent=false: S = 2", "events that are not persistent", "note"),
+        (MOVING + "at time >= 0, t0=false: S = 2", "events that may fire at time 0", "note"),
+        (MOVING + "k = 1; at time > 1: S = 2, k = 3", "events with several assignments", "note"),
+        ("S = 1; k = 1; J: S -> ; piecewise(k*S, S > 0.5, 0)", "piecewise in kinetic laws", "note"),
+        (MOVING + "y := delay(S, 1)", "delay", "warning"),
+        (MOVING + "y := rateOf(S)", "rateOf", "note"),
+        (MOVING + "y := factorial(3)", "factorial", "note"),
+        ("compartment c = 1; c' = 1; species S in c; S = 1", "compartments that change in time", "note"),
+        ("n = 1; n' = 1; S = 1; k = 1; J: n S -> ; k*S", "stoichiometry that changes in time", "note"),
+        ("k = 1; y := k", "nothing that moves", "note"),
+        (MOVING, "Level 3 Version 2", "note"),
+    ],
+)
+def test_construct_is_found_with_its_tools_and_cure(body: str, construct: str, severity: str) -> None:
+    found = remarks(body)
+    remark = next(r for key, r in found.items() if key.startswith(construct))
+    assert remark.severity == severity
+    assert remark.line > 0
+    assert remark.cure
+    assert any(tool in remark.message for tool in ("COPASI", "AMICI", "libroadrunner", "SimBiology", "SBMLToolkit"))
+
+
+def test_plain_model_in_an_older_level_has_no_remark() -> None:
+    text = (
+        sbml(MOVING)
+        .replace('level="3" version="2"', 'level="3" version="1"')
+        .replace("level3/version2", "level3/version1")
+    )
+    assert list(_portability.portability_remarks(text)) == []
+
+
+def test_algebraic_rule_and_fast_reaction_are_warnings() -> None:
+    rule = f'<algebraicRule><math xmlns="{MATHML}"><ci>S</ci></math></algebraicRule>'
+    text = sbml("k = 1; S = 1; J: S -> ; k*S; x = 1; x' = 1").replace("<listOfRules>", f"<listOfRules>{rule}")
+    text = text.replace('level="3" version="2"', 'level="3" version="1"').replace("level3/version2", "level3/version1")
+    text = text.replace('<reaction id="J"', '<reaction id="J" fast="true"')
+    found = {r.message.split(" (")[0].split(":")[0]: r.severity for r in _portability.portability_remarks(text)}
+    assert found == {"algebraic rules": "warning", "fast reactions": "warning"}
+
+
+def test_many_of_one_construct_are_one_remark() -> None:
+    body = MOVING + "".join(f"at time > {i}, priority={i}: S = {i};" for i in range(1, 9))
+    assert "and 3 more" in remarks(body)["events with priority"].message
+
+
+def test_annotation_remarks_count_what_is_bare() -> None:
+    text = sbml('compartment c = 1; species A in c, B in c; A = 1; B = 1; A identity "https://identifiers.org/CHEBI:1"')
+    found = {r.message for r in _portability.annotation_remarks(text)}
+    assert found == {"1 of 2 species have no annotation (B)", "1 of 1 compartments have no annotation (c)"}
+
+
+@pytest.mark.parametrize(
+    ("message", "word"),
+    [
+        ("There must not be circular dependencies", "circle"),
+        ("the units of the math", "units|parameter"),
+        ("the 'sboTerm' attribute", "branch"),
+        ("something nobody has seen", "section"),
+    ],
+)
+def test_cure_of_a_finding(message: str, word: str) -> None:
+    assert any(w in _portability.cure(message) for w in word.split("|"))
+
+
+def test_check_puts_the_worst_first_and_gives_cures(tmp_path: Path) -> None:
+    path = tmp_path / "m.xml"
+    path.write_text(sbml(UNITS + "compartment brain = 1 litre; const k = 1 mM; y := k; y has time_unit; y2 := 1"))
+    found = check(path)
+    ranks = ["fatal", "error", "warning", "note"]
+    assert [ranks.index(f.severity) for f in found] == sorted(ranks.index(f.severity) for f in found)
+    assert {f.severity for f in found} == {"warning", "note"}
+    assert all(f.cure for f in found)
