@@ -176,6 +176,14 @@ def _fits(model: Model, treatment: pm.Treatment) -> bool:
     return True
 
 
+def test_rounding_around_zero_is_not_written(tmp_path: Path) -> None:
+    """A state of 1e-59 at rest would take libroadrunner's scalar tolerance to nothing."""
+    for name in (*module_names(), *coupled_names()):
+        again = load(export(pm.load(name), tmp_path / "m.xml"))
+        sizes = {s: abs(again.quantities[s].value) for s in again.states}
+        assert {s: v for s, v in sizes.items() if 0 < v < 1e-12} == {}, name
+
+
 def test_comp_is_for_coupled_models_of_the_library(tmp_path: Path) -> None:
     for model in (pm.load("acupuncture"), tiny("S = 1; S' = -S")):
         with pytest.raises(InvalidValueError, match="has no parts; format comp is for the coupled models"):

@@ -359,7 +359,9 @@ def _check(arguments: argparse.Namespace) -> int:
     else:
         cures = [f" ({f.cure})" if f.cure else "" for f in found]
         lines = [f"{arguments.file}:{f.line}: {f.severity}: {f.message}{cures[i]}\n" for i, f in enumerate(found)]
-        sys.stdout.write("".join(lines) or f"{arguments.file}: no errors, no warnings, units consistent\n")
+        if all(f.severity == "note" for f in found):
+            sys.stdout.write(f"{arguments.file}: no errors, no warnings, units consistent\n")
+        sys.stdout.write("".join(lines))
     if any(f.severity in ("error", "fatal") for f in found):
         return 1
     if not arguments.json:

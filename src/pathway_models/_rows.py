@@ -22,7 +22,7 @@ from .errors import InvalidValueError, SimulationError, require_range, unknown_n
 
 OK, RETRIED, FAILED, WORKER_DIED, TIMED_OUT = range(5)
 STATUS = ("ok", "ok after a retry", "failed", "worker process died", "took too long")
-RELATIVE_TOLERANCE = 1e-6  # of ensembles: differences between rows are far larger; `simulate` takes 1e-8
+RELATIVE_TOLERANCE = 1e-6  # of ensembles: differences between rows are far larger; `simulate` takes 5e-9
 SECONDS = 600.0
 GRACE = 5.0  # seconds after twice the limit: then a worker of ours that is stuck in compiled code is ended
 

@@ -16,6 +16,7 @@ from ._simulate import make_job, run_job
 from .errors import InvalidValueError, ModelError
 
 MAX_EVENTS = 5_000
+NEGLIGIBLE = 1e-9  # of a state's size; the search for the rest is a thousand times coarser
 LEVELS = {"sbml": (3, 2), "sbml-l3v1": (3, 1), "sbml-l2v5": (2, 5)}
 
 
@@ -37,8 +38,11 @@ def scenario_sbml(model: Model, treatments: Sequence[Treatment] = (), duration: 
     doses are parameters (`dose_<input>`). `duration` in model time. Raises `InvalidValueError` as `phases` does.
     """
     start, changes = _schedule(model, treatments, duration)
-    document = libsbml.readSBMLFromString(model.to_sbml())
-    _write(document.getModel(), {}, start, changes)
+    text = model.to_sbml()
+    found = _sbml.content(text, model.name).quantities
+    empty = _empty(model, {k: found[k].value for k in model.states}) if model.context else {}
+    document = libsbml.readSBMLFromString(text)
+    _write(document.getModel(), {}, {**empty, **start}, changes)
     return str(libsbml.writeSBMLToString(document))
 
 
@@ -50,6 +54,7 @@ def scenario_comp(model: Model, treatments: Sequence[Treatment] = (), duration: 
     text = _hierarchical(model)
     start, changes = _schedule(model, treatments, duration)
     rest = _values_at_start(model, (*model.states, *model.anchors)) if model.settings and model.context else {}
+    rest |= _empty(model, rest)
     document = libsbml.readSBMLFromString(text)
     definitions = {d.getId(): d for d in document.getPlugin("comp").getListOfModelDefinitions()}
     _write(document.getModel(), definitions, {**model.settings, **rest, **start}, changes)
@@ -133,6 +138,15 @@ def _values_at_start(model: Model, names: Sequence[str]) -> dict[str, float]:
         return {}
     job = make_job(model, (), duration=1.0, times=np.zeros(1), columns=names, start="auto")
     return dict(zip(names, map(float, run_job(job, {}).before), strict=True))
+
+
+def _empty(model: Model, rest: Mapping[str, float]) -> dict[str, float]:
+    """States whose value at rest is rounding: 0.
+
+    libroadrunner multiplies a scalar absolute tolerance by the initial value, and nothing integrates to 1e-71.
+    """
+    sizes = {k: abs(model.quantities[k].value) or 1.0 for k in rest if k in model.states}
+    return {k: 0.0 for k, size in sizes.items() if 0 < abs(rest[k]) < NEGLIGIBLE * size}
 
 
 def _initially_assigned(model: Model) -> list[str]:

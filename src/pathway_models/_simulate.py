@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
-RELATIVE_TOLERANCE = 1e-8
+RELATIVE_TOLERANCE = 5e-9  # 28 calls of a day agree with one of 28 days to 1e-6
 ABSOLUTE_PER_RELATIVE = 0.1  # absolute tolerance of a state: this, times the relative one, times its scale
 SETTLE_HORIZONS = (20_000.0, 40_000.0, 160_000.0, 640_000.0)  # model time units; hours in our models
 SETTLED = 1e-6  # largest change of a state, in its scale, over the last stretch
