@@ -104,7 +104,7 @@ def test_the_coupled_circle_amplifies_by_its_gain() -> None:
 def test_open_and_closed_are_a_hypothesis() -> None:
     """Open, the kappa of patients and no loop: the effect is there at once and does not grow."""
     model = readout(feedback="open")
-    run = model.simulate([pm.Level(input="GABA", value=1.5)], duration=REST, every=REST / 4)["seizure_rate"]
+    run = model.simulate([pm.Level(input="GABA", value=2.1)], duration=REST, every=REST / 4)["seizure_rate"]
     assert float(run[0]) < 0.5
     np.testing.assert_allclose(run, float(run[0]), rtol=1e-6)
 
@@ -208,7 +208,7 @@ def test_trkb_blocked_after_status_prevents_seizures(blocker: str) -> None:
 @pytest.mark.parametrize(("alternative", "lasting"), [("reversible", True), ("half", False), ("structural", False)])
 def test_what_heals_decides_whether_a_remission_lasts(alternative: str, lasting: bool) -> None:
     """clinical:C116 against clinical:C059: half a year of strong treatment, then none for three years."""
-    strong: list[pm.Treatment] = [pm.Level(input="GABA", value=6.0, stop=26 * WEEK)]
+    strong: list[pm.Treatment] = [pm.Level(input="GABA", value=20.0, stop=26 * WEEK)]
     run = readout(remodelling=alternative).simulate(strong, duration=182 * WEEK, every=WEEK)["seizure_rate"]
     assert float(run.sel(time=26 * WEEK - WEEK)) < 0.2
     assert float(run[-1]) == pytest.approx(0.0 if lasting else 1.0, abs=1e-3)

@@ -137,7 +137,7 @@ class MCTDiet:
     evidence tables, so it is 0 unless given. Raises `InvalidValueError` outside 0.3..0.75 of energy and 0..1 mmol/L.
 
     >>> [round(level.value, 2) for level in MCTDiet().schedule()]
-    [0.88, 3.0, 1.6]
+    [0.86, 3.0, 1.6]
     """
 
     mct_energy: float = 0.6

@@ -92,6 +92,12 @@ def with_module(name: str, module: Module, *, replacing: str, context: str = _li
 
     Wires, the other modules and contexts stay. Raises `UnknownNameError` if the model has no such module, and
     `InvalidValueError` that names the ports that the wires need and the module lacks, or units that do not fit.
+
+    >>> import pathway_models as pm
+    >>> from pathway_models import _library
+    >>> ours = _library.module("acupuncture")
+    >>> len(with_module("epilepsy_core", ours, replacing="acupuncture").gains)
+    35
     """
     base = _library.load(name, context=context)
     toml = _library.read_coupled(name)

@@ -147,6 +147,10 @@ def published_trials(
     it is not empty, agreement is no test. `low` and `high` are the 95 percent interval of the prediction for `n`
     patients in pairs. `names` are keys of `PUBLISHED_TRIALS` (default all); the stimulation trials have up to 168
     sessions and are slow. Raises `UnknownNameError` for other names.
+
+    >>> from pathway_models._published_trials import PUBLISHED_TRIALS
+    >>> len(PUBLISHED_TRIALS) > 5
+    True
     """
     import pandas as pd
 

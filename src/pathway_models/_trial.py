@@ -279,8 +279,8 @@ def trial(
 
     >>> import pathway_models as pm
     >>> model = pm.load("excitability")
-    >>> patients = population(8, seed=1, model=model)
-    >>> result = trial(patients, {"control": [], "drug": [pm.Level(input="GABA", value=2)]}, 8, model=model,
+    >>> patients = pm.population(8, seed=1, model=model)
+    >>> result = pm.trial(patients, {"control": [], "drug": [pm.Level(input="GABA", value=2)]}, 8, model=model,
     ...                progress=False)
     >>> bool(result.to_dataframe().loc["drug", "model_ratio"] < 1)
     True
