@@ -112,7 +112,7 @@ def changed(model: pm.Model, values: dict[str, float]) -> dict[str, float]:
 def test_linter_and_another_simulator_agree_with_us(name: str, tmp_path: Path) -> None:
     model = pm.load(name)
     values = changed(model, CASES[name][0])
-    made = write_petab(model, list(values), CASES[name][1], tmp_path, allow=("assumed",))
+    made = write_petab(model, list(values), CASES[name][1], tmp_path, allow=("assumed", "fitted"))
     assert not petab.lint_problem(read(made))
     assert made.measured == tuple(CASES[name][1])
     wanted = predictions(model.with_parameters(values), made.measured)
@@ -133,7 +133,7 @@ def numeric_fits(model: pm.Model) -> list[str]:
 def test_all_numeric_observations_pass_the_linter(name: str, tmp_path: Path) -> None:
     model = pm.load(name)
     wanted = numeric_fits(model)
-    made = write_petab(model, list(changed(model, {})) or None, wanted, tmp_path, allow=("assumed",))
+    made = write_petab(model, list(changed(model, {})) or None, wanted, tmp_path, allow=("assumed", "fitted"))
     assert not petab.lint_problem(read(made))
     assert {*made.measured, *made.left_out.index} == set(wanted)
     document = libsbml.readSBML(str(tmp_path / "model.xml"))
@@ -146,7 +146,7 @@ def test_anchored_constants_follow_their_variable(tmp_path: Path) -> None:
     model = pm.load("excitability")
     rows = numeric_fits(model)
     values = {str(k): float(v) * 1.2 for k, v in model.parameters["value"].filter(like="weight_").head(2).items()}
-    made = write_petab(model, list(values), rows, tmp_path, allow=("assumed",))
+    made = write_petab(model, list(values), rows, tmp_path, allow=("assumed", "fitted"))
     got = as_compared(model, simulated(made, values))
     for key, value in predictions(model.with_parameters(values), made.measured).items():
         assert got[key] == pytest.approx(value, rel=1e-4), key
@@ -156,7 +156,7 @@ def test_a_coupled_model_whose_loop_is_open_while_a_rest_is_searched(tmp_path: P
     # in health the baseline moves when the loop closes: it must be read after that and before the diet
     model = pm.load("epilepsy_core")
     values = {"excitability__weight_GABA": 0.4}
-    made = write_petab(model, list(values), ["kd_6hz_12d"], tmp_path, allow=("assumed",))
+    made = write_petab(model, list(values), ["kd_6hz_12d"], tmp_path, allow=("assumed", "fitted"))
     assert not petab.lint_problem(read(made))
     got = simulated(made, values)
     assert got == {
@@ -167,7 +167,7 @@ def test_a_coupled_model_whose_loop_is_open_while_a_rest_is_searched(tmp_path: P
 class TestTables:
     def test_errors_priors_and_ranges(self, tmp_path):
         model = pm.load("ampk_pgc1a")
-        made = write_petab(model, ["gain_BHB_GSH", "gain_ROS_GSH"], ["kd_gsh"], tmp_path, allow=("assumed",))
+        made = write_petab(model, ["gain_BHB_GSH", "gain_ROS_GSH"], ["kd_gsh"], tmp_path, allow=("assumed", "fitted"))
         problem = read(made)
         assert problem.measurement_df["noiseParameters"].tolist() == [0.25]  # relative: a logarithm is measured
         table = problem.parameter_df
@@ -175,14 +175,14 @@ class TestTables:
         assert table.loc["gain_ROS_GSH", "parameterScale"] == "lin"
         mean, sd = map(float, table.loc["gain_ROS_GSH", "objectivePriorParameters"].split(";"))
         assert (mean, sd) == (0.5, pytest.approx(1 / 3.92, rel=1e-3))
-        flat = write_petab(model, ["gain_BHB_GSH"], ["kd_gsh"], tmp_path, allow=("assumed",), prior=False)
+        flat = write_petab(model, ["gain_BHB_GSH"], ["kd_gsh"], tmp_path, allow=("assumed", "fitted"), prior=False)
         assert "objectivePriorType" not in read(flat).parameter_df
 
     def test_objective_is_the_cost_of_calibrate(self, tmp_path):
         model, names = pm.load("ampk_pgc1a"), ["gain_seizure_ROS", "gain_ROS_complex_I"]
         rows = ["seizure_complex_i", "seizure_oxidation", "status_superoxide"]
-        found = calibrate(model, names, rows, allow=("assumed",), starts=1, workers=1, progress=False)
-        made = write_petab(model, names, rows, tmp_path, allow=("assumed",))
+        found = calibrate(model, names, rows, allow=("assumed", "fitted"), starts=1, workers=1, progress=False)
+        made = write_petab(model, names, rows, tmp_path, allow=("assumed", "fitted"))
         problem, values = read(made), dict(found.values)
         got = simulated(made, values)
         data = 0.0
@@ -201,7 +201,7 @@ class TestTables:
         rows = read_observations(model)
         row = next(o for o in rows if o.id == "kd_gsh")
         fixed = replace(row, id="no_bhb", settings=(("gain_BHB_GSH", 0.5),))
-        made = write_petab(model, ["gain_BHB_GSH"], [row, fixed], tmp_path, allow=("assumed",))
+        made = write_petab(model, ["gain_BHB_GSH"], [row, fixed], tmp_path, allow=("assumed", "fitted"))
         problem = read(made)
         assert not petab.lint_problem(problem)
         assert list(problem.parameter_df.index) == ["fit_gain_BHB_GSH"]
@@ -218,7 +218,7 @@ class TestLeftOut:
         direction = next(o for o in rows.values() if o.use == "fit" and not o.numeric and not o.expected_under)
         late = replace(rows["epilepsy_tnf"], id="late", hours=24.0)
         chosen = [rows["epilepsy_tnf"], rows["il1b_nmda_ca"], direction, late]
-        made = write_petab(model, {"w_seizure_NFKB": (0.1, 1.0)}, chosen, tmp_path, allow=("assumed",))
+        made = write_petab(model, {"w_seizure_NFKB": (0.1, 1.0)}, chosen, tmp_path, allow=("assumed", "fitted"))
         assert made.measured == ("epilepsy_tnf",)
         assert made.left_out["reason"].str.split(":").str[0].tolist() == [
             "peak",
@@ -230,12 +230,14 @@ class TestLeftOut:
     def test_nothing_left(self, tmp_path):
         model = pm.load("nlrp3_il1b")
         with pytest.raises(InvalidValueError, match="PEtab can express none of the observations: peak"):
-            write_petab(model, {"w_seizure_NFKB": (0.1, 1.0)}, ["il1b_nmda_ca"], tmp_path, allow=("assumed",))
+            write_petab(model, {"w_seizure_NFKB": (0.1, 1.0)}, ["il1b_nmda_ca"], tmp_path, allow=("assumed", "fitted"))
 
     def test_a_folder_that_cannot_be_made(self, tmp_path):
         (tmp_path / "file").write_text("")
         with pytest.raises(ModelError, match="cannot write"):
-            write_petab(pm.load("ampk_pgc1a"), ["gain_BHB_GSH"], ["kd_gsh"], tmp_path / "file", allow=("assumed",))
+            write_petab(
+                pm.load("ampk_pgc1a"), ["gain_BHB_GSH"], ["kd_gsh"], tmp_path / "file", allow=("assumed", "fitted")
+            )
 
     def test_measured_constants_and_rows_kept_for_tests_are_refused(self, tmp_path):
         model = pm.load("ampk_pgc1a")
@@ -244,4 +246,4 @@ class TestLeftOut:
             write_petab(model, {kinds.index[kinds == "measured"][0]: (1.0, 2.0)}, ["kd_gsh"], tmp_path)
         check = next(o.id for o in read_observations(model) if o.use == "check")
         with pytest.raises(InvalidValueError, match="of use 'check'"):
-            write_petab(model, ["gain_BHB_GSH"], [check], tmp_path, allow=("assumed",))
+            write_petab(model, ["gain_BHB_GSH"], [check], tmp_path, allow=("assumed", "fitted"))
