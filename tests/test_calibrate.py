@@ -10,8 +10,9 @@ import pytest
 
 import pathway_models as pm
 from helpers import tiny
-from pathway_models._calibrate import Target, calibrate, find_targets, to_unit, to_values
+from pathway_models._calibrate import calibrate
 from pathway_models._evidence import report
+from pathway_models._fit import Target, find_targets, to_unit, to_values
 from pathway_models._model import Context, Model
 from pathway_models._module import Alternative, Hypothesis, Parameter
 from pathway_models._observations import Observation, treatment

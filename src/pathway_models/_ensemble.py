@@ -15,7 +15,7 @@ import numpy as np
 
 from ._checkpoint import Checkpoint, Counts, Done, described, versions
 from ._engines import choose
-from ._executors import make_work, own_pool, results, worker_count
+from ._executors import make_work, results, worker_count
 from ._interventions import Treatment
 from ._model import Model
 from ._outcomes import Outcome, resolve_outcomes, values_at
@@ -29,10 +29,9 @@ from ._rows import (
     WORKER_DIED,
     Block,
     Limits,
-    Work,
     peak_memory,
 )
-from ._simulate import Array, Job
+from ._simulate import Array
 from ._store import reduce_stored, write_courses
 from .errors import InvalidValueError
 
@@ -313,21 +312,3 @@ class _Writer:
 
 def _writer(plan: Plan) -> _Writer:
     return _Writer(plan)
-
-
-# ---- several jobs over one pool ------------------------------------------------------------------------------------
-
-Task = tuple[Job, tuple[str, ...], Array, tuple[Outcome, ...]]
-_pool = own_pool
-_worker_count = worker_count
-
-
-def _results(tasks: Mapping[int, Task], workers: int, executor: Executor | None) -> Iterator[tuple[int, Block | str]]:
-    """Results of blocks that may belong to different jobs."""
-    works: dict[tuple[int, int, tuple[str, ...]], Work] = {}
-    blocks: dict[int, tuple[Work, Array]] = {}
-    for i, (job, names, table, reads) in tasks.items():
-        known = (id(job), id(reads), names)
-        works[known] = works.get(known) or make_work(job, names, reads)
-        blocks[i] = (works[known], table)
-    yield from results(blocks, workers, executor)

@@ -163,7 +163,7 @@ def _expected(model: Model, row: Observation) -> bool:
 def _predict(model: Model, variant: Model, rows: Sequence[Observation]) -> list[float]:
     columns = tuple(dict.fromkeys(variant.resolve(o.observable) for o in rows))
     duration = max(o.hours for o in rows) or 1.0
-    times = np.unique(np.concatenate([_times(o) for o in rows]))
+    times = np.unique(np.concatenate([observation_times(o) for o in rows]))
     job = make_job(variant, rows[0].schedule, duration=duration, times=times, columns=columns, start="steady")
     course = run_job(job, {})
     healthy = _healthy(model, rows)
@@ -177,7 +177,7 @@ def _predict(model: Model, variant: Model, rows: Sequence[Observation]) -> list[
     return numbers
 
 
-def _times(row: Observation) -> Array:
+def observation_times(row: Observation) -> Array:
     """The output times that a row needs: its hour, or a grid up to it."""
     return np.array([row.hours]) if row.reduce == "at" else np.linspace(0.0, row.hours, POINTS_PER_COURSE + 1)
 

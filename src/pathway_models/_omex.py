@@ -44,11 +44,11 @@ def unpack(path: Path, folder: Path) -> Path:
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             _extract(archive, folder, path.name)
+    except ModelError:
+        raise
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
-        if isinstance(error, ModelError):
-            raise
         raise ModelError(f"{path.name} is no readable COMBINE archive: {error}") from error
     return folder / master_model(folder, path.name)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import _sbml
-from ._calibrate import (
+from ._fit import (
     PRIOR_SD,
     Target,
     Wanted,

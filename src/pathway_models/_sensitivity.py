@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ._ensemble import Ensemble
-from ._groups import GROUPINGS, Z95, GaussianCopula, choose, sample
+from ._groups import GROUPINGS, Z95, GaussianCopula, sample
 from ._indices import Design, Indices, sobol_indices
 from ._interventions import Treatment
 from ._model import Model
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["GROUPINGS", "Z95", "SobolResult", "sample", "sobol", "sobol_cost"]
 
-_choose = choose
 WIDE = 0.1  # half width of a 95 percent interval above which a ranking is not to be trusted
 DOUBLINGS = 6  # of N at most, where a width is asked for without a budget
 INTERVALS = ("S1", "S1_low", "S1_high", "ST", "ST_low", "ST_high")

@@ -328,12 +328,12 @@ def loop_gain(model: Model) -> float:
     )
     rates = []
     for drive in (1 - LOOP_STEP, 1 + LOOP_STEP):
-        moved = replace(opened, settings={**opened.settings, _imposed(model, port): drive})
+        moved = replace(opened, settings={**opened.settings, imposed_input(model, port): drive})
         rates.append(at_rest(moved, (response,))[response])
     return math.log(rates[1] / rates[0]) / math.log((1 + LOOP_STEP) / (1 - LOOP_STEP))
 
 
-def _imposed(model: Model, port: str) -> str:
+def imposed_input(model: Model, port: str) -> str:
     """The input to set: of a coupled model the shared one that is wired to the port."""
     return port if any(p.id == port for p in model.inputs_) else port.rsplit("__", 1)[-1]
 

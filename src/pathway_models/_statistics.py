@@ -8,11 +8,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ._groups import Z95
 from ._population import Mask
 from ._simulate import Array
 
 Interval: TypeAlias = tuple[float, float, float]  # value, low, high
-Z95 = 1.959964
+
 RESAMPLES = 1000
 
 

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from ._ensemble import Ensemble, ensemble
+from ._groups import Z95
 from ._interventions import Dose, Level, Treatment
 from ._model import Model
 from ._outcomes import Outcome
 from ._population import CAPACITY, Ints, Mask, Population, seizure_counts
-from ._simulate import Array, _imposed, adopt, compiled
-from ._statistics import Z95, Interval, area_under_curve, bootstrapped, rank_correlation, risk_ratio, wilson
+from ._simulate import Array, adopt, compiled, imposed_input
+from ._statistics import Interval, area_under_curve, bootstrapped, rank_correlation, risk_ratio, wilson
 from .errors import InvalidValueError, UnknownNameError, require_choice, require_range
 
 if TYPE_CHECKING:
@@ -394,7 +395,7 @@ class _Runs:
         context = self.model.contexts.get(self.model.context or "")
         if context is None or len(context.loop) < 3:
             return None
-        opened = {context.loop["switch"]: 0.0, _imposed(self.model, context.loop["input"]): 1 + LOOP_STEP}
+        opened = {context.loop["switch"]: 0.0, imposed_input(self.model, context.loop["input"]): 1 + LOOP_STEP}
         model = replace(
             self.model,
             contexts={context.name: replace(context, anchors={}, held={})},

@@ -1,0 +1,133 @@
+"""Every analysis of the open questions, with its smallest options: its files are there and its numbers make sense.
+
+The scripts run in this process, one after another, so that each coupled model is compiled once.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import pathway_models as pm
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, and one worker: starting processes takes longer than these runs."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
+    return tmp_path / "results"
+
+
+def _script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "analyses" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _table(folder: Path, name: str) -> pd.DataFrame:
+    assert (folder / f"{name.split('_readings')[0]}.png").stat().st_size > 10_000
+    return pd.read_csv(folder / f"{name}.csv")
+
+
+def test_pathway_shares(here: Path) -> None:
+    options = ["--weeks", "1", "--sessions", "1", "--skip-wires", "--hypothesis", "efficacy=vns_like"]
+    _script("pathway_shares").main(["--model", "epilepsy_core", *options])
+    table = _table(here, "pathway_shares").set_index(["cut", "treatment", "kept", "group"])["log_rate"].sort_index()
+    assert np.isfinite(table).all()
+    assert (table.xs("all", level="kept") < -0.005).all()
+    np.testing.assert_allclose(table["module", :, "none"], 0, atol=1e-4)
+    assert table["module", "needles", "without", "acupuncture"] == pytest.approx(0, abs=1e-4)
+    assert table["module", "diet", "without", "acupuncture"] == pytest.approx(table["module", "diet", "all", "intact"])
+
+
+def test_interaction(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = _script("interaction")
+    monkeypatch.setitem(script.RUN, "weeks", 2)
+    needles = pm.Electroacupuncture(sessions_per_week=2, weeks=1)
+    monkeypatch.setitem(script.ARMS, "needles", [needles])
+    monkeypatch.setitem(script.ARMS, "both", [script.DIET, needles])
+    leading = ["excitability__kappa", "acupuncture__efficacy"]
+    options = ["--model", "epilepsy_core", "--n", "2", "--top", "1", "--readings", "vglut", "--parameters", *leading]
+    script.main(options)
+    table = _table(here, "interaction_readings").set_index(["efficacy", "reading"])
+    assert len(table) == 4
+    np.testing.assert_allclose(table["none"], 1, atol=1e-4)
+    expected = np.log(table["both"]) - np.log(table["diet"]) - np.log(table["needles"])
+    np.testing.assert_allclose(table["log_rate"], expected, atol=1e-4)
+    assert (table["hsa"] < 0).all()
+    single = pd.read_csv(here / "interaction_parameters.csv")
+    assert set(single["scale"]) == {"log_rate", "rank"}
+    assert single["factor"].isin(leading).any()
+    assert (single["ST"] >= 0).all()
+
+
+def test_offset_map(here: Path) -> None:
+    options = ["--points", "3", "--lengths", "1", "--horizon", "10", "--sessions", "1", "--efficacies", "vns_like"]
+    _script("offset_map").main(options)
+    table = _table(here, "offset_map")
+    assert table["offset"].tolist() == [-8, 0, 8]
+    assert table["mean"].between(0, 1).all()
+    assert np.ptp(table["mean"]) < 0.2
+
+
+def test_smallest_course(here: Path) -> None:
+    _script("smallest_course").main(
+        ["--horizon", "3", "--weeks", "1", "3", "--sessions", "1", "2", "--ratios", "2", "4"]
+    )
+    table = _table(here, "smallest_course")
+    assert len(table) == 16
+    assert table["prevented"].between(0, 1).all()
+    full = table.groupby("panel")["prevented"].max()
+    np.testing.assert_allclose(full, table.groupby("panel")["prevented"].last(), rtol=1e-6)
+
+
+def test_stopping(here: Path) -> None:
+    _script("stopping").main(["--weeks", "1", "--after", "2", "--sessions", "1"])
+    table = _table(here, "stopping").set_index(["reading", "plan"]).sort_index()
+    assert len(table) == 24
+    assert table.to_numpy().min() >= 0
+    end = table.iloc[:, -1].unstack("plan")
+    assert (end["diet stops"] > end["both go on"]).all()
+    assert (end["diet tapered"] < end["diet stops"]).all()
+
+
+def test_review_signs(here: Path) -> None:
+    _script("review_signs").main(["--weeks", "2"])
+    table = _table(here, "review_signs")
+    assert len(table) > 60
+    assert set(table["verdict"]) <= {"agrees", "opposite", "no change"}
+    sign = table.set_index("id")["model"]
+    assert sign["kd_bhb"] == "up"
+    assert sign["kd_seizures"] == "down"
+    assert sign["both_acidosis"] == "none"
+
+
+def test_epileptogenesis(here: Path) -> None:
+    _script("epileptogenesis").main(["--points", "1", "--hours", "1", "48", "--weeks", "12", "--diet-weeks", "4"])
+    rate = _table(here, "epileptogenesis").set_index(["arm", "hours"])["rate"]
+    assert rate["no treatment", 1] < 0.01
+    assert rate["no treatment", 48] > 0.1
+    assert rate["diet to the end", 48] < rate["no treatment", 48]
+
+
+def test_statements_cite_rows_that_exist() -> None:
+    table = pd.read_csv(ROOT / "sbml" / "evidence" / "statements.tsv", sep="\t", keep_default_na=False, quoting=3)
+    assert table["id"].is_unique
+    assert set(table["expected"]) <= {"up", "down", "none"}
+    known = set(pm.evidence_table("responses").index) | set(pm.evidence_table("responses").get("id", []))
+    cited = {i for column in ("for", "against") for text in table[column] for i in text.split(";") if i}
+    assert not cited - known
+    model = pm.load("epilepsy")
+    assert all(model.resolve(name) in {p.id for p in model.outputs_} for name in table["observable"])
