@@ -29,6 +29,7 @@ from ._fit import (
     choose_constants,
     find_targets,
     in_use,
+    started,
     to_unit,
     to_values,
 )
@@ -300,6 +301,7 @@ def calibrate(
     parameters: Wanted = None,
     observations: Which = (),
     *,
+    start_at: Mapping[str, float] | None = None,
     allow: Sequence[str] = ("fitted",),
     starts: int = 8,
     seed: int = 1,
@@ -317,9 +319,10 @@ def calibrate(
     errors; folds and percent changes are compared as logarithms (error over fold). A number without a printed error
     gets `assumed_error` of its value or fold; a direction is one-sided, with `assumed_error` as error: 0 where it is
     right. With `prior` each constant has one residual more: a normal law round the value in use, whose central 95
-    percent are as wide as the range. The first start is the model as it is, the others are a Sobol design. Rows of the
-    Jacobian run in parallel. Raises `InvalidValueError` or `UnknownNameError` for what cannot be fitted or is no
-    observation, `SimulationError` if the model as it is cannot be run under an observation.
+    percent are as wide as the range. The first start is the model as it is, the others are a Sobol design; `start_at`
+    sets other values of the constants first, such as those before an earlier fit. Rows of the Jacobian run in parallel.
+    Raises `InvalidValueError` or `UnknownNameError` for what cannot be fitted or is no observation, `SimulationError`
+    if the model as it is cannot be run under an observation.
     Source: trust region reflective, Branch et al. 1999, doi:10.1137/S1064827595289108; profiles, Raue et al. 2009,
     doi:10.1093/bioinformatics/btp358.
 
@@ -335,6 +338,7 @@ def calibrate(
     targets = find_targets(model, observations, assumed_error)
     chosen = choose_constants(model, parameters, allow)
     rows = [t.observation for t in targets]
+    model = started(model, chosen, start_at)
     before = report(model, rows).rows
     failed = [s for s in before if not math.isfinite(s.prediction)]
     if failed:

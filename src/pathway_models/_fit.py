@@ -168,6 +168,22 @@ def choose_constants(model: Model, parameters: Wanted, allow: Sequence[str]) -> 
     return chosen
 
 
+def started(model: Model, parameters: Sequence[Parameter], start_at: Mapping[str, float] | None) -> Model:
+    """The model with other values of the constants to fit: where a fit starts and the prior has its centre.
+
+    Raises `UnknownNameError` for a constant that is not fitted, `InvalidValueError` for a value outside of its range.
+    """
+    if not start_at:
+        return model
+    ranges = {p.id: (float(p.low or 0.0), float(p.high or 0.0)) for p in parameters}
+    values = {model.resolve(name): float(value) for name, value in start_at.items()}
+    for name, value in values.items():
+        if name not in ranges:
+            raise unknown_name("fitted constant", name, list(ranges))
+        require_range(f"the start of {name}", value, *ranges[name])
+    return model.with_parameters(values)
+
+
 # ---- scale: 0..1 in the range of each constant --------------------------------------------------------------------
 
 
