@@ -172,10 +172,8 @@ def test_failed_rows_drop_their_base_row_and_nothing_else(tmp_path: Path) -> Non
         assert_array_equal(getattr(result.indices, name), getattr(expected, name))
 
     lines = result.summary().splitlines()
-    assert (
-        f"{len(k) - failed} of {len(k)} runs succeeded on libroadrunner (fewer than 64 rows); {failed} failed"
-        in lines[0]
-    )
+    assert f"{len(k) - failed} of {len(k)} runs succeeded on libroadrunner (compiling takes longer" in lines[0]
+    assert f"; {failed} failed" in lines[0]
     assert "y is not finite" in lines[0]
     assert lines[1].startswith(f"{64 - kept.sum()} of 64 base rows were dropped because a run in them failed")
 
