@@ -19,7 +19,6 @@ from ._fit import (
     choose_constants,
     edges,
     find_targets,
-    hypothesis_keys,
     in_use,
     logarithmic,
     started,
@@ -30,6 +29,7 @@ from ._model import Model
 from ._module import Parameter
 from ._native import libsbml
 from ._observations import Observation, arranged, assumed
+from ._predictor import hypothesis_keys
 from ._simulate import at_rest
 from .errors import InvalidValueError, ModelError
 
