@@ -99,6 +99,8 @@ def test_an_arrow_matrix_fills_nothing() -> None:
     ("body", "reason"),
     [
         ("A = 1; A' = -A; at (time > 1): A = 2;", "event"),
+        ("A = 0; A' = piecewise(1, time > 50, 0) - A;", "conditions on time"),
+        ("A = 0; p := time / 24; A' = floor(p) - A;", "conditions on time"),
         ("compartment c = 1; c' = 0.1; species A in c; A = 1; A -> ; A;", "compartment 'c' varies"),
         ("x = 1; x' = -delay(x, 1);", "delay"),
         ("x = 2; y := x;", "no states"),

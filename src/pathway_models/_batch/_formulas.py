@@ -102,7 +102,10 @@ def factorise(
     module: Any, lanes: int, graph: Graph, entries: Mapping[tuple[int, int], int], slots: Mapping[int, int],
     places: Mapping[tuple[int, int], int], plan: Elimination,
 ) -> Any:  # fmt: skip
-    """lu(jacobian, constants, diagonal, out): the factors of diagonal * I - J without pivoting, pivots inverted."""
+    """lu(jacobian, constants, diagonal, out): the factors of diagonal * I - J without pivoting, pivots inverted.
+
+    An infinite pivot (the slope of a root at 0) would pass for a state that never moves: it spoils the last one.
+    """
     code = Code(module, "lu", "pppp", lanes)
     jacobian, constants, shift, out = code.arguments
     diagonal = code.load(shift, 0, code.vector)
@@ -123,10 +126,12 @@ def factorise(
             return diagonal if value is None else diagonal - value
         return None if value is None else -value
 
+    nothing = code.constant(code.vector, 0.0)
     for k in plan.pivots:
         pivot = entry(k, k)
         assert pivot is not None
-        inverse = 1.0 / pivot
+        nothing = nothing + pivot * 0.0
+        inverse = 1.0 / pivot + nothing if k == plan.pivots[-1] else 1.0 / pivot
         code.store(inverse, out, where[k, k])
         right = {j: entry(k, j) for j in plan.columns[k]}
         for j, value in right.items():

@@ -20,7 +20,8 @@ SAFETY, SMALLEST_FACTOR, LARGEST_FACTOR = 0.9, 0.2, 6.0
 START_CHANGE = 0.03  # of a state, relative to its size, that the first step after a switch may bring
 CAUTION = 4.0  # the mean square of the errors in their tolerances may be one over this
 HOPELESS = 1e30  # error of a step that gave something else than numbers
-UNDERFLOW_SHARE = 1e-15  # a step shorter than this share of the time span and the time is no step
+UNDERFLOW_SHARE = 1e-15  # a step shorter than this share of the time is no step
+SHORTEST = 1e-300  # and one shorter than this is none either
 
 # Rodas5P in the transformed variables; the last stage is at y + sum of its row of A
 Table = tuple[tuple[float, ...], ...]
@@ -192,7 +193,7 @@ class _Advance:
                 code.put(code.largest(speed, code.get(fastest)), fastest)
             step = code.splat(START_CHANGE / self.relative) / code.get(fastest)
             span = self.stop - self.start
-            step = code.largest(code.smallest(step, span), span * 1e-12)
+            step = code.largest(code.smallest(step, span), code.largest(self.start * UNDERFLOW_SHARE, SHORTEST) * 10.0)
             code.store(code.where(fresh, step, self.lane_values("h")), self.part("h"), 0)
 
     def _stages(self, step: Val) -> None:
@@ -272,7 +273,7 @@ class _Advance:
         code.store(code.where(good, after, time), self.part("time"), 0)
         taken = self.lane_values("taken") + 1.0
         code.store(taken, self.part("taken"), 0)
-        tiny = step <= code.largest(time, self.stop - self.start) * UNDERFLOW_SHARE
+        tiny = step <= code.largest(time * UNDERFLOW_SHARE, SHORTEST)
         self._verdict(busy, good, last, tiny & ~good, taken >= self.limit)
 
     def _verdict(self, busy: Val, good: Val, last: Val, tiny: Val, long: Val) -> None:
