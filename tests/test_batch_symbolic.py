@@ -104,6 +104,7 @@ def test_an_arrow_matrix_fills_nothing() -> None:
         ("compartment c = 1; c' = 0.1; species A in c; A = 1; A -> ; A;", "compartment 'c' varies"),
         ("x = 1; x' = -delay(x, 1);", "delay"),
         ("x = 2; y := x;", "no states"),
+        ("x = 2; y := x * time;", "no states"),
     ],
 )
 def test_what_is_not_supported_is_refused_by_reason(body: str, reason: str) -> None:

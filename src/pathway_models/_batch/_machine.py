@@ -19,7 +19,7 @@ import llvmlite.binding as llvm
 import llvmlite.ir as ir
 
 from ._formulas import factorise, formulas, substitute
-from ._read import Reading, Unsupported, read
+from ._read import TIME, Reading, Unsupported, read
 from ._step import Kernels, advance, look, over_groups, workspace
 from ._symbolic import Graph, eliminate
 
@@ -66,7 +66,7 @@ def host() -> tuple[str, str, int]:
 def build(reading: Reading, lanes: int) -> tuple[Any, Plan]:
     """The LLVM module of a model and the plan of its arrays."""
     g, size = reading.graph, len(reading.states)
-    if not size:
+    if not set(reading.states) - {TIME}:
         raise Unsupported("the model has no states")
     entries = g.jacobian(reading.rates)
     moving = [k for k in sorted(entries) if g.rank[entries[k]] == 2]
