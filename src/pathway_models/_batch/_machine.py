@@ -24,6 +24,7 @@ from ._step import Kernels, advance, look, over_groups, workspace
 from ._symbolic import Graph, eliminate
 
 CACHE_VARIABLE = "PATHWAY_MODELS_CACHE"
+LONGEST_CODE = 40_000  # operations of a step; the model `epilepsy` has 4,000 and compiles in 10 s
 CACHED_FILES = 200  # the oldest files beyond this number go
 SIGNATURES = {
     "prepare": "ipp",  # groups, parameters, constants
@@ -68,10 +69,12 @@ def build(reading: Reading, lanes: int) -> tuple[Any, Plan]:
     g, size = reading.graph, len(reading.states)
     if not set(reading.states) - {TIME}:
         raise Unsupported("the model has no states")
+    _refuse_large(2 * len(g.needed(reading.rates, stop_below=2)))  # before the derivatives, which take time themselves
     entries = g.jacobian(reading.rates)
     moving = [k for k in sorted(entries) if g.rank[entries[k]] == 2]
     plan = eliminate(size, entries)
     system = [*(entries[k] for k in moving), *reading.rates]
+    _refuse_large(len(g.needed(system, stop_below=2)) + plan.multiplications)
     variables = list(reading.variables.values())
     own = _constants(g, [*system, *entries.values()])
     slots = {node: i for i, node in enumerate([*own, *sorted(set(_constants(g, variables)) - set(own))])}
@@ -118,6 +121,12 @@ def build(reading: Reading, lanes: int) -> tuple[Any, Plan]:
         work=workspace(kernels)["end"] + len(variables) + 1,
         operations=operations,
     )
+
+
+def _refuse_large(operations: int) -> None:
+    """Straight-line code of this length would compile for minutes."""
+    if operations > LONGEST_CODE:
+        raise Unsupported(f"a step has {operations} operations, more than {LONGEST_CODE}: too long to be compiled")
 
 
 def _constants(g: Graph, roots: list[int]) -> list[int]:
