@@ -149,9 +149,9 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--limit", type=float, default=60.0, help="seconds for one model")
     parser.add_argument("--json", type=Path, help="write every verdict")
-    parser.add_argument("--only", nargs="*", help="parts of file names")
+    parser.add_argument("--only", nargs="*", help="beginnings of file names")
     asked = parser.parse_args()
-    paths = [p for p in models(asked.folder) if not asked.only or any(k in p.name for k in asked.only)]
+    paths = [p for p in models(asked.folder) if not asked.only or any(p.name.startswith(k) for k in asked.only)]
     random.Random(1).shuffle(paths)  # what is done when somebody stops it is a fair sample
     if not paths:
         sys.stderr.write(f"engine_public: no SBML files in {asked.folder}\n")
