@@ -1,166 +1,47 @@
-"""How fast are ensembles against the loops that a user would write? One run, the same rows, printed as a table.
+"""How fast are ensembles, on either engine, against the loops that a user would write? One run, the same rows.
 
-Every loop settles the untreated model (40,000 h), then runs 12 weeks of diet, at a relative tolerance of 1e-6:
-libroadrunner by hand, basico (COPASI) and AMICI where they are installed (AMICI compiles for minutes and needs swig).
-Run: python analyses/benchmark_ensemble.py [ROWS] [MODEL] [PEERS]   (default 1000 epilepsy roadrunner,basico,amici;
-loops get a tenth of the rows)
+Every loop settles the untreated model (40,000 h), then runs 12 weeks under diet and needles at a relative tolerance of
+1e-6. Then: compilation, floating-point operations and share of what a matrix product reaches on the same core, and how
+long a whole analysis would take (every parameter with a range, N = 1,024, four arms, two processes).
+Run: python analyses/benchmark_ensemble.py [--rows 1024] [--loops 20] [--model epilepsy] [--peers roadrunner,amici]
+[--folder FOLDER for the compiled AMICI model]. Loops and libroadrunner get the first LOOPS rows.
 """
 
-import importlib.util
+import argparse
 import os
-import sys
 import tempfile
 import time
-from importlib.metadata import version
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-import roadrunner
+from scipy.stats import qmc
 
 import pathway_models as pm
+from benchmark_peers import Peer, peers
+from pathway_models import _batch
+from pathway_models._batch._machine import CACHE_VARIABLE
+from pathway_models._batch._rows import _Run
+from pathway_models._batch._step import A, C
+from pathway_models._groups import choose, sample
+from pathway_models._interventions import phases
+from pathway_models._simulate import MAX_STEPS
 
-REST, WEEKS = 40_000.0, 12
-OUTCOMES = {"epilepsy": "excitability__seizure_rate"}
+REST, WEEKS, N = 40_000.0, 12, 1024
+OUTCOMES = {"epilepsy": "excitability__seizure_rate", "epilepsy_core": "excitability__seizure_rate"}
+DIET, NEEDLES = pm.KetogenicDiet(ratio=4), pm.Electroacupuncture()
+ARMS = {"none": [], "diet": [DIET], "needles": [NEEDLES], "both": [DIET, NEEDLES]}
 Rows = dict[str, np.ndarray]
 
 
-class Peer(Protocol):
-    """A simulator driven by hand; `run` goes on from where the model stands."""
-
-    def reset(self) -> None: ...
-    def set(self, values: dict[str, float]) -> None: ...
-    def run(self, duration: float) -> None: ...
-    def get(self, name: str) -> float: ...
+def rows_of(model: pm.Model, count: int) -> Rows:
+    """Sobol points over the ranges of all parameters that have one."""
+    varied = choose(model, None)
+    unit = qmc.Sobol(len(varied), seed=1).random(1 << (count - 1).bit_length())[:count]
+    return {p.id: sample(p, unit[:, j]) for j, p in enumerate(varied)}
 
 
-class ByHand:
-    """libroadrunner, one process."""
-
-    name = f"libroadrunner {roadrunner.__version__}, plain loop"
-
-    def __init__(self, model: pm.Model, reads: list[str]) -> None:
-        self.engine = roadrunner.RoadRunner(model.sbml)
-        self.engine.integrator.setValue("relative_tolerance", 1e-6)
-        core = self.engine.model
-        sizes = [abs(self.engine.getValue(core.getStateVectorId(i))) or 1.0 for i in range(len(model.states))]
-        self.engine.integrator.setValue("absolute_tolerance", [1e-7 * s for s in sizes])
-        self.engine.timeCourseSelections = ["time", *reads]
-
-    def reset(self) -> None:
-        self.engine.resetAll()
-        self.time = 0.0
-
-    def set(self, values: dict[str, float]) -> None:
-        for key, value in values.items():
-            self.engine.setValue(key, value)
-
-    def run(self, duration: float) -> None:
-        self.engine.simulate(self.time, self.time + duration, 2)
-        self.time += duration
-
-    def get(self, name: str) -> float:
-        return float(self.engine.getValue(name))
-
-
-class Basico:
-    """COPASI through basico, with its objects, not with its tables."""
-
-    def __init__(self, model: pm.Model, reads: list[str]) -> None:
-        import basico
-        import COPASI
-
-        self.name = f"basico {version('copasi-basico')}"
-        self.basico, self.copasi = basico, COPASI
-        self.model = basico.load_model_from_string(model.sbml).getModel()
-        quantities = self.model.getModelValues()
-        self.values = {quantities.get(i).getSBMLId(): quantities.get(i) for i in range(quantities.size())}
-        self.start = {k: v.getInitialValue() for k, v in self.values.items()}
-        species = self.model.getMetabolites()
-        self.species = [species.get(i) for i in range(species.size())]
-        self.begin = [s.getInitialConcentration() for s in self.species]
-        self.by_id = {s.getSBMLId(): s for s in self.species}
-
-    def reset(self) -> None:
-        changed = self.copasi.ObjectStdVector()
-        for item, value in zip(self.species, self.begin, strict=True):
-            item.setInitialConcentration(value)
-            changed.append(item.getInitialConcentrationReference())
-        self.model.updateInitialValues(changed)
-        self.set(self.start)
-
-    def set(self, values: dict[str, float]) -> None:
-        changed = self.copasi.ObjectStdVector()
-        for key, value in values.items():
-            self.values[key].setInitialValue(value)
-            changed.append(self.values[key].getInitialValueReference())
-        self.model.updateInitialValues(changed)
-
-    def run(self, duration: float) -> None:
-        frame = self.basico.run_time_course(
-            duration, 1, update_model=True, use_initial_values=True, start_time=0, r_tol=1e-6, a_tol=1e-9
-        )
-        if len(frame) < 2 or not np.isclose(frame.index[-1], duration):
-            raise RuntimeError("COPASI stopped early")
-
-    def get(self, name: str) -> float:
-        known = self.by_id.get(name)
-        return float(self.values[name].getInitialValue() if known is None else known.getInitialConcentration())
-
-
-class Amici:
-    """AMICI, compiled; reads are its observables."""
-
-    def __init__(self, model: pm.Model, reads: list[str]) -> None:
-        import amici
-        from amici.importers.sbml import SbmlImporter
-
-        self.name = f"AMICI {version('amici')}"
-        self.folder = tempfile.TemporaryDirectory()
-        observed = [amici.MeasurementChannel(id_=f"read_{i}", formula=r) for i, r in enumerate(reads)]
-        began = time.perf_counter()
-        self.model = SbmlImporter(model.sbml, from_file=False).sbml2amici(
-            "benchmark_model",
-            Path(self.folder.name) / "model",
-            observation_model=observed,
-            generate_sensitivity_code=False,
-            compute_conservation_laws=False,
-        )
-        self.compile_seconds = time.perf_counter() - began
-        self.reads = reads
-        self.solver = self.model.create_solver()
-        self.solver.set_relative_tolerance(1e-6)
-        self.solver.set_absolute_tolerance(1e-9)
-        self.solver.set_max_steps(100_000)
-        self.parameters = set(self.model.get_free_parameter_ids())
-        self.states = {k: i for i, k in enumerate(self.model.get_state_ids())}
-        self.begin = np.array(self.model.get_initial_state())
-        self.start = list(self.model.get_free_parameters())
-
-    def reset(self) -> None:
-        self.state = self.begin.copy()
-        self.model.set_free_parameters(self.start)
-
-    def set(self, values: dict[str, float]) -> None:
-        for key, value in values.items():
-            if key in self.parameters:
-                self.model.set_free_parameter_by_id(key, value)
-            elif key in self.states:
-                self.state[self.states[key]] = value
-
-    def run(self, duration: float) -> None:
-        self.model.set_initial_state(self.state)
-        self.model.set_timepoints([duration])
-        result = self.model.simulate(solver=self.solver)
-        if result.status != 0:
-            raise RuntimeError(f"AMICI: status {result.status}")
-        self.state, self.last = np.array(result.x[-1]), result.y[-1]
-
-    def get(self, name: str) -> float:
-        return float(self.last[self.reads.index(name)])
-
-
-def one_row(peer: Peer, model: pm.Model, row: dict[str, float], outcome: str, levels: dict[str, float]) -> float:
+def one_row(peer: Peer, model: pm.Model, row: Mapping[str, float], outcome: str, arm: list[pm.Treatment]) -> float:
     """Rest without treatment, anchors, treatment: what `pm.ensemble` does for a row."""
     values = {**model.settings, **row}
     peer.reset()
@@ -168,95 +49,134 @@ def one_row(peer: Peer, model: pm.Model, row: dict[str, float], outcome: str, le
     peer.run(REST)
     anchored = {k: peer.get(v) for k, v in model.anchors.items() if k not in values}
     held = {k: values.get(k, model.quantities[k].value) for k in model.held}
-    peer.set({**anchored, **held, **levels})
-    peer.run(WEEKS * 168.0)
+    peer.set({**anchored, **held})
+    pieces = phases(model, arm, WEEKS * 168.0)
+    base = {k: values.get(k, model.quantities[k].value) for piece in pieces for k, _ in piece.levels}
+    for piece in pieces:
+        peer.set({**base, **dict(piece.levels)})
+        peer.dose(dict(piece.doses))
+        peer.run(piece.stop - piece.start)
     return peer.get(outcome)
 
 
-def loop(peer: Peer, model: pm.Model, rows: Rows, outcome: str, levels: dict[str, float]) -> tuple[float, np.ndarray]:
-    """Seconds and values of all rows, one after the other."""
-    began, found = time.perf_counter(), []
+def loop(peer: Peer, model: pm.Model, rows: Rows, outcome: str, arm: list[pm.Treatment]) -> tuple[float, np.ndarray]:
+    """Processor seconds and values of all rows, one after the other."""
+    began, found = time.process_time(), []
     for row in zip(*rows.values(), strict=True):
         try:
-            found.append(one_row(peer, model, dict(zip(rows, map(float, row), strict=True)), outcome, levels))
+            found.append(one_row(peer, model, dict(zip(rows, map(float, row), strict=True)), outcome, arm))
         except RuntimeError:
             found.append(float("nan"))
-    return time.perf_counter() - began, np.array(found)
+    return time.process_time() - began, np.array(found)
 
 
-def peers(model: pm.Model, outcome: str, asked: str) -> list[Peer]:
-    """The simulators that are installed and can load the model."""
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    reads = [outcome, *model.anchors.values()]
-    found: list[Peer] = []
-    for module, make in (("roadrunner", ByHand), ("basico", Basico), ("amici", Amici)):
-        if module not in asked.split(","):
-            continue
-        if importlib.util.find_spec(module) is None:
-            print(f"{module} is not installed")
-            continue
-        try:
-            found.append(make(model, reads))
-        except Exception as error:
-            print(f"{module} cannot load the model: {type(error).__name__}: {str(error)[:100]}")
-    return found
+def line(name: str, count: int, seconds: float, gap: float) -> float:
+    """A line of the table; rows per second of one core."""
+    print(f"{name:38} {count:6} {count / seconds:13.2f} {1e3 * seconds / count:9.2f} {gap:12.1e}", flush=True)
+    return count / seconds
 
 
-def line(name: str, count: int, seconds: float, cores: int, gap: float) -> None:
-    """A line of the table."""
-    speed = count / seconds
-    print(f"{name:38} {speed:10.2f} {speed / cores:13.2f} {1e3 * seconds / count:9.1f} {gap:12.1e}")
-
-
-def ensembles(count: int, name: str, asked: str) -> None:
-    """All loops on a tenth of the rows, `pm.ensemble` on one process and on two."""
-    model, random = pm.load(name), np.random.default_rng(1)
-    outcome = OUTCOMES.get(name, model.outputs_[0].id)
-    varied = model.parameters.query("distribution != 'fixed'").drop(index=list(model.anchors), errors="ignore")
-    rows = {k: random.uniform(*bounds, count) for k, *bounds in varied[["low", "high"]].itertuples()}
-    few = {k: v[: max(20, count // 10)] for k, v in rows.items()}
-    treatment = [pm.KetogenicDiet(ratio=4)] if name in ("epilepsy", "ketone_katp") else []
-    levels = {model.resolve(level.input): level.value for t in treatment for level in t.schedule()}
-    plan = {"treatments": treatment, "outcomes": [pm.Outcome(variable=outcome, reduce="final")], "progress": False}
-    one = pm.ensemble(model, few, **plan, weeks=WEEKS, workers=1)
-    print(
-        f"\n{name}: {len(model.states)} states, {len(rows)} parameters varied, {count} rows, loops {len(one.ok)} rows"
-    )
-    print(f"{'':38} {'rows/s':>10} {'rows/s/core':>13} {'ms/row':>9} {'largest gap':>12}")
-    for peer in peers(model, outcome, asked):
-        seconds, values = loop(peer, model, few, outcome, levels)
-        gap = np.nanmax(np.abs(values - one.values[:, 0]) / np.maximum(np.abs(one.values[:, 0]), 1e-3))
-        line(peer.name, len(values), seconds, 1, gap)
+def engines(model: pm.Model, rows: Rows, few: Rows, asked: argparse.Namespace) -> None:
+    """The table: both engines and the peers on the same rows."""
+    outcome = pm.Outcome(variable=OUTCOMES.get(model.name, model.outputs_[0].id), reduce="final")
+    plan = {"treatments": ARMS["both"], "outcomes": [outcome], "weeks": WEEKS, "workers": 1, "progress": False}
+    many = pm.ensemble(model, rows, **plan, engine="batch")
+    print(f"{'':38} {'rows':>6} {'rows/s/core':>13} {'ms/row':>9} {'largest gap':>12}")
+    batch = line("pm.ensemble, batch", len(many.ok), many.cost.core_seconds, 0.0)
+    plain = pm.ensemble(model, few, **plan, engine="roadrunner")
+    exact = plain.values[:, 0]
+    scale = np.maximum(np.abs(exact), 1e-3)
+    gap = np.nanmax(np.abs(many.values[: len(exact), 0] - exact) / scale)
+    speeds = {"libroadrunner": line("pm.ensemble, libroadrunner", len(exact), plain.cost.core_seconds, gap)}
+    for peer in peers(model, outcome.variable, asked.peers, asked.folder):
+        seconds, values = loop(peer, model, few, outcome.variable, ARMS["both"])
+        speeds[peer.name] = line(peer.name, len(values), seconds, float(np.nanmax(np.abs(values - exact) / scale)))
+        if solver := getattr(peer, "solver_seconds", 0.0):
+            speeds["its solver alone"] = line("  its solver alone", len(values), solver, 0.0)
         if np.isnan(values).any():
             print(f"{'':38} {np.isnan(values).sum()} of these rows failed")
-    line("pm.ensemble, 1 process", len(one.ok), one.seconds, 1, 0.0)
-    efficiency(model, rows, plan)
+    print("; ".join(f"{batch / speed:.0f} times {name}" for name, speed in speeds.items()))
+    print(many.report())
 
 
-def efficiency(model: pm.Model, rows: Rows, plan: dict) -> None:
-    """All rows on one and on two processes; what each took."""
-    found = {}
-    for n in (1, 2):
-        before = sum(os.times()[:4])
-        runs = found[n] = pm.ensemble(model, rows, **plan, weeks=WEEKS, workers=n)
-        share = runs.cost.core_seconds / (sum(os.times()[:4]) - before)
-        line(f"pm.ensemble, all rows, {n} process{'es' * (n > 1)}", len(runs.ok), runs.seconds, n, 0.0)
-        print(f"{'':38} {runs.report()}; peak memory of a process {runs.cost.peak_bytes / 2**20:.0f} MB")
-        print(f"{'':38} {share:.2f} of all processor time went into rows (the rest: starting workers, passing results)")
-    same = np.array_equal(found[1].values, found[2].values, equal_nan=True)
-    print(f"parallel efficiency {found[1].seconds / found[2].seconds / 2:.2f}; same bits on both: {same}")
+def compilation(model: pm.Model) -> None:
+    """Seconds with an empty cache and with a full one."""
+    seconds, before = [], os.environ.get(CACHE_VARIABLE)
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ[CACHE_VARIABLE] = folder
+        for _ in range(2):
+            _batch.compile_model.cache_clear()
+            began = time.perf_counter()
+            _batch.compile_model(model.sbml)
+            seconds.append(time.perf_counter() - began)
+    os.environ.pop(CACHE_VARIABLE)
+    if before is not None:
+        os.environ[CACHE_VARIABLE] = before
+    print(f"compiling takes {seconds[0]:.1f} s, loading from the cache {seconds[1]:.3f} s")
 
 
-def analysis(name: str) -> None:
-    """Seconds of a Sobol analysis by module in design, simulation and estimator."""
-    model = pm.load(name)
-    result = pm.sobol(model, outcomes=[OUTCOMES.get(name, model.outputs_[0].id)], n=16, groups="module", progress=False)
-    parts = ", ".join(f"{part} {seconds:.2f} s" for part, seconds in result.timings.items())
-    print(f"pm.sobol, {len(result.runs.ok)} runs: {parts}; {result.runs.report()}")
+def nearness(model: pm.Model, rows: Rows) -> None:
+    """Operations of a step, steps of a row, and the share of what a matrix product reaches on this core."""
+    outcome = pm.Outcome(variable=OUTCOMES.get(model.name, model.outputs_[0].id), reduce="final")
+    first = {k: v[:1] for k, v in rows.items()}
+    job = pm.ensemble(
+        model, first, ARMS["both"], outcomes=[outcome], weeks=WEEKS, workers=1, progress=False, engine="batch"
+    ).plan.job
+    compiled = _batch.compile_model(model.sbml)
+    plan, size = compiled.plan, len(compiled.states)
+    began = time.process_time()
+    run = _Run(compiled, job, list(rows), np.column_stack(list(rows.values())), MAX_STEPS)
+    run.treat()
+    seconds, steps = time.process_time() - began, float(run.taken.sum())
+    stages, sums = len(A), sum(map(len, (*A, *C)))
+    count = plan.operations
+    work = count["system"] + count["lu"] + (stages - 1) * count["rates"] + stages * count["solve"] + 2 * size * sums
+    reached, most = work * steps / seconds, matrix_product()
+    print(
+        f"{steps / run.count:.0f} steps of {work} operations per row, {1e6 * seconds / steps:.2f} us per step and row: "
+        f"{reached / 1e9:.1f} GFlop/s, {100 * reached / most:.0f} % of a matrix product ({most / 1e9:.0f} GFlop/s)"
+    )
+
+
+def matrix_product(size: int = 1000) -> float:
+    """Operations per processor second of a product of matrices, what this core can do at most."""
+    a = np.random.default_rng(1).random((size, size))
+    began, rounds = time.process_time(), 10
+    for _ in range(rounds):
+        a @ a
+    return 2.0 * size**3 * rounds / (time.process_time() - began)
+
+
+def whole_analysis(model: pm.Model, rows: Rows) -> None:
+    """Milliseconds of a core per row in each arm while two processes run, and what (D + 2) N rows would take."""
+    outcome = pm.Outcome(variable=OUTCOMES.get(model.name, model.outputs_[0].id))
+    total, wanted = 0.0, (len(rows) + 2) * N
+    for name, arm in ARMS.items():
+        plan = {"outcomes": [outcome], "weeks": WEEKS, "workers": 2, "progress": False, "engine": "batch"}
+        runs = pm.ensemble(model, rows, arm, **plan)
+        own = runs.cost.core_seconds / len(runs.ok)
+        total += wanted * own / 2
+        print(f"{name:8} {1e3 * own:6.2f} ms of a core per row; {runs.report()} in {runs.seconds:.1f} s")
+    print(f"four arms of {wanted} rows on two processes: {total / 60:.0f} min (asked: under 10)")
+
+
+def main() -> None:
+    """All tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=1024)
+    parser.add_argument("--loops", type=int, default=20)
+    parser.add_argument("--model", default="epilepsy")
+    parser.add_argument("--peers", default="roadrunner,basico,amici")
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "pathway_models_amici")
+    asked = parser.parse_args()
+    model = pm.load(asked.model)
+    rows = rows_of(model, asked.rows)
+    print(f"{model.name}: {len(model.states)} states, {len(rows)} parameters varied, {asked.rows} rows, {WEEKS} weeks")
+    compilation(model)
+    engines(model, rows, {k: v[: asked.loops] for k, v in rows.items()}, asked)
+    nearness(model, rows)
+    whole_analysis(model, rows)
 
 
 if __name__ == "__main__":
-    chosen = sys.argv[2] if len(sys.argv) > 2 else "epilepsy"
-    asked_peers = sys.argv[3] if len(sys.argv) > 3 else "roadrunner,basico,amici"
-    ensembles(int(sys.argv[1]) if len(sys.argv) > 1 else 1000, chosen, asked_peers)
-    analysis(chosen)
+    main()

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import libsbml
 import numpy as np
 import pytest
 
 import pathway_models as pm
 from helpers import sbml, tiny
 from pathway_models._batch import _machine, compile_model, run_rows
+from pathway_models._batch._read import read
 from pathway_models._interventions import Treatment
 from pathway_models._simulate import Course, Job, make_job, run_job
 from pathway_models.errors import SimulationError
@@ -71,12 +74,29 @@ def test_our_modules_agree_with_libroadrunner(name: str, treatments: list[Treatm
 def test_a_tiny_model_from_its_file_start() -> None:
     model = tiny(
         "compartment c = 2; species A in c, $F in c; substanceOnly species B in c; A = 3 * k; B = 1; F = 2;"
-        "k = 0.5; u = 0; n = 2.5; r := A + B; x = r; x' = u - 0.1 * x; p := piecewise(1, time < 3, 2);"
+        "k = 0.5; u = 0; n = 2.5; r := A + B; x = r; x' = u - 0.1 * x; p := piecewise(1, A < 1, 2);"
+        "q := piecewise(1, time < 3, 2);"
         "J0: A -> B; c * k * A^n / (1 + A^n); J1: B -> ; p * B; J2: -> A; 0.1 * F * sin(time) + 0.2;"
     )
     treatments = [pm.Level(input="u", value=2.0, start=2.5, stop=6.0), pm.Dose(input="A", amount=0.7, times=(0.0, 4.0))]
-    job = job_of(model, treatments, ("A", "B", "x", "r", "p", "k", "F", "J0", "u", "c"), duration=10.0)
+    job = job_of(model, treatments, ("A", "B", "x", "r", "p", "q", "k", "F", "J0", "u", "c"), duration=10.0)
     assert_like_roadrunner(job, ["k", "n"], np.array([[0.5, 2.5], [1.5, 2.0], [0.2, 3.3]]))
+
+
+def test_a_first_transient_far_below_the_time_span_is_resolved() -> None:
+    model = tiny("k = 1e20; x = 1; x' = -k * x * y; y = 3; y' = -k * x * y - 0.1 * y; z = 0; z' = k * x * y - z;")
+    job = job_of(model, [], ("x", "y", "z"), duration=50.0, start="file")
+    assert_like_roadrunner(job, ["k"], np.array([[1e20], [1e22], [1.0]]))
+
+
+def test_a_level_2_file_with_a_layout_is_read() -> None:
+    """There libSBML counts the layout package as required."""
+    text = sbml("k = 0.5; x = 1; x' = -k * x;")
+    document = libsbml.readSBMLFromString(text)
+    document.setLevelAndVersion(2, 4, False)
+    document.enablePackage("http://projects.eml.org/bcb/sbml/level2", "layout", True)
+    document.getModel().getPlugin("layout").createLayout().setId("picture")
+    assert compile_model(libsbml.writeSBMLToString(document)).plan.states == ("x",)
 
 
 def test_a_compartment_of_another_size() -> None:
@@ -187,3 +207,40 @@ def test_processes_may_compile_the_same_model_at_once() -> None:
     text = sbml("k = 7; x = 1; x' = -k * x;")
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
         assert list(pool.map(_states, [text] * 4)) == [("x",)] * 4
+
+
+def test_other_cpus_have_other_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATHWAY_MODELS_CACHE", str(tmp_path))
+    text = sbml("k = 2.5; x = 1; x' = -k * x;")
+    name, features, lanes = _machine.host()
+    monkeypatch.setattr(_machine, "translate", lambda module: b"")
+    monkeypatch.setattr(_machine, "Machine", lambda plan, code: plan)
+    hosts = [(name, features, lanes), ("other", features, lanes), (name, "-" + features, lanes), (name, features, 2)]
+    for count, here in enumerate(hosts, 1):
+        monkeypatch.setattr(_machine, "host", lambda here=here: here)
+        assert _machine.machine(text).lanes == here[2]
+        assert len(list(tmp_path.iterdir())) == count
+    monkeypatch.setattr(_machine, "translate", lambda module: pytest.fail("compiled again"))
+    for here in hosts:
+        monkeypatch.setattr(_machine, "host", lambda here=here: here)
+        assert _machine.machine(text).lanes == here[2]
+
+
+def _written(arguments: tuple[str, str]) -> int:
+    """Write the cache file of a model many times; read it after each."""
+    folder, text = arguments
+    path = Path(folder) / "one.batch"
+    plan = compile_model(text).plan
+    code = (Path(folder) / "code").read_bytes()
+    for _ in range(40):
+        _machine._save(path, plan, code)
+        assert _machine._load(path) is not None
+    return os.getpid()
+
+
+def test_processes_may_write_the_same_file_at_once(tmp_path: Path) -> None:
+    text = sbml("k = 9; x = 1; x' = -k * x;")
+    (tmp_path / "code").write_bytes(_machine.translate(_machine.build(read(text), _machine.host()[2])[0]))
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(_written, [(str(tmp_path), text)] * 4))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["code", "one.batch"]  # no half-written files are left

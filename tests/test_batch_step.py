@@ -179,3 +179,15 @@ def test_lost_steps_and_too_many_are_told_apart() -> None:
             _at(status), _at(np.zeros(1)), _at(model.work),
         )  # fmt: skip
         assert status[0] == verdict  # x is infinite at time 1
+
+
+@pytest.mark.parametrize("rest", ["", "y = 1; y' = -y;", "y = 1; y' = -y * x^0.5;"])
+def test_a_start_that_no_step_leaves_is_given_up_at_once(rest: str) -> None:
+    model, constants, states = compiled(f"x = 0; x' = 1 - x^0.5; {rest}")  # the derivative is infinite at 0
+    status, taken, zeros = np.zeros(1), np.zeros(1), np.zeros(1)
+    model.machine.advance(
+        1, 0.0, 2.0, _at(constants), _at(states), _at(zeros), _at(np.full(2, 1e-9)), 1e-6, 0, _at(zeros), _at(zeros),
+        20_000, _at(status), _at(taken), _at(model.work),
+    )  # fmt: skip
+    assert status[0] == 1
+    assert taken[0] < 1000

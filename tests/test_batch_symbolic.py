@@ -99,9 +99,12 @@ def test_an_arrow_matrix_fills_nothing() -> None:
     ("body", "reason"),
     [
         ("A = 1; A' = -A; at (time > 1): A = 2;", "event"),
+        ("A = 0; A' = piecewise(1, time > 50, 0) - A;", "conditions on time"),
+        ("A = 0; p := time / 24; A' = floor(p) - A;", "conditions on time"),
         ("compartment c = 1; c' = 0.1; species A in c; A = 1; A -> ; A;", "compartment 'c' varies"),
         ("x = 1; x' = -delay(x, 1);", "delay"),
         ("x = 2; y := x;", "no states"),
+        ("x = 2; y := x * time;", "no states"),
     ],
 )
 def test_what_is_not_supported_is_refused_by_reason(body: str, reason: str) -> None:
@@ -130,3 +133,14 @@ def test_values_at_the_start_follow_rules_and_initial_assignments() -> None:
     assert evaluate(g, starts["A"], [], values) == 12.0  # amount: concentration 6 in a volume of 2
     assert evaluate(g, starts["x"], [], values) == 7.0
     assert np.isfinite(evaluate(g, reading.variables["A"], [12.0, 7.0], values))
+
+
+@pytest.mark.parametrize("most", [10, 19])  # found before the derivatives, and after the elimination
+def test_a_model_that_would_compile_for_minutes_is_refused(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pathway_models._batch import _machine
+
+    reading = read(sbml("k = 1; x = 1; y = 2; z = 3; x' = -k * y * z; y' = -k * x * z; z' = -k * x * y;"))
+    _machine.build(reading, 4)
+    monkeypatch.setattr(_machine, "LONGEST_CODE", most)
+    with pytest.raises(Unsupported, match=rf"a step has \d+ operations, more than {most}: too long to be compiled"):
+        _machine.build(reading, 4)

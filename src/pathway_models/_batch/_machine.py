@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import json
 import os
+import pickle
 import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,13 @@ import llvmlite
 import llvmlite.binding as llvm
 import llvmlite.ir as ir
 
-from ._codegen import factorise, formulas, substitute
-from ._read import Reading, Unsupported, read
-from ._step import RODAS5P, Kernels, Method, advance, look, over_groups, workspace
+from ._formulas import factorise, formulas, substitute
+from ._read import TIME, Reading, Unsupported, read
+from ._step import Kernels, advance, look, over_groups, workspace
 from ._symbolic import Graph, eliminate
 
-VERSION = "1"  # of the generated code; a change makes all cached files stale
-METHOD: Method = RODAS5P
 CACHE_VARIABLE = "PATHWAY_MODELS_CACHE"
+LONGEST_CODE = 40_000  # operations of a step; the model `epilepsy` has 4,000 and compiles in 10 s
 CACHED_FILES = 200  # the oldest files beyond this number go
 SIGNATURES = {
     "prepare": "ipp",  # groups, parameters, constants
@@ -65,15 +64,17 @@ def host() -> tuple[str, str, int]:
     return llvm.get_host_cpu_name(), found.flatten(), lanes
 
 
-def build(reading: Reading, lanes: int, method: Method = METHOD) -> tuple[Any, Plan]:
+def build(reading: Reading, lanes: int) -> tuple[Any, Plan]:
     """The LLVM module of a model and the plan of its arrays."""
     g, size = reading.graph, len(reading.states)
-    if not size:
+    if not set(reading.states) - {TIME}:
         raise Unsupported("the model has no states")
+    _refuse_large(2 * len(g.needed(reading.rates, stop_below=2)))  # before the derivatives, which take time themselves
     entries = g.jacobian(reading.rates)
     moving = [k for k in sorted(entries) if g.rank[entries[k]] == 2]
     plan = eliminate(size, entries)
     system = [*(entries[k] for k in moving), *reading.rates]
+    _refuse_large(len(g.needed(system, stop_below=2)) + plan.multiplications)
     variables = list(reading.variables.values())
     own = _constants(g, [*system, *entries.values()])
     slots = {node: i for i, node in enumerate([*own, *sorted(set(_constants(g, variables)) - set(own))])}
@@ -99,7 +100,7 @@ def build(reading: Reading, lanes: int, method: Method = METHOD) -> tuple[Any, P
     parameters = len(reading.parameters)
     over_groups(module, lanes, "prepare", prepare, parameters, len(slots))
     over_groups(module, lanes, "begin", begin, parameters, size + len(reading.assigned))
-    advance(module, lanes, kernels, method)
+    advance(module, lanes, kernels)
     look(module, lanes, observe, parameters, len(slots), size)
     counted = {"rates": g.needed(reading.rates, stop_below=2), "system": g.needed(system, stop_below=2)}
     operations = {name: sum(_OPERATIONS.get(g.op[v], 1) for v in nodes) for name, nodes in counted.items()}
@@ -117,9 +118,15 @@ def build(reading: Reading, lanes: int, method: Method = METHOD) -> tuple[Any, P
         jacobian=tuple(moving),
         fixed=tuple((*k, slots[e]) for k, e in entries.items() if e in slots),
         factors=plan.entries,
-        work=workspace(kernels, method)["end"] + len(variables) + 1,
+        work=workspace(kernels)["end"] + len(variables) + 1,
         operations=operations,
     )
+
+
+def _refuse_large(operations: int) -> None:
+    """Straight-line code of this length would compile for minutes."""
+    if operations > LONGEST_CODE:
+        raise Unsupported(f"a step has {operations} operations, more than {LONGEST_CODE}: too long to be compiled")
 
 
 def _constants(g: Graph, roots: list[int]) -> list[int]:
@@ -202,14 +209,13 @@ def cache_folder() -> Path:
 def _key(sbml: str) -> str:
     """A hash of the text, of everything that the code depends on, and of the code generator itself."""
     own = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
-    parts = (sbml, VERSION, *map(str, host()), llvmlite.__version__, sys.platform, hashlib.sha256(own).hexdigest())
+    parts = (sbml, *map(str, host()), llvmlite.__version__, sys.platform, hashlib.sha256(own).hexdigest())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:40]
 
 
 def _save(path: Path, plan: Plan, code: bytes) -> None:
     """Write the file in one move, so that no reader sees half of it; a folder that cannot be written to is no error."""
-    head = json.dumps(asdict(plan)).encode()
-    body = len(head).to_bytes(8, "little") + head + code
+    body = pickle.dumps((plan, code))
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, draft = tempfile.mkstemp(dir=path.parent, suffix=".part")
@@ -229,11 +235,7 @@ def _load(path: Path) -> Machine | None:
         data = path.read_bytes()
     except OSError:
         return None
-    body = data[32:]
-    if len(body) < 8 or hashlib.sha256(body).digest() != data[:32]:
+    if hashlib.sha256(data[32:]).digest() != data[:32]:
         return None
-    length = 8 + int.from_bytes(body[:8], "little")
-    raw = json.loads(body[8:length])
-    pairs = {k: tuple(map(tuple, raw[k])) for k in ("jacobian", "fixed", "factors")}
-    names = {k: tuple(raw[k]) for k in ("states", "layout", "assigned", "variables")}
-    return Machine(Plan(**{**raw, **pairs, **names}), body[length:])
+    plan, code = pickle.loads(data[32:])
+    return Machine(plan, code)

@@ -11,7 +11,7 @@ from typing import Any
 
 from .._native import libsbml
 from ..errors import ModelError
-from ._symbolic import UNARY, Graph
+from ._symbolic import COMPARISONS, UNARY, Graph
 
 TIME = "<time>"  # no id: name of the state that counts time, where a model uses it
 AVOGADRO = 6.02214076e23
@@ -52,7 +52,7 @@ def read(sbml: str) -> Reading:
 
 
 def _refuse(document: Any, model: Any) -> None:
-    for i in range(document.getNumPlugins()):
+    for i in range(document.getNumPlugins() if document.getLevel() > 2 else 0):  # Level 2 has layouts at most
         package = document.getPlugin(i).getPackageName()
         if document.getPackageRequired(package) and package != "l3v2extendedmath":
             raise Unsupported(f"the document needs the SBML package {package!r}")
@@ -211,6 +211,7 @@ class _Reader:
                 rates[key] = self._amount(key, self.math(self.rules[key].getMath(), False))
         if TIME in rates and TIME not in self.rules:
             rates[TIME] = g.one
+            self._refuse_switches(tuple(rates.values()))
         names = (*self.species, *self.rules, *self.reactions)
         computed = [k for k in self.index if k in self.initial or (k in self.species and self._fixed(k))]
         return Reading(
@@ -224,6 +225,15 @@ class _Reader:
             assigned={k: self.lookup(k, True) for k in computed},
             variables={k: self.lookup(k, False) for k in dict.fromkeys(names) if k not in self.index},
         )
+
+    def _refuse_switches(self, rates: Sequence[int]) -> None:
+        """No conditions on time: where everything rests, a step is long enough to jump over a pulse unseen."""
+        g, timed = self.graph, {self.graph.state(self.states.index(TIME))}
+        for node in g.needed(rates, stop_below=2):
+            if timed.intersection(g.args[node]):
+                timed.add(node)
+                if g.op[node] in (*COMPARISONS, "floor", "ceil"):
+                    raise Unsupported("a rate switches at a time; conditions on time are not supported")
 
     def _amount(self, key: str, value: int, start: bool = False) -> int:
         volume = self._volume(key)

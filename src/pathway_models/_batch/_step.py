@@ -10,7 +10,6 @@ All arrays come in groups of as many rows as there are lanes: element `k` of row
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,54 +20,55 @@ SAFETY, SMALLEST_FACTOR, LARGEST_FACTOR = 0.9, 0.2, 6.0
 START_CHANGE = 0.03  # of a state, relative to its size, that the first step after a switch may bring
 CAUTION = 4.0  # the mean square of the errors in their tolerances may be one over this
 HOPELESS = 1e30  # error of a step that gave something else than numbers
-UNDERFLOW_SHARE = 1e-15  # a step shorter than this share of the time span and the time is no step
+UNDERFLOW_SHARE = 1e-15  # a step shorter than this share of the time is no step
+SHORTEST = 1e-300  # and one shorter than this is none either
 
-
-@dataclass(frozen=True, kw_only=True)
-class Method:
-    """A Rosenbrock method in the transformed variables: the last stage is at y + sum of its row of `a`."""
-
-    gamma: float
-    order: int
-    a: tuple[tuple[float, ...], ...]
-    c: tuple[tuple[float, ...], ...]
-    dense: tuple[tuple[float, ...], ...]
-
-
+# Rodas5P in the transformed variables; the last stage is at y + sum of its row of A
+Table = tuple[tuple[float, ...], ...]
 _A5 = (-7.502846399306121, 2.561846144803919, -11.627539656261098, -0.18268767659942256, 0.030198172008377946)
-RODAS5P = Method(
-    gamma=0.21193756319429014,
-    order=5,
-    a=(
-        (),
-        (3.0,),
-        (2.849394379747939, 0.45842242204463923),
-        (-6.954028509809101, 2.489845061869568, -10.358996098473584),
-        (2.8029986275628964, 0.5072464736228206, -0.3988312541770524, -0.04721187230404641),
-        _A5,
-        (*_A5, 1.0),
-        (*_A5, 1.0, 1.0),
+GAMMA, ORDER = 0.21193756319429014, 5
+A: Table = (
+    (),
+    (3.0,),
+    (2.849394379747939, 0.45842242204463923),
+    (-6.954028509809101, 2.489845061869568, -10.358996098473584),
+    (2.8029986275628964, 0.5072464736228206, -0.3988312541770524, -0.04721187230404641),
+    _A5,
+    (*_A5, 1.0),
+    (*_A5, 1.0, 1.0),
+)
+C: Table = (
+    (),
+    (-14.155112264123755,),
+    (-17.97296035885952, -2.859693295451294),
+    (147.12150275711716, -1.41221402718213, 71.68940251302358),
+    (165.43517024871676, -0.4592823456491126, 42.90938336958603, -5.961986721573306),
+    (24.854864614690072, -3.0009227002832186, 47.4931110020768, 5.5814197821558125, -0.6610691825249471),
+    (
+        30.91273214028599,
+        -3.1208243349937974,
+        77.79954646070892,
+        34.28646028294783,
+        -19.097331116725623,
+        -28.087943162872662,
     ),
-    c=(
-        (),
-        (-14.155112264123755,),
-        (-17.97296035885952, -2.859693295451294),
-        (147.12150275711716, -1.41221402718213, 71.68940251302358),
-        (165.43517024871676, -0.4592823456491126, 42.90938336958603, -5.961986721573306),
-        (24.854864614690072, -3.0009227002832186, 47.4931110020768, 5.5814197821558125, -0.6610691825249471),
-        (30.91273214028599, -3.1208243349937974, 77.79954646070892, 34.28646028294783, -19.097331116725623,
-         -28.087943162872662),
-        (37.80277123390563, -3.2571969029072276, 112.26918849496327, 66.9347231244047, -40.06618937091002,
-         -54.66780262877968, -9.48861652309627),
+    (
+        37.80277123390563,
+        -3.2571969029072276,
+        112.26918849496327,
+        66.9347231244047,
+        -40.06618937091002,
+        -54.66780262877968,
+        -9.48861652309627,
     ),
-    dense=(
-        (25.948786856663858, -2.5579724845846235, 10.433815404888879, -2.3679251022685204, 0.524948541321073,
-         1.1241088310450404, 0.4272876194431874, -0.17202221070155493),
-        (-9.91568850695171, -0.9689944594115154, 3.0438037242978453, -24.495224566215796, 20.176138334709044,
-         15.98066361424651, -6.789040303419874, -6.710236069923372),
-        (11.419903575922262, 2.8879645146136994, 72.92137995996029, 80.12511834622643, -52.072871366152654,
-         -59.78993625266729, -0.15582684282751913, 4.883087185713722),
-    ),
+)
+DENSE: Table = (
+    (25.948786856663858, -2.5579724845846235, 10.433815404888879, -2.3679251022685204, 0.524948541321073,
+     1.1241088310450404, 0.4272876194431874, -0.17202221070155493),
+    (-9.91568850695171, -0.9689944594115154, 3.0438037242978453, -24.495224566215796, 20.176138334709044,
+     15.98066361424651, -6.789040303419874, -6.710236069923372),
+    (11.419903575922262, 2.8879645146136994, 72.92137995996029, 80.12511834622643, -52.072871366152654,
+     -59.78993625266729, -0.15582684282751913, 4.883087185713722),
 )  # fmt: skip
 
 
@@ -87,24 +87,15 @@ class Kernels:
     factors: int
 
 
-def _weighted(code: Code, terms: Sequence[tuple[float, Val]], first: Val | None = None) -> Val:
-    total = first
-    for weight, value in terms:
-        product = value if weight == 1.0 else value * weight
-        total = product if total is None else total + product
-    assert total is not None
-    return total
-
-
 class _Advance:
     """Writes the function `advance`; see `advance` for its arguments."""
 
-    def __init__(self, module: Any, lanes: int, k: Kernels, method: Method) -> None:
-        self.k, self.method, self.lanes = k, method, lanes
+    def __init__(self, module: Any, lanes: int, k: Kernels) -> None:
+        self.k, self.lanes = k, lanes
         self.code = code = Code(module, "advance", "iddppppdippdppp", lanes)
         (self.rows, self.start, self.stop, self.constants, self.states, self.steps_ahead, self.absolute, self.relative,
          self.count, self.times, self.out, self.limit, self.status, self.taken, self.work) = code.arguments  # fmt: skip
-        self.parts = {name: code.at(self.work, i, code.vector) for name, i in workspace(k, method).items()}
+        self.parts = {name: code.at(self.work, i, code.vector) for name, i in workspace(k).items()}
         self.next = code.variable(code.constant(INT, 0))
         self.busy = code.variable(code.constant(INT, 0))
 
@@ -202,22 +193,22 @@ class _Advance:
                 code.put(code.largest(speed, code.get(fastest)), fastest)
             step = code.splat(START_CHANGE / self.relative) / code.get(fastest)
             span = self.stop - self.start
-            step = code.largest(code.smallest(step, span), span * 1e-12)
+            step = code.largest(code.smallest(step, span), code.largest(self.start * UNDERFLOW_SHARE, SHORTEST) * 10.0)
             code.store(code.where(fresh, step, self.lane_values("h")), self.part("h"), 0)
 
     def _stages(self, step: Val) -> None:
         """All stages; afterwards `new` is the state after the step and the last stage its error."""
-        code, k, method = self.code, self.k, self.method
-        code.store(1.0 / (step * method.gamma), self.part("shift"), 0)
+        code, k = self.code, self.k
+        code.store(1.0 / (step * GAMMA), self.part("shift"), 0)
         inverse = 1.0 / step
         code.call(k.system, self.part("y"), self.part("c"), self.part("j"))
         code.call(k.lu, self.part("j"), self.part("c"), self.part("shift"), self.part("lu"))
-        for s in range(len(method.a)):
+        for s in range(len(A)):
             rates = code.at(self.part("j"), k.jacobian, code.vector) if s == 0 else self.part("f")
             if s:
                 self._stage_state(s)
                 code.call(k.rates, self.part("new"), self.part("c"), rates)
-            weights = [inverse * w for w in method.c[s]]
+            weights = [inverse * w for w in C[s]]
             u = self._stage(s)
             with code.loop(k.size) as i:
                 value = code.load(rates, i, code.vector)
@@ -231,7 +222,7 @@ class _Advance:
 
     def _stage_state(self, s: int) -> None:
         """The state at which stage `s` looks, into `new`."""
-        code, a = self.code, self.method.a
+        code, a = self.code, A
         grows = s > 1 and a[s] == (*a[s - 1], 1.0)
         with code.loop(self.k.size) as i:
             value = code.load(self.part("new" if grows else "y"), i, code.vector)
@@ -245,7 +236,7 @@ class _Advance:
 
         The last stage is added to `new`.
         """
-        code, last = self.code, self._stage(len(self.method.a) - 1)
+        code, last = self.code, self._stage(len(A) - 1)
         total = code.variable(code.constant(code.vector, 0.0))
         with code.loop(self.k.size) as i:
             error = code.load(last, i, code.vector)
@@ -266,7 +257,7 @@ class _Advance:
         self._stages(step)
         error = self._error()
         good = error <= 1.0
-        factor = code.exp(code.log(code.largest(error, 1e-12)) * (-1.0 / self.method.order)) * SAFETY
+        factor = code.exp(code.log(code.largest(error, 1e-12)) * (-1.0 / ORDER)) * SAFETY
         factor = code.largest(code.smallest(factor, self.lane_values("ceiling")), SMALLEST_FACTOR)
         code.store(code.where(good, code.constant(code.vector, LARGEST_FACTOR), 1.0), self.part("ceiling"), 0)
         following = step * factor
@@ -282,7 +273,7 @@ class _Advance:
         code.store(code.where(good, after, time), self.part("time"), 0)
         taken = self.lane_values("taken") + 1.0
         code.store(taken, self.part("taken"), 0)
-        tiny = step <= code.largest(time, self.stop - self.start) * UNDERFLOW_SHARE
+        tiny = step <= code.largest(time * UNDERFLOW_SHARE, SHORTEST)
         self._verdict(busy, good, last, tiny & ~good, taken >= self.limit)
 
     def _verdict(self, busy: Val, good: Val, last: Val, tiny: Val, long: Val) -> None:
@@ -307,9 +298,11 @@ class _Advance:
             code.store(1.0 / step, self.part("shift"), 0)
             code.store(after, self.part("after"), 0)
             with code.loop(k.size) as i:
-                stages = [code.load(self._stage(j), i, code.vector) for j in range(len(self.method.a))]
-                for d, weights in enumerate(self.method.dense):
-                    total = _weighted(code, list(zip(weights, stages, strict=False)))
+                stages = [code.load(self._stage(j), i, code.vector) for j in range(len(A))]
+                for d, weights in enumerate(DENSE):
+                    total = stages[0] * weights[0]
+                    for stage, weight in zip(stages[1:], weights[1:], strict=True):
+                        total = total + stage * weight
                     code.store(total, code.at(self.part("dense"), d * k.size, code.vector), i)
             with code.loop(self.lanes) as lane, code.when(code.load(self.part("flags"), lane, DOUBLE) > 0.0):
                 self._lane_outputs(lane)
@@ -329,7 +322,7 @@ class _Advance:
             with code.loop(k.size) as i:
                 place = i * self.lanes + lane
                 inner = code.constant(DOUBLE, 0.0)
-                for d in reversed(range(len(self.method.dense))):
+                for d in reversed(range(len(DENSE))):
                     inner = code.load(self.part("dense"), place + d * k.size * self.lanes, DOUBLE) + theta * inner
                 value = code.load(self.part("y"), place, DOUBLE) * rest
                 value = value + theta * (code.load(self.part("new"), place, DOUBLE) + rest * inner)
@@ -338,10 +331,10 @@ class _Advance:
             self._await_output(lane)
 
 
-def workspace(k: Kernels, method: Method) -> dict[str, int]:
+def workspace(k: Kernels) -> dict[str, int]:
     """Where the pieces of the workspace begin, in vectors; the last entry, `end`, is its length."""
-    lengths = {"y": k.size, "new": k.size, "f": k.size, "u": k.size * len(method.a), "c": k.constants}
-    lengths |= {"j": k.jacobian + k.size, "lu": k.factors, "dense": k.size * len(method.dense)}
+    lengths = {"y": k.size, "new": k.size, "f": k.size, "u": k.size * len(A), "c": k.constants}
+    lengths |= {"j": k.jacobian + k.size, "lu": k.factors, "dense": k.size * len(DENSE)}
     single = ("h", "time", "due", "taken", "busy", "row", "output", "ceiling", "shift", "after", "verdict", "flags")
     lengths |= dict.fromkeys((*single, "end"), 1)
     places, position = {}, 0
@@ -351,7 +344,7 @@ def workspace(k: Kernels, method: Method) -> dict[str, int]:
     return places
 
 
-def advance(module: Any, lanes: int, kernels: Kernels, method: Method) -> Any:
+def advance(module: Any, lanes: int, kernels: Kernels) -> Any:
     """The function that takes rows from one time to another.
 
     Its arguments are rows, start, stop, constants, states, steps, absolute, relative, count, times, out, limit, status,
@@ -360,7 +353,7 @@ def advance(module: Any, lanes: int, kernels: Kernels, method: Method) -> Any:
     `times` between start and stop the states go to `out` (group, time, state, lane). `limit` bounds the steps of a row,
     `status` is one of OK, UNDERFLOW, TOO_MANY, `taken` counts the steps tried; `work` is scratch space.
     """
-    return _Advance(module, lanes, kernels, method).build()
+    return _Advance(module, lanes, kernels).build()
 
 
 def over_groups(module: Any, lanes: int, name: str, function: Any, source: int, target: int) -> Any:
