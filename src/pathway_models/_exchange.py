@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import _exchange_archive, _exchange_petab, _exchange_read, _portability, _sbml
+from . import _exchange_antimony, _exchange_archive, _exchange_petab, _exchange_read, _portability, _sbml
 from ._ensemble import default_duration
 from ._interventions import Treatment
 from ._model import Model
@@ -70,7 +70,7 @@ def _content(
         return scenario_comp(model, treatments, length).encode()
     text = scenario_sbml(model, treatments, length)
     if format == "antimony":
-        return _exchange_read.to_antimony(text, model.name).encode()
+        return _exchange_antimony.to_antimony(text, model.name).encode()
     if format == "omex" and length is not None:
         return _exchange_archive.archive(model, text, treatments, length, creators)
     level, version = LEVELS[format]

@@ -94,13 +94,16 @@ def converted(text: str, *, level: int, version: int, name: str) -> str:
     if (document.getLevel(), document.getVersion()) == (level, version):
         return text
     where = f"SBML Level {level} Version {version}"
+    hint = "" if (level, version) == LEVELS["sbml"] else "; write sbml instead"
     names = [p.getPackageName() for p in _plugins(document)]
     required = [n for n in names if n != "l3v2extendedmath" and document.getPackageRequired(n)]
     if level < 3 and required:
-        raise ModelError(f"{where} cannot hold {name}: it needs the package {required[0]}; write sbml instead")
+        raise ModelError(f"{where} cannot hold {name}: it needs the package {required[0]}{hint}")
     document.getErrorLog().clearLog()
-    if not document.setLevelAndVersion(level, version, True) or document.getNumErrors(libsbml.LIBSBML_SEV_ERROR):
-        raise ModelError(f"{where} cannot hold {name}: {_sbml.first_error(document)}; write sbml instead")
+    # to a newer level nothing is lost, and the strict way refuses units that do not agree
+    strict = (level, version) < (document.getLevel(), document.getVersion())
+    if not document.setLevelAndVersion(level, version, strict) or document.getNumErrors(libsbml.LIBSBML_SEV_ERROR):
+        raise ModelError(f"{where} cannot hold {name}: {_sbml.first_error(document)}{hint}")
     written = str(libsbml.writeSBMLToString(document))
     _sbml.parse(written, name=f"{name} in {where}")
     return written

@@ -27,6 +27,7 @@ ABSOLUTE_PER_RELATIVE = 0.1  # absolute tolerance of a state: this, times the re
 SETTLE_HORIZONS = (20_000.0, 40_000.0, 160_000.0, 640_000.0)  # model time units; hours in our models
 NEGLIGIBLE = 1e-6  # of a typical state: rounding, or nothing yet
 SETTLED = 1e-6  # largest change of a state, in its scale, over the last stretch
+GROWN = 1e-3  # of its value now, for a state of which the file did not tell the size
 MAX_OUTPUT_POINTS = 1_000_000
 MAX_STEPS = 20_000  # between two output points
 
@@ -67,17 +68,14 @@ class Runner:
         self.species = {k: i for i, k in enumerate(self.core.getFloatingSpeciesIds())}
         self.boundary = {k: i for i, k in enumerate(self.core.getBoundarySpeciesIds())}
         self.rules = _sbml.start_rules(sbml)
-        everything = (self.core.getStateVectorId(i) for i in range(self._length()))
-        self.vector = tuple(k for k in everything if k not in self.rules.assigned)  # what is integrated
+        rated = self.core.getRateRuleSymbols()  # the solver has these first, then the species that have no rule
+        free = (k for k in self.species if k not in rated and k not in self.rules.assigned)
+        self.vector = (*(self.core.getStateVectorId(i) for i in range(len(rated))), *free)
         self.ruled = tuple(k for k in self.vector if k not in self.species)
         self.amounts = {k for k in self.species if self.engine.getHasOnlySubstanceUnits(k)}
         self.published = {k: float(self.core.getValue(k)) for k in self.parameters}
         self._moved: tuple[str, ...] = ()
         self.engine.integrator.setValue("maximum_num_steps", MAX_STEPS)
-
-    def _length(self) -> int:
-        ruled = set(self.core.getRateRuleSymbols())
-        return len(ruled) + sum(k not in ruled for k in self.species)
 
     def selection(self, name: str) -> str:
         """The libroadrunner name of an id's value: concentrations of species, except those in amounts."""
@@ -172,7 +170,7 @@ class Runner:
         for stop in SETTLE_HORIZONS:
             self.advance((start, stop), ())
             after = self.state()
-            change = np.abs(after - before) / scales
+            change = np.abs(after - before) / np.maximum(scales, GROWN * np.abs(after))
             if start > 0 and np.all(change < SETTLED):
                 self.core.setTime(0.0)
                 return after
@@ -304,7 +302,7 @@ def make_job(
 
 
 def _guessed_scales(initial: Array, species: int) -> Array:
-    """The size of each state of somebody else's model: its value in the file, else a thousandth of a typical one.
+    """The size of each state of somebody else's model: its value in the file, else a millionth of a typical one.
 
     Species come first, then what rate rules move; one kind says nothing of the other (a rate constant of 1e6 beside
     species of 1e-6). 0 where all of a kind rest at 0.
@@ -315,7 +313,7 @@ def _guessed_scales(initial: Array, species: int) -> Array:
 
 def _filled(sizes: Array) -> Array:
     typical = float(np.median(sizes[sizes > 0])) if np.any(sizes > 0) else 0.0
-    filled: Array = np.where(sizes > NEGLIGIBLE * typical, sizes, 1e-3 * typical)
+    filled: Array = np.where(sizes > NEGLIGIBLE * typical, sizes, NEGLIGIBLE * typical)
     return filled
 
 
