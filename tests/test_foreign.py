@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import antimony
 import libsbml
 import numpy as np
 import pytest
@@ -71,13 +72,17 @@ def test_units_that_do_not_agree_do_not_keep_an_old_level_from_a_newer_one(tmp_p
 
 
 def test_notes_that_antimony_cannot_read_back_are_left_out() -> None:
-    """BIOMD0000000613: notes with a namespace that is not XHTML."""
-    text = sbml("S = 1; S' = -S").replace(
-        "<listOfParameters>",
-        f'<notes><p xmlns="{XHTML}">``` x <b xmlns="http://www.sbml.org/sbml/level3/version1/core">y</b></p></notes>'
-        "<listOfParameters>",
-        1,
+    """BIOMD0000000613: notes that spell out notes."""
+    core = "http://www.sbml.org/sbml/level3/version1/core"
+    spelled = (
+        f"&lt;notes xmlns=&quot;{core}&quot;&gt;&lt;body xmlns=&quot;{XHTML}&quot;&gt;x&lt;/body&gt;&lt;/notes&gt;"
     )
+    notes = f'<notes><body xmlns="{XHTML}"><p>{spelled}</p></body></notes>'
+    text = sbml("S = 1; S' = -S").replace("<listOfParameters>", f"{notes}<listOfParameters>", 1)
+    antimony.clearPreviousLoads()
+    assert antimony.loadSBMLString(text) >= 0
+    alone = antimony.getAntimonyString(antimony.getMainModuleName())
+    assert antimony.loadAntimonyString(alone) < 0  # else this test has lost its reason
     made = _exchange_antimony.to_antimony(text, "theirs")
     assert "S' = -S" in made
     assert _exchange_antimony.from_antimony(made, Path("theirs.ant"))

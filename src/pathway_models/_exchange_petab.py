@@ -34,7 +34,7 @@ def petab_files(model: Model, treatments: Sequence[Treatment], duration: float) 
     as `scenario_sbml` and `simulate`. Source: PEtab 2.0, doi:10.1371/journal.pcbi.1008646.
     """
     text, start, changes = untreated_sbml(model, treatments, duration)
-    periods = [(0.0, {k: repr(v) for k, v in start.items()})] if start else []
+    periods = [(0.0, {k: repr(float(v)) for k, v in start.items()})] if start else []
     periods += [(time, dict(map(_change, group))) for time, group in groupby(changes, lambda c: c.time)]
     conditions = _distinct([targets for _, targets in periods])
     run = model.simulate(treatments, duration=duration, every=duration / STEPS)
@@ -50,7 +50,7 @@ def petab_files(model: Model, treatments: Sequence[Treatment], duration: float) 
         ),
         "experiments.tsv": _table(
             ("experimentId", "time", "conditionId"),
-            [(EXPERIMENT, repr(t), conditions[tuple(c.items())]) for t, c in periods] or [(EXPERIMENT, "0.0", "")],
+            [(EXPERIMENT, repr(float(t)), conditions[tuple(c.items())]) for t, c in periods] or [(EXPERIMENT, "0.0", "")],
         ),
         "observables.tsv": _observables(run, names),
         "measurements.tsv": _measurements(run, names),
@@ -58,7 +58,8 @@ def petab_files(model: Model, treatments: Sequence[Treatment], duration: float) 
 
 
 def _change(change: Change) -> tuple[str, str]:
-    return change.target, f"{change.target} + {change.value!r}" if change.adds else repr(change.value)
+    value = repr(float(change.value))
+    return change.target, f"{change.target} + {value}" if change.adds else value
 
 
 def _distinct(periods: Sequence[Mapping[str, str]]) -> dict[tuple[tuple[str, str], ...], str]:
