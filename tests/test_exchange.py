@@ -15,6 +15,7 @@ import pytest
 import pathway_models as pm
 from helpers import UNITS, sbml, tiny, worst
 from pathway_models import _annotate, _exchange_read, _interventions
+from pathway_models._cli import main
 from pathway_models._exchange import FORMATS, check, export
 from pathway_models._exchange_swap import module_from, with_module
 from pathway_models._library import coupled_names, module_names, read_coupled
@@ -492,3 +493,14 @@ def test_check_of_something_that_is_no_sbml(tmp_path: Path, text: str) -> None:
 def test_check_of_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"nowhere\.xml: No such file"):
         pm.check(tmp_path / "nowhere.xml")
+
+
+@pytest.mark.parametrize(("format", "suffix"), [("omex", ".omex"), ("antimony", ".ant"), ("sbml-l2v5", ".xml")])
+def test_command_checks_everything_that_load_takes(
+    tmp_path: Path, format: str, suffix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = export(pm.load("acupuncture"), tmp_path / f"m{suffix}", format=format, interventions=[EA], weeks=1)
+    assert main(["check", str(path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1].startswith(f"{path}: annotated with resources: ")
+    assert all(line.startswith(f"{path}:") for line in lines)

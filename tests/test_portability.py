@@ -88,6 +88,14 @@ def test_cure_of_a_finding(message: str, word: str) -> None:
     assert any(w in _portability.cure(message) for w in word.split("|"))
 
 
+def test_a_finding_says_what_is_wrong_here_and_not_the_rule() -> None:
+    general = "As a principle of best modeling practice, units should be declared."
+    here = "The <parameter> with the id 'x' does not have a 'units' attribute."
+    assert _portability.case(f"{general} Reference: L3V2 Section 4.7.3 {here}") == f"{here[:-1]} (L3V2 Section 4.7.3)"
+    assert _portability.case(f"{general} Reference: L3V2 Section 4.7.3") == f"{general} Reference: L3V2 Section 4.7.3"
+    assert _portability.case("XML content is not well-formed.") == "XML content is not well-formed."
+
+
 def test_check_puts_the_worst_first_and_gives_cures(tmp_path: Path) -> None:
     path = tmp_path / "m.xml"
     path.write_text(sbml(UNITS + "compartment brain = 1 litre; const k = 1 mM; y := k; y has time_unit; y2 := 1"))

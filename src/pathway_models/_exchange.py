@@ -120,7 +120,10 @@ def check(path: str | Path) -> tuple[Finding, ...]:
     True
     """
     text = _exchange_read.unresolved_text(path)
-    found = [Finding(severity=s, line=n, message=m, cure=_portability.cure(m)) for s, n, m in _sbml.findings(text)]
+    found = [
+        Finding(severity=s, line=n, message=_portability.case(m), cure=_portability.cure(m))
+        for s, n, m in _sbml.findings(text)
+    ]
     if not any(f.severity in ("error", "fatal") for f in found):
         remarks = (*_portability.annotation_remarks(text), *_portability.portability_remarks(text))
         found += [Finding(severity=r.severity, line=r.line, message=r.message, cure=r.cure) for r in remarks]

@@ -33,6 +33,7 @@ def petab_files(model: Model, treatments: Sequence[Treatment], duration: float) 
     variables, so that a reader can compare; the constants with a range are parameters that are not estimated. Raises
     as `scenario_sbml` and `simulate`. Source: PEtab 2.0, doi:10.1371/journal.pcbi.1008646.
     """
+    nothing = [(EXPERIMENT, "0.0", "")]
     text, start, changes = untreated_sbml(model, treatments, duration)
     periods = [(0.0, {k: repr(float(v)) for k, v in start.items()})] if start else []
     periods += [(time, dict(map(_change, group))) for time, group in groupby(changes, lambda c: c.time)]
@@ -50,7 +51,8 @@ def petab_files(model: Model, treatments: Sequence[Treatment], duration: float) 
         ),
         "experiments.tsv": _table(
             ("experimentId", "time", "conditionId"),
-            [(EXPERIMENT, repr(float(t)), conditions[tuple(c.items())]) for t, c in periods] or [(EXPERIMENT, "0.0", "")],
+            [(EXPERIMENT, repr(float(t)), conditions[tuple(c.items())]) for t, c in periods]
+            or [(EXPERIMENT, "0.0", "")],
         ),
         "observables.tsv": _observables(run, names),
         "measurements.tsv": _measurements(run, names),

@@ -300,6 +300,7 @@ def annotation_remarks(text: str) -> Iterator[Remark]:
 # ---- cures of libSBML's findings ---------------------------------------------------------------------------
 
 _CURES = (
+    (r"L3 package", "drop the declaration from the root element; load and export does"),
     (r"circular", "break the circle: give one of the variables a rate rule, or solve the equations"),
     (r"sboTerm|SBO", "take a term of the branch that the element asks for, or drop the attribute"),
     (
@@ -312,6 +313,12 @@ _CURES = (
     (r"metaid", "give every element a metaid of its own"),
     (r"well-formed|XML|element", "compare with the specification of the level; a validator shows the place"),
 )
+
+
+def case(message: str) -> str:
+    """What a finding of libSBML says of this file and the section it refers to, without the general rule before it."""
+    found = re.search(r"Reference: (L\dV\d Section [\d.]+) (.+)$", message)
+    return f"{found.group(2).strip().rstrip('.')} ({found.group(1)})" if found else message
 
 
 def cure(message: str) -> str:
