@@ -51,8 +51,7 @@ def petab_files(model: Model, treatments: Sequence[Treatment], duration: float) 
         ),
         "experiments.tsv": _table(
             ("experimentId", "time", "conditionId"),
-            [(EXPERIMENT, repr(float(t)), conditions[tuple(c.items())]) for t, c in periods]
-            or [(EXPERIMENT, "0.0", "")],
+            [(EXPERIMENT, repr(float(t)), conditions[tuple(c.items())]) for t, c in periods] or nothing,
         ),
         "observables.tsv": _observables(run, names),
         "measurements.tsv": _measurements(run, names),
