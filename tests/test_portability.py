@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import antimony
 import pytest
 
 from helpers import UNITS, sbml
@@ -62,6 +63,34 @@ def test_algebraic_rule_and_fast_reaction_are_warnings() -> None:
     text = text.replace('<reaction id="J"', '<reaction id="J" fast="true"')
     found = {r.message.split(" (")[0].split(":")[0]: r.severity for r in _portability.portability_remarks(text)}
     assert found == {"algebraic rules": "warning", "fast reactions": "warning"}
+
+
+@pytest.mark.parametrize(
+    ("package", "version", "construct", "tool"),
+    [
+        ("distrib", "level3/version1/distrib/version1", "random distributions", "AMICI"),
+        ("fbc", "level3/version1/fbc/version2", "flux bounds", "SBMLToolkit"),
+    ],
+)
+def test_packages_are_named(package: str, version: str, construct: str, tool: str) -> None:
+    namespace = f'xmlns:{package}="http://www.sbml.org/sbml/{version}" {package}:required="false"'
+    strict = ' fbc:strict="false"' if package == "fbc" else ""
+    text = sbml(MOVING).replace("<sbml ", f"<sbml {namespace} ", 1).replace("<model ", f"<model{strict} ", 1)
+    (found,) = (r for r in _portability.portability_remarks(text) if r.message.startswith(construct))
+    assert tool in found.message
+
+
+def test_submodels_are_named_with_what_other_tools_do() -> None:
+    part = antimony_sbml("model part()\n S = 1; S' = -S\nend\nmodel whole()\n A: part()\nend\n")
+    (found,) = (r for r in _portability.portability_remarks(part) if r.message.startswith("submodels"))
+    assert "(A): SimBiology" in found.message
+    assert "flattens" in found.cure
+
+
+def antimony_sbml(text: str) -> str:
+    antimony.clearPreviousLoads()
+    assert antimony.loadAntimonyString(text) >= 0
+    return str(antimony.getCompSBMLString("whole"))
 
 
 def test_many_of_one_construct_are_one_remark() -> None:
