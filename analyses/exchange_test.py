@@ -19,10 +19,12 @@ import json
 import os
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -82,6 +84,11 @@ def difference(found: Courses, reference: Courses) -> float:
     return worst
 
 
+def spelled(error: Exception) -> str:
+    """An error in a cell of the table."""
+    return f"{type(error).__name__}: {str(error).splitlines()[0][:80] if str(error) else ''}"
+
+
 class Kept:
     """Numbers by what they follow from, one small file each, so that a run can stop and go on."""
 
@@ -95,18 +102,11 @@ class Kept:
             try:
                 value = measure()
             except Exception as error:
-                return f"{type(error).__name__}: {str(error).splitlines()[0][:80] if str(error) else ''}"
+                return spelled(error)
             part = path.with_suffix(f".{os.getpid()}")
             part.write_text(json.dumps(value), encoding="utf-8")
             part.replace(path)
         return json.loads(path.read_text(encoding="utf-8"))
-
-
-@cache
-def our_code() -> str:
-    """A hash of this library and of this script."""
-    files = [*sorted(Path(pm.__file__).parent.rglob("*.py")), Path(__file__)]
-    return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()
 
 
 def one_scenario(
@@ -122,39 +122,64 @@ def one_scenario(
     def reference() -> Courses:
         return in_roadrunner(text, states, times)
 
-    def here() -> float:
+    def measured(name: str, make: Callable[[], Any], compare: Callable[[Any], float]) -> object:
+        """A number, from the folder if the same file has been measured; else what went wrong."""
+        try:
+            made = make()
+        except Exception as error:
+            return spelled(error)
+        return kept.get(lambda: compare(made), name, version("libroadrunner"), text, _content(made))
+
+    def here() -> Courses:
         run = model.simulate(treatments, weeks=weeks, every=duration / STEPS)
-        return difference({s: run[s].values for s in states}, reference())
+        return {s: run[s].values for s in states}
 
-    def again(other: str) -> float:
-        return difference(in_roadrunner(other, states, times), reference())
+    def written(suffix: str, format: str) -> Path:
+        return pm.export(model, folder / f"m{suffix}", format=format, **scenario)
 
-    def older() -> float:
-        return again(pm.export(model, folder / "older.xml", format="sbml-l2v5", **scenario).read_text())
+    def against(courses: Courses) -> float:
+        return difference(courses, reference())
 
-    def antimony() -> float:
-        return again(pm.load(pm.export(model, folder / "m.ant", format="antimony", **scenario)).sbml)
-
-    def petab() -> float:
-        return again(from_petab(pm.export(model, folder / "petab", format="petab", **scenario)))
-
-    def archive() -> float:
-        path = pm.export(model, folder / "m.omex", format="omex", **scenario)
-        if found := complaints(path):
-            raise RuntimeError(found[0])
-        return difference(*in_tellurium(path, states))
-
-    row = {"states": len(states), "here": kept.get(here, "here", text, our_code())}
+    row = {"states": len(states), "here": measured("here", here, against)}
     for name in engines:
         _, package, run = ENGINES[name]
-        made = kept.get(lambda run=run: difference(run(text, states, times), reference()), name, version(package), text)
+        made = kept.get(lambda run=run: against(run(text, states, times)), name, version(package), text)
         row[name] = made
-    row["Level 2"] = kept.get(older, "Level 2", text, our_code())
-    row["Antimony"] = kept.get(antimony, "Antimony", text, our_code())
-    for name, needed, measure in (("PEtab", "sbmlmath", petab), ("archive", "tellurium", archive)):
-        if importlib.util.find_spec(needed):
-            row[name] = kept.get(measure, name, text, our_code())
+    others = {
+        "Level 2": ("libroadrunner", lambda: written(".xml", "sbml-l2v5").read_text(), str),
+        "Antimony": ("antimony", lambda: pm.load(written(".ant", "antimony")).sbml, str),
+        "PEtab": ("sbmlmath", lambda: written("-petab", "petab"), from_petab),
+    }
+    for name, (package, make, to_sbml) in others.items():
+        if installed(package):
+            row[name] = measured(name, make, lambda x, f=to_sbml: against(in_roadrunner(f(x), states, times)))
+    if installed("tellurium"):
+        row["archive"] = measured("archive", lambda: written(".omex", "omex"), lambda path: in_archive(path, states))
     return row
+
+
+def in_archive(path: Path, states: Sequence[str]) -> float:
+    """What tellurium makes of an archive in which nothing is wrong, against the values that it brings along."""
+    if found := complaints(path):
+        raise RuntimeError(found[0])
+    return difference(*in_tellurium(path, states))
+
+
+def installed(package: str) -> bool:
+    """Whether a package is there, by the name that pip knows."""
+    return importlib.util.find_spec(_IMPORTS.get(package, package)) is not None
+
+
+def _content(made: Any) -> object:
+    """What stands for a file, a folder, an archive or values in the hash of a number."""
+    if isinstance(made, dict):
+        return [(k, v.tolist()) for k, v in made.items()]
+    if not isinstance(made, Path):
+        return made
+    if made.is_dir():
+        return [(f.name, f.read_text()) for f in sorted(made.iterdir())]
+    with zipfile.ZipFile(made) as archive:  # the metadata hold the date
+        return [(n, archive.read(n)) for n in archive.namelist() if n != "metadata.rdf"]
 
 
 def annotations(text: str) -> dict[str, set]:
@@ -225,7 +250,7 @@ def summary(rows: Sequence[dict]) -> list[dict]:
 def page(rows: list[dict], kept: list[dict], weeks: float) -> str:
     """Everything as a page of Markdown, without a date: it changes when a number or a version does."""
     packages = ("libroadrunner", "python-copasi", "amici", "tellurium", "antimony", "python-libsbml", "petab")
-    tools = [f"{p} {version(p)}" for p in packages if importlib.util.find_spec(_IMPORTS.get(p, p))]
+    tools = [f"{p} {version(p)}" for p in packages if installed(p)]
     return f"""# The same numbers in everybody's tool
 
 Written by `make exchange-test` ([`analyses/exchange_test.py`](../analyses/exchange_test.py)) with {", ".join(tools)}.
@@ -285,7 +310,7 @@ def main() -> int:
                     row = one_scenario(model, treatments, arguments.weeks, engines, Path(folder), kept)
                     rows.append({"model": name, "arm": arm, **row})
                     tqdm.write(str(rows[-1]), file=sys.stderr)
-            made = kept.get(lambda name=name: structure(name, Path(folder)), "structure", model.sbml, our_code())
+            made = kept.get(lambda name=name: structure(name, Path(folder)), "structure", pm.__version__, model.sbml)
             forms.append({"model": name, **(made if isinstance(made, dict) else {"lost": made})})
     text = page(rows, forms, arguments.weeks)
     print(text)

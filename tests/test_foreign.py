@@ -88,6 +88,21 @@ def test_notes_that_antimony_cannot_read_back_are_left_out() -> None:
     assert _exchange_antimony.from_antimony(made, Path("theirs.ant"))
 
 
+@pytest.mark.parametrize(
+    "formula", ["(a^b)^c", "(a^b)^(b^c)", "a^(b^c)", "((a^b)^c)^b", "c*(a^b)^c + b", "-(-a)", "a - (-(-b))", "(-a)^2"]
+)
+@pytest.mark.parametrize("level", [(3, 2), (2, 4)])
+def test_antimony_keeps_powers_of_powers_and_signs_of_signs(formula: str, level: tuple[int, int]) -> None:
+    """antimony writes (a^b)^c as a^b^c and reads that as a^(b^c): our own autoreceptor was off by a thousandth."""
+    text = sbml(f"a = 1.7; b = 2.3; c = 1.3; x := {formula}; S = 1; S' = -x*S; R = 1; J: R -> ; x*R")
+    document = libsbml.readSBMLFromString(text)
+    assert document.setLevelAndVersion(*level, False)
+    text = libsbml.writeSBMLToString(document)
+    back = _exchange_antimony.from_antimony(_exchange_antimony.to_antimony(text, "theirs"), Path("theirs.ant"))
+    wanted, found = (roadrunner.RoadRunner(t).getValue("x") for t in (text, back))
+    assert found == pytest.approx(wanted, rel=1e-14)
+
+
 def test_missing_value_beside_an_algebraic_rule_names_the_rule(tmp_path: Path) -> None:
     """Case 01567: the value would follow from a rule that nobody solves here."""
     rule = f'<algebraicRule><math xmlns="{MATHML}"><ci>k</ci></math></algebraicRule>'

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from . import _sbml
 from ._native import libsbml
+from ._portability import maths
 from .errors import ModelError
 
 SUFFIXES = (".ant",)
@@ -70,7 +71,7 @@ def to_antimony(text: str, name: str) -> str:
     import antimony
 
     antimony.clearPreviousLoads()
-    if antimony.loadSBMLString(text) < 0:
+    if antimony.loadSBMLString(_unambiguous(text)) < 0:
         raise ModelError(f"{name}: antimony cannot read the SBML: {_complaint()}")
     written = str(antimony.getAntimonyString(antimony.getMainModuleName()))
     antimony.clearPreviousLoads()
@@ -79,6 +80,35 @@ def to_antimony(text: str, name: str) -> str:
     if "<notes" in text:  # it writes notes with namespaces of their own and cannot read them
         return to_antimony(_without_notes(text), name)
     raise ModelError(f"{name}: antimony cannot hold it, as it cannot read what it wrote: {_complaint()}")
+
+
+def _unambiguous(text: str) -> str:
+    """The same model without formulas that antimony writes wrongly, as libSBML does.
+
+    (a^b)^c would become a^b^c, which is a^(b^c), and -(-a) the unreadable --a: the inner part is multiplied by 1.
+    """
+    document = libsbml.readSBMLFromString(text)
+    waiting = [math for _, math in maths(document.getModel()) if math is not None]
+    one, changed = "1 dimensionless" if document.getLevel() > 2 else "1", False
+    while waiting:
+        node = waiting.pop()
+        if (sign := _sign(node)) and sign == _sign(node.getChild(0)):
+            product = libsbml.parseL3Formula(f"{one} * x")
+            product.replaceChild(1, node.getChild(0).deepCopy())
+            node.replaceChild(0, product)
+            changed = True
+        waiting += [node.getChild(i) for i in range(node.getNumChildren())]
+    return str(libsbml.writeSBMLToString(document)) if changed else text
+
+
+def _sign(node: libsbml.ASTNode) -> str:
+    """'power' or 'minus' for a power or a change of sign, else ''."""
+    if node.getNumChildren() == 0:
+        return ""
+    if node.isUMinus():
+        return "minus"
+    # not getType(): it gives no number any more once libsedml or libcombine is imported
+    return "power" if node.getCharacter() == "^" or node.getName() == "power" else ""
 
 
 def _complaint() -> str:

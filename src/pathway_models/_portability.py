@@ -52,7 +52,7 @@ def _reactions(test: Callable[[libsbml.Reaction], bool]) -> Callable[[libsbml.SB
 
 
 def _formulas(function: str) -> Callable[[libsbml.SBMLDocument], Found]:
-    return lambda document: [e for e, math in _maths(document.getModel()) if _calls(math, function)]
+    return lambda document: [e for e, math in maths(document.getModel()) if _calls(math, function)]
 
 
 def _calls(math: libsbml.ASTNode | None, function: str) -> bool:
@@ -60,7 +60,7 @@ def _calls(math: libsbml.ASTNode | None, function: str) -> bool:
     return math is not None and re.search(rf"\b{function}\(", libsbml.formulaToL3String(math)) is not None
 
 
-def _maths(model: libsbml.Model) -> Iterator[tuple[libsbml.SBase, libsbml.ASTNode | None]]:
+def maths(model: libsbml.Model) -> Iterator[tuple[libsbml.SBase, libsbml.ASTNode | None]]:
     """Every formula of a model with the element that one would look at."""
     for items in (model.getListOfRules(), model.getListOfInitialAssignments(), model.getListOfFunctionDefinitions()):
         yield from ((item, item.getMath()) for item in items)
