@@ -352,6 +352,17 @@ def test_a_module_of_ours_read_from_a_file_replaces_itself(tmp_path: Path) -> No
     assert swapped.title.endswith("acupuncture replaced by guest")
 
 
+@pytest.mark.parametrize("name", coupled_names())
+def test_the_example_of_somebody_s_module_still_has_all_ports(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(MODULES.parents[1] / "analyses"))
+    import swap_module
+
+    swapped = with_module(name, swap_module.their_module(), replacing="nlrp3_il1b")
+    assert "nlrp3_il1b__glia" not in swapped.states  # it is a port and has our name
+    assert "nlrp3_il1b__NFKB" in swapped.states
+    assert set(swapped.gains) == set(pm.load(name).gains)
+
+
 def test_missing_ports_are_named(tmp_path: Path) -> None:
     path = tmp_path / "guest.xml"
     path.write_text(sbml(GUEST), encoding="utf-8")
