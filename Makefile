@@ -31,8 +31,9 @@ models: $(VENV)/.installed
 docs: $(VENV)/.installed
 	$(BIN)/python -m pathway_models._docs
 
+# AMICI takes part where it is installed (pip install amici: swig, a C++ compiler, HDF5 and BLAS headers).
 exchange-test: $(VENV)/.installed
-	$(BIN)/python analyses/exchange_test.py
+	$(BIN)/python analyses/exchange_test.py --out docs/exchange.md
 
 sbml-suite: $(VENV)/.installed
 	$(BIN)/python analyses/sbml_suite.py $(SUITE)

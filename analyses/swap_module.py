@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 import pathway_models as pm
+from pathway_models._module import Module
 
 # One cytokine, one switch, one microglial state; hours, mmol/L. Written for this example, not from a publication.
 THEIRS = """
@@ -27,6 +28,7 @@ model cytokine_switch()
   glia = 1 dimensionless; glia' = (danger - glia)/tau_glia
   switched := (1 dimensionless + K^n)*glia^n/(K^n + glia^n)
   il1 = 1 dimensionless; il1' = (brake*switched/clearance - il1)/tau_cytokine
+  felt := il1; felt has dimensionless  // no antagonist here: the receptor sees all of it
 end
 """
 PORTS = {
@@ -39,16 +41,22 @@ PORTS = {
     "systemic_priming": "blood",
     "NFKB": "glia",
     "IL1B": "il1",
+    "IL1B_free_receptor": "felt",
 }
 SHOWN = ("IL1B", "GABA", "GLU", "seizure_rate")
 
 
-def main() -> None:
-    """Print the effect of the diet with our module and with theirs."""
+def their_module() -> Module:
+    """Their text as a file, read as a module with our ports."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "cytokine_switch.ant"
         path.write_text(THEIRS, encoding="utf-8")
-        theirs = pm.module_from(path, ports=PORTS)
+        return pm.module_from(path, ports=PORTS)
+
+
+def main() -> None:
+    """Print the effect of the diet with our module and with theirs."""
+    theirs = their_module()
     rows = {}
     for who, model in (
         ("nlrp3_il1b", pm.load("epilepsy")),

@@ -15,6 +15,7 @@ import pytest
 import pathway_models as pm
 from helpers import UNITS, sbml, tiny, worst
 from pathway_models import _annotate, _exchange_read, _interventions
+from pathway_models._cli import main
 from pathway_models._exchange import FORMATS, check, export
 from pathway_models._exchange_swap import module_from, with_module
 from pathway_models._library import coupled_names, module_names, read_coupled
@@ -351,6 +352,17 @@ def test_a_module_of_ours_read_from_a_file_replaces_itself(tmp_path: Path) -> No
     assert swapped.title.endswith("acupuncture replaced by guest")
 
 
+@pytest.mark.parametrize("name", coupled_names())
+def test_the_example_of_somebody_s_module_still_has_all_ports(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(MODULES.parents[1] / "analyses"))
+    import swap_module
+
+    swapped = with_module(name, swap_module.their_module(), replacing="nlrp3_il1b")
+    assert "nlrp3_il1b__glia" not in swapped.states  # it is a port and has our name
+    assert "nlrp3_il1b__NFKB" in swapped.states
+    assert set(swapped.gains) == set(pm.load(name).gains)
+
+
 def test_missing_ports_are_named(tmp_path: Path) -> None:
     path = tmp_path / "guest.xml"
     path.write_text(sbml(GUEST), encoding="utf-8")
@@ -482,7 +494,7 @@ def test_check_of_a_broken_reference_is_an_error(tmp_path: Path) -> None:
     assert all(f.line > 0 and f.message for f in found)
 
 
-@pytest.mark.parametrize("text", ["", "<sbml>", "hello"])
+@pytest.mark.parametrize("text", ["<sbml>", "hello"])
 def test_check_of_something_that_is_no_sbml(tmp_path: Path, text: str) -> None:
     path = tmp_path / "no.xml"
     path.write_text(text)
@@ -492,3 +504,14 @@ def test_check_of_something_that_is_no_sbml(tmp_path: Path, text: str) -> None:
 def test_check_of_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"nowhere\.xml: No such file"):
         pm.check(tmp_path / "nowhere.xml")
+
+
+@pytest.mark.parametrize(("format", "suffix"), [("omex", ".omex"), ("antimony", ".ant"), ("sbml-l2v5", ".xml")])
+def test_command_checks_everything_that_load_takes(
+    tmp_path: Path, format: str, suffix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = export(pm.load("acupuncture"), tmp_path / f"m{suffix}", format=format, interventions=[EA], weeks=1)
+    assert main(["check", str(path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1].startswith(f"{path}: annotated with resources: ")
+    assert all(line.startswith(f"{path}:") for line in lines)

@@ -163,6 +163,59 @@ def test_byte_order_mark_and_windows_line_ends_are_read(tmp_path: Path) -> None:
     assert load(path).states == ("S",)
 
 
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "it is empty"),
+        (b" \n\n", "it is empty"),
+        (b"\x1f\x8b\x08\x00rest", "packed with gzip"),
+        (b"PK\x03\x04rest", r"zip archive; a COMBINE archive is named \.omex"),
+        (sbml(DECAY).encode("utf-16"), "UTF-16"),
+        (sbml(DECAY).encode("utf-16-le"), "UTF-16"),
+        (sbml(DECAY).encode("utf-16-be"), "UTF-16"),
+        (b"<!DOCTYPE html><html><body>404<br></body></html>", "web page"),
+        (b"<HTML><body>404</body></HTML>", "web page"),
+        (bytes(range(128, 256)), "not UTF-8 text"),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".xml", ".ant"])
+def test_something_else_is_called_by_its_name(tmp_path: Path, data: bytes, reason: str, suffix: str) -> None:
+    path = tmp_path / f"odd{suffix}"
+    path.write_bytes(data)
+    refused(path, f"cannot read .*odd{suffix}: .*{reason}")
+
+
+def test_a_folder_and_a_link_to_itself_are_refused(tmp_path: Path) -> None:
+    refused(tmp_path, "Is a directory")
+    link = tmp_path / "link.xml"
+    link.symlink_to(link)
+    refused(link, "cannot read")
+
+
+@pytest.mark.parametrize("level", [(1, 2), (2, 1)])
+def test_old_levels_are_read(tmp_path: Path, level: tuple[int, int]) -> None:
+    document = _sbml.libsbml.readSBMLFromString(sbml(DECAY))
+    assert document.setLevelAndVersion(*level, False)
+    path = written(tmp_path, _sbml.libsbml.writeSBMLToString(document))
+    assert load(path).states == ("S",)
+
+
+def test_level_2_that_declares_packages_of_level_3_is_read(tmp_path: Path) -> None:
+    """COPASI wrote such files; libSBML calls them invalid though nothing of the package is used."""
+    document = _sbml.libsbml.readSBMLFromString(sbml(DECAY))
+    assert document.setLevelAndVersion(2, 4, False)
+    text = _sbml.libsbml.writeSBMLToString(document)
+    layout = "http://www.sbml.org/sbml/level3/version1/layout/version1"
+    declared = text.replace("<sbml ", f'<sbml xmlns:layout="{layout}" layout:required="false" ', 1)
+    path = written(tmp_path, declared)
+    assert load(path).states == ("S",)
+    assert {f.severity for f in check(path)} & {"error"}
+    used = declared.replace("<model ", "<layout:listOfLayouts/><model ", 1)
+    refused(written(tmp_path, used, "used.xml"), "layout")
+    bomb = declared.replace("<sbml ", '<!DOCTYPE a [<!ENTITY b "c">]><sbml ', 1)
+    refused(written(tmp_path, bomb, "bomb.xml"), "DOCTYPE")
+
+
 # ---- comp ------------------------------------------------------------------------------------------------------
 
 
@@ -215,6 +268,31 @@ def test_broken_antimony(tmp_path: Path, text: str) -> None:
 
 def test_deep_antimony_is_refused(tmp_path: Path) -> None:
     refused(written(tmp_path, "y := " + "(" * 5000 + "1" + ")" * 5000, "odd.ant"), "nested deeper than 1,000")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("odd.ant", "which imports it in turn"),
+        ("other.ant", "which imports it in turn"),
+        ("nowhere.ant", "no such file"),
+        ("/etc/passwd", "lies outside its folder"),
+        ("../part.ant", "lies outside its folder"),
+        ("bomb.xml", "DOCTYPE"),
+    ],
+)
+def test_imports_of_antimony_stay_in_the_folder_and_end(tmp_path: Path, name: str, reason: str) -> None:
+    written(tmp_path, "model part()\n S = 1; S' = -S\nend\n", "part.ant")
+    folder = tmp_path / "inner"
+    folder.mkdir()
+    written(folder, 'import "odd.ant"\n', "other.ant")
+    written(folder, model("<model/>", "<!DOCTYPE sbml>"), "bomb.xml")
+    refused(written(folder, f'import "{name}"\nmodel odd()\n k = 1\nend\n', "odd.ant"), reason)
+
+
+def test_an_import_in_a_comment_is_none(tmp_path: Path) -> None:
+    text = '// import "/etc/passwd"\n/* import "odd.ant" */\nmodel odd()\n S = 1; S\' = -S # import "x"\nend\n'
+    assert load(written(tmp_path, text, "odd.ant")).states == ("S",)
 
 
 # ---- archives --------------------------------------------------------------------------------------------------
@@ -325,6 +403,15 @@ def _broken_model(folder: Path) -> Path:
     return archive(folder / "odd.omex", {"m.xml": sbml(DECAY)[:300]}, formats={"m.xml": SBML_FORMAT})
 
 
+def _manifest_no_text(folder: Path) -> Path:
+    return archive(folder / "odd.omex", {"manifest.xml": b"\xff\xfe\x81"})
+
+
+def _archive_in_archive(folder: Path) -> Path:
+    omex = "http://identifiers.org/combine.specifications/omex"
+    return archive(folder / "odd.omex", {"a.omex": b"PK"}, formats={"a.omex": omex})
+
+
 def _entities_in_manifest(folder: Path) -> Path:
     return archive(folder / "odd.omex", {"manifest.xml": '<!DOCTYPE a [<!ENTITY b "c">]><a/>'})
 
@@ -339,6 +426,8 @@ def _entities_in_manifest(folder: Path) -> Path:
         (_way_out, "is named and not in the archive"),
         (_broken_model, "odd is not valid SBML"),
         (_entities_in_manifest, "DOCTYPE"),
+        (_manifest_no_text, "odd.omex: manifest.xml: not UTF-8 text"),
+        (_archive_in_archive, "holds no SBML or Antimony model"),
     ],
 )
 def test_archive_without_a_usable_model(tmp_path: Path, make: Callable[[Path], Path], pattern: str) -> None:

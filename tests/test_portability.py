@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import antimony
 import pytest
 
 from helpers import UNITS, sbml
@@ -64,6 +65,34 @@ def test_algebraic_rule_and_fast_reaction_are_warnings() -> None:
     assert found == {"algebraic rules": "warning", "fast reactions": "warning"}
 
 
+@pytest.mark.parametrize(
+    ("package", "version", "construct", "tool"),
+    [
+        ("distrib", "level3/version1/distrib/version1", "random distributions", "AMICI"),
+        ("fbc", "level3/version1/fbc/version2", "flux bounds", "SBMLToolkit"),
+    ],
+)
+def test_packages_are_named(package: str, version: str, construct: str, tool: str) -> None:
+    namespace = f'xmlns:{package}="http://www.sbml.org/sbml/{version}" {package}:required="false"'
+    strict = ' fbc:strict="false"' if package == "fbc" else ""
+    text = sbml(MOVING).replace("<sbml ", f"<sbml {namespace} ", 1).replace("<model ", f"<model{strict} ", 1)
+    (found,) = (r for r in _portability.portability_remarks(text) if r.message.startswith(construct))
+    assert tool in found.message
+
+
+def test_submodels_are_named_with_what_other_tools_do() -> None:
+    part = antimony_sbml("model part()\n S = 1; S' = -S\nend\nmodel whole()\n A: part()\nend\n")
+    (found,) = (r for r in _portability.portability_remarks(part) if r.message.startswith("submodels"))
+    assert "(A): SimBiology" in found.message
+    assert "flattens" in found.cure
+
+
+def antimony_sbml(text: str) -> str:
+    antimony.clearPreviousLoads()
+    assert antimony.loadAntimonyString(text) >= 0
+    return str(antimony.getCompSBMLString("whole"))
+
+
 def test_many_of_one_construct_are_one_remark() -> None:
     body = MOVING + "".join(f"at time > {i}, priority={i}: S = {i};" for i in range(1, 9))
     assert "and 3 more" in remarks(body)["events with priority"].message
@@ -86,6 +115,14 @@ def test_annotation_remarks_count_what_is_bare() -> None:
 )
 def test_cure_of_a_finding(message: str, word: str) -> None:
     assert any(w in _portability.cure(message) for w in word.split("|"))
+
+
+def test_a_finding_says_what_is_wrong_here_and_not_the_rule() -> None:
+    general = "As a principle of best modeling practice, units should be declared."
+    here = "The <parameter> with the id 'x' does not have a 'units' attribute."
+    assert _portability.case(f"{general} Reference: L3V2 Section 4.7.3 {here}") == f"{here[:-1]} (L3V2 Section 4.7.3)"
+    assert _portability.case(f"{general} Reference: L3V2 Section 4.7.3") == f"{general} Reference: L3V2 Section 4.7.3"
+    assert _portability.case("XML content is not well-formed.") == "XML content is not well-formed."
 
 
 def test_check_puts_the_worst_first_and_gives_cures(tmp_path: Path) -> None:

@@ -154,9 +154,9 @@ def coverage(text: str) -> dict[str, Coverage]:
     }
 
 
-def coverage_text(path: str | Path) -> str:
-    """The coverage of a file in one line."""
-    parts = (f"{c.with_resource} of {c.elements} {k}" for k, c in coverage(_sbml.read_text(path)).items() if c.elements)
+def coverage_text(text: str) -> str:
+    """The coverage of a model's SBML in one line."""
+    parts = (f"{c.with_resource} of {c.elements} {k}" for k, c in coverage(text).items() if c.elements)
     return "annotated with resources: " + (", ".join(parts) or "nothing to annotate")
 
 

@@ -9,7 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from . import _annotate, _combination, _ensemble, _evidence, _exchange, _library, _sensitivity, _treatments
+from . import (
+    _annotate,
+    _combination,
+    _ensemble,
+    _evidence,
+    _exchange,
+    _exchange_read,
+    _library,
+    _sensitivity,
+    _treatments,
+)
 from ._model import Model
 from .errors import InvalidValueError, ModelError, PathwayModelsError
 
@@ -329,7 +339,7 @@ def _export_command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--treat", action="append", default=[], metavar="TREATMENT", help=TREAT_HELP)
     _length_options(parser)
     parser.add_argument("--format", default="sbml", help=f"{' or '.join(_exchange.FORMATS)} (default sbml)")
-    parser.add_argument("--out", type=Path, required=True, help="the file to write")
+    parser.add_argument("--out", type=Path, required=True, help="the file to write (petab: the folder)")
     parser.set_defaults(run=_export)
 
 
@@ -347,7 +357,7 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _check_command(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", help="an SBML file")
+    parser.add_argument("file", help="SBML, Antimony (.ant) or a COMBINE archive (.omex)")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     parser.set_defaults(run=_check)
 
@@ -365,7 +375,8 @@ def _check(arguments: argparse.Namespace) -> int:
     if any(f.severity in ("error", "fatal") for f in found):
         return 1
     if not arguments.json:
-        sys.stdout.write(f"{arguments.file}: {_annotate.coverage_text(arguments.file)}\n")
+        text = _exchange_read.unresolved_text(arguments.file)
+        sys.stdout.write(f"{arguments.file}: {_annotate.coverage_text(text)}\n")
     return 0
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import _exchange_archive, _exchange_read, _portability, _sbml
+from . import _exchange_antimony, _exchange_archive, _exchange_petab, _exchange_read, _portability, _sbml
 from ._ensemble import default_duration
 from ._interventions import Treatment
 from ._model import Model
 from ._scenario_sbml import LEVELS, converted, scenario_comp, scenario_sbml
 from .errors import ModelError, unknown_name
 
-FORMATS = (*LEVELS, "comp", "antimony", "omex")
+FORMATS = (*LEVELS, "comp", "antimony", "omex", "petab")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +40,9 @@ def export(
     """Write a scenario: `model` with its settings, at rest in its context, under a schedule of `interventions`.
 
     `format` is 'sbml' (flat L3V2), 'sbml-l3v1' or 'sbml-l2v5' for older tools, 'comp' (hierarchical, for the coupled
-    models of the library), 'antimony', or 'omex' (COMBINE archive: SBML, SED-ML, expected values, figure,
-    description, `creators`, licence). Treatments become initial values and events (`time >= t`) within `weeks`, or
+    models of the library), 'antimony', 'omex' (COMBINE archive: SBML, SED-ML, expected values, figure,
+    description, `creators`, licence) or 'petab' (a folder: version 2, the schedule as periods of an experiment).
+    In the others treatments become initial values and events (`time >= t`) within `weeks`, or
     `duration` in model time (default for our models 12 weeks); without them it is the bare model. The file appears
     when it is complete. Returns the path. Raises `UnknownNameError` for another format, `InvalidValueError` for a
     schedule that does not fit the model and `ModelError` if the level cannot hold the model or the file cannot be
@@ -55,8 +56,10 @@ def export(
     """
     if format not in FORMATS:
         raise unknown_name("format", format, FORMATS)
-    timed = bool(interventions) or format == "omex" or weeks is not None or duration is not None
+    timed = bool(interventions) or format in ("omex", "petab") or weeks is not None or duration is not None
     length = default_duration(model, weeks, duration) if timed else None
+    if format == "petab" and length is not None:
+        return _write_folder(Path(path), _exchange_petab.petab_files(model, interventions, length))
     return write_atomically(Path(path), _content(model, format, interventions, length, creators))
 
 
@@ -67,11 +70,21 @@ def _content(
         return scenario_comp(model, treatments, length).encode()
     text = scenario_sbml(model, treatments, length)
     if format == "antimony":
-        return _exchange_read.to_antimony(text, model.name).encode()
+        return _exchange_antimony.to_antimony(text, model.name).encode()
     if format == "omex" and length is not None:
         return _exchange_archive.archive(model, text, treatments, length, creators)
     level, version = LEVELS[format]
     return converted(text, level=level, version=version, name=model.name).encode()
+
+
+def _write_folder(folder: Path, files: Mapping[str, str]) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelError(f"cannot write {folder}: {error.strerror}") from error
+    for name, text in files.items():
+        write_atomically(folder / name, text.encode())
+    return folder
 
 
 def write_atomically(path: Path, data: bytes) -> Path:
@@ -107,7 +120,10 @@ def check(path: str | Path) -> tuple[Finding, ...]:
     True
     """
     text = _exchange_read.unresolved_text(path)
-    found = [Finding(severity=s, line=n, message=m, cure=_portability.cure(m)) for s, n, m in _sbml.findings(text)]
+    found = [
+        Finding(severity=s, line=n, message=_portability.case(m), cure=_portability.cure(m))
+        for s, n, m in _sbml.findings(text)
+    ]
     if not any(f.severity in ("error", "fatal") for f in found):
         remarks = (*_portability.annotation_remarks(text), *_portability.portability_remarks(text))
         found += [Finding(severity=r.severity, line=r.line, message=r.message, cure=r.cure) for r in remarks]

@@ -34,7 +34,7 @@ def archive(
     steps = min(STEPS, max(1, round(duration)))
     run = model.simulate(treatments, duration=duration, every=duration / steps)
     names = [str(v) for v in run.data_vars]
-    shown = _main(model, names)
+    shown = main_variables(model, names)
     sedml = _exchange_sedml.time_course(
         source=f"{model.name}.xml",
         duration=duration,
@@ -59,7 +59,8 @@ def archive(
     )
 
 
-def _main(model: Model, names: Sequence[str]) -> list[str]:
+def main_variables(model: Model, names: Sequence[str]) -> list[str]:
+    """The few of `names` that one would look at first: aliases, outputs, states."""
     wanted = [*model.aliases.values(), *(p.id for p in model.outputs_), *model.states]
     return [n for n in dict.fromkeys(wanted) if n in names][:PLOTS]
 

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
+from xml.parsers import expat
 
 from . import _omex, _sbml
+from ._exchange_antimony import SUFFIXES, from_antimony
 from ._native import libsbml
 from .errors import ModelError
 
-ANTIMONY = (".ant",)
+_OTHERS = (
+    (b"\x1f\x8b", "it is packed with gzip; unpack it first"),
+    (b"pk\x03\x04", "it is a zip archive; a COMBINE archive is named .omex"),
+    (b"\xff\xfe", "it is UTF-16; SBML is UTF-8"),
+    (b"\xfe\xff", "it is UTF-16; SBML is UTF-8"),
+    (b"<\0", "it is UTF-16; SBML is UTF-8"),
+    (b"\0<", "it is UTF-16; SBML is UTF-8"),
+    (b"<!doctype html", "it is a web page; download the model file itself"),
+    (b"<html", "it is a web page; download the model file itself"),
+)
 
 
 def model_text(source: str | Path) -> str:
@@ -20,49 +32,38 @@ def model_text(source: str | Path) -> str:
     file for everything that cannot be read; nothing is written outside a temporary folder, which is removed.
     """
     path = Path(source)
-    if path.suffix.lower() in ANTIMONY:
-        return from_antimony(_sbml.read_text(path), path)
+    if path.suffix.lower() in SUFFIXES:
+        return from_antimony(read(path), path)
     if path.suffix.lower() == ".omex":
         return _from_archive(path)
-    return _resolved(_sbml.read_text(path), path)
+    return _resolved(read(path), path)
 
 
-def from_antimony(text: str, path: Path) -> str:
-    """SBML of the main model of an Antimony text; imports in it are looked up beside `path`."""
-    import antimony
-
-    if "\0" in text:
-        raise ModelError(f"{path.name} is not valid Antimony: it holds a NUL character")
-    if _nesting(text) > _sbml.MAX_DEPTH:
-        raise ModelError(f"{path.name} is refused: its formulas are nested deeper than {_sbml.MAX_DEPTH:,}")
-    antimony.clearPreviousLoads()
-    antimony.addDirectory(str(path.parent))
-    if antimony.loadAntimonyString(text) < 0:
-        raise ModelError(f"{path.name} is not valid Antimony: {' '.join(antimony.getLastError().split())[:400]}")
-    return str(antimony.getSBMLString(antimony.getMainModuleName()))
-
-
-def _nesting(text: str) -> int:
-    depth = deepest = 0
-    for character in text:
-        depth += (character == "(") - (character == ")")
-        deepest = max(deepest, depth)
-    return deepest
+def read(path: Path) -> str:
+    """The text of a model file; `ModelError` that says what it is where it is plainly something else."""
+    data = _sbml.read_bytes(path)
+    for beginning, what in _OTHERS:
+        if data.lstrip()[: len(beginning)].lower() == beginning:
+            raise ModelError(f"cannot read {path}: {what}")
+    if not data.strip():
+        raise ModelError(f"cannot read {path}: it is empty")
+    return _sbml.decoded(data, str(path))
 
 
 def _from_archive(path: Path) -> str:
     with tempfile.TemporaryDirectory(prefix="omex-") as folder:
         model = _omex.unpack(path, Path(folder))
         try:
-            if model.suffix.lower() in ANTIMONY:
-                return from_antimony(_sbml.read_text(model), model)
-            return _resolved(_sbml.read_text(model), model)
+            if model.suffix.lower() in SUFFIXES:
+                return from_antimony(read(model), model)
+            return _resolved(read(model), model)
         except ModelError as error:
             raise ModelError(f"{path.name}: {str(error).replace(folder, '').lstrip('/')}") from error
 
 
 def _resolved(text: str, path: Path) -> str:
     """The text with its external model definitions flattened in; the text itself if it has none."""
+    text = _without_foreign_packages(text)
     if "externalModelDefinition" not in text:
         return text
     _sbml.screen(text, path.stem)
@@ -81,6 +82,35 @@ def _resolved(text: str, path: Path) -> str:
     return str(libsbml.writeSBMLToString(document))
 
 
+_ROOT = re.compile(r"<(?:\w+:)?sbml\b[^>]*>")
+_LEVEL_2 = re.compile(r"""\slevel\s*=\s*["']2["']""")
+_REQUIRED = re.compile(r"""\s(\w+):required\s*=\s*["']\w*["']""")
+
+
+def _without_foreign_packages(text: str) -> str:
+    """Level 2 without the packages of Level 3 that it declares: some tools write that, and libSBML refuses the file.
+
+    The text itself where the declarations are needed (elements that use a prefix and do not declare it themselves).
+    """
+    root = _ROOT.search(text)
+    if (
+        root is None
+        or "<!DOCTYPE" in text
+        or not _LEVEL_2.search(root.group())
+        or not (prefixes := _REQUIRED.findall(root.group()))
+    ):
+        return text
+    cleaned = _REQUIRED.sub("", root.group())
+    for prefix in prefixes:
+        cleaned = re.sub(rf"""\sxmlns:{prefix}\s*=\s*["'][^"']*["']""", "", cleaned)
+    without = text[: root.start()] + cleaned + text[root.end() :]
+    try:
+        expat.ParserCreate(namespace_separator=" ").Parse(without, True)
+    except expat.ExpatError:
+        return text
+    return without
+
+
 def _check_external(definition: libsbml.ExternalModelDefinition, path: Path) -> None:
     """The part must be a file below the folder of the document: nothing is fetched, nothing read elsewhere."""
     source, folder = definition.getSource(), path.resolve().parent
@@ -92,20 +122,10 @@ def _check_external(definition: libsbml.ExternalModelDefinition, path: Path) -> 
         raise ModelError(f"{what}, which lies outside its folder")
     if not part.is_file():
         raise ModelError(f"{what}, and there is no such file in {path.parent}")
-    _sbml.screen(_sbml.read_text(part), source)
+    _sbml.screen(read(part), source)
 
 
 def unresolved_text(source: str | Path) -> str:
     """As `model_text`, but a comp document stays as it is written."""
     path = Path(source)
-    return model_text(path) if path.suffix.lower() in (*ANTIMONY, ".omex") else _sbml.read_text(path)
-
-
-def to_antimony(text: str, name: str) -> str:
-    """Antimony of a flat SBML text; `ModelError` if Antimony cannot hold it."""
-    import antimony
-
-    antimony.clearPreviousLoads()
-    if antimony.loadSBMLString(text) < 0:
-        raise ModelError(f"{name}: antimony cannot read the SBML: {' '.join(antimony.getLastError().split())[:400]}")
-    return str(antimony.getAntimonyString(antimony.getMainModuleName()))
+    return model_text(path) if path.suffix.lower() in (*SUFFIXES, ".omex") else read(path)

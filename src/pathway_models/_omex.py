@@ -130,7 +130,7 @@ def _manifest(folder: Path, name: str) -> list[Member]:
 
 
 def _xml(path: Path, name: str) -> ElementTree.Element:
-    text = _sbml.read_text(path)
+    text = _sbml.decoded(_sbml.read_bytes(path), f"{name}: {path.name}")
     _sbml.screen(text, f"{name}: {path.name}")
     try:
         return ElementTree.fromstring(text)

@@ -52,7 +52,7 @@ def _reactions(test: Callable[[libsbml.Reaction], bool]) -> Callable[[libsbml.SB
 
 
 def _formulas(function: str) -> Callable[[libsbml.SBMLDocument], Found]:
-    return lambda document: [e for e, math in _maths(document.getModel()) if _calls(math, function)]
+    return lambda document: [e for e, math in maths(document.getModel()) if _calls(math, function)]
 
 
 def _calls(math: libsbml.ASTNode | None, function: str) -> bool:
@@ -60,7 +60,7 @@ def _calls(math: libsbml.ASTNode | None, function: str) -> bool:
     return math is not None and re.search(rf"\b{function}\(", libsbml.formulaToL3String(math)) is not None
 
 
-def _maths(model: libsbml.Model) -> Iterator[tuple[libsbml.SBase, libsbml.ASTNode | None]]:
+def maths(model: libsbml.Model) -> Iterator[tuple[libsbml.SBase, libsbml.ASTNode | None]]:
     """Every formula of a model with the element that one would look at."""
     for items in (model.getListOfRules(), model.getListOfInitialAssignments(), model.getListOfFunctionDefinitions()):
         yield from ((item, item.getMath()) for item in items)
@@ -300,6 +300,7 @@ def annotation_remarks(text: str) -> Iterator[Remark]:
 # ---- cures of libSBML's findings ---------------------------------------------------------------------------
 
 _CURES = (
+    (r"L3 package", "drop the declaration from the root element; load and export does"),
     (r"circular", "break the circle: give one of the variables a rate rule, or solve the equations"),
     (r"sboTerm|SBO", "take a term of the branch that the element asks for, or drop the attribute"),
     (
@@ -312,6 +313,12 @@ _CURES = (
     (r"metaid", "give every element a metaid of its own"),
     (r"well-formed|XML|element", "compare with the specification of the level; a validator shows the place"),
 )
+
+
+def case(message: str) -> str:
+    """What a finding of libSBML says of this file and the section it refers to, without the general rule before it."""
+    found = re.search(r"Reference: (L\dV\d Section [\d.]+) (.+)$", message)
+    return f"{found.group(2).strip().rstrip('.')} ({found.group(1)})" if found else message
 
 
 def cure(message: str) -> str:

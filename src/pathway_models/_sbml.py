@@ -285,6 +285,9 @@ def quantities(document: libsbml.SBMLDocument, *, name: str) -> dict[str, Quanti
     ruled = {r.getVariable(): "assignment" for r in model.getListOfRules() if r.isAssignment()}
     ruled |= {r.getVariable(): "rate" for r in model.getListOfRules() if r.isRate()}
     initial = {a.getSymbol() for a in model.getListOfInitialAssignments()}
+    cure = "give it a value, a rule or an initial assignment"
+    if any(r.isAlgebraic() for r in model.getListOfRules()):
+        cure = "algebraic rules are not solved by libroadrunner: write assignment rules, or give values"
     found: dict[str, Quantity] = {}
     for kind, items in (
         ("species", model.getListOfSpecies()),
@@ -295,9 +298,7 @@ def quantities(document: libsbml.SBMLDocument, *, name: str) -> dict[str, Quanti
             q = _quantity(item, kind, ruled.get(item.getId(), ""))
             missing = q.value != q.value and q.ruled != "assignment" and q.id not in initial
             if missing and kind != "compartment":
-                raise ModelError(
-                    f"{name}: {kind} {q.id!r} has no value; give it a value, a rule or an initial assignment"
-                )
+                raise ModelError(f"{name}: {kind} {q.id!r} has no value; {cure}")
             found[q.id] = q
     return found
 

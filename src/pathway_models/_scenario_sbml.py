@@ -37,7 +37,23 @@ def scenario_sbml(model: Model, treatments: Sequence[Treatment] = (), duration: 
     tools without simultaneous or multiple assignments read it too. Doses add to the state in its own unit. Amounts of
     doses are parameters (`dose_<input>`). `duration` in model time. Raises `InvalidValueError` as `phases` does.
     """
+    return _at_rest(model, *_schedule(model, treatments, duration))
+
+
+def untreated_sbml(
+    model: Model, treatments: Sequence[Treatment], duration: float
+) -> tuple[str, dict[str, float], list[Change]]:
+    """(SBML of the model at rest, what a schedule sets at time 0, what it changes later).
+
+    Initial assignments are values in it, so that they do not see what is set at time 0.
+    """
     start, changes = _schedule(model, treatments, duration)
+    frozen = _values_at_start(model, [k for k in _initially_assigned(model) if k in start])
+    begin = {k: v for k, v in start.items() if frozen.get(k) != v}
+    return _at_rest(model, frozen, ()), begin, changes
+
+
+def _at_rest(model: Model, start: Mapping[str, float], changes: Sequence[Change]) -> str:
     text = model.to_sbml()
     found = _sbml.content(text, model.name).quantities
     empty = _empty(model, {k: found[k].value for k in model.states}) if model.context else {}
@@ -78,13 +94,16 @@ def converted(text: str, *, level: int, version: int, name: str) -> str:
     if (document.getLevel(), document.getVersion()) == (level, version):
         return text
     where = f"SBML Level {level} Version {version}"
+    hint = "" if (level, version) == LEVELS["sbml"] else "; write sbml instead"
     names = [p.getPackageName() for p in _plugins(document)]
     required = [n for n in names if n != "l3v2extendedmath" and document.getPackageRequired(n)]
     if level < 3 and required:
-        raise ModelError(f"{where} cannot hold {name}: it needs the package {required[0]}; write sbml instead")
+        raise ModelError(f"{where} cannot hold {name}: it needs the package {required[0]}{hint}")
     document.getErrorLog().clearLog()
-    if not document.setLevelAndVersion(level, version, True) or document.getNumErrors(libsbml.LIBSBML_SEV_ERROR):
-        raise ModelError(f"{where} cannot hold {name}: {_sbml.first_error(document)}; write sbml instead")
+    # to a newer level nothing is lost, and the strict way refuses units that do not agree
+    strict = (level, version) < (document.getLevel(), document.getVersion())
+    if not document.setLevelAndVersion(level, version, strict) or document.getNumErrors(libsbml.LIBSBML_SEV_ERROR):
+        raise ModelError(f"{where} cannot hold {name}: {_sbml.first_error(document)}{hint}")
     written = str(libsbml.writeSBMLToString(document))
     _sbml.parse(written, name=f"{name} in {where}")
     return written

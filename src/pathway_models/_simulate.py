@@ -25,7 +25,9 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 RELATIVE_TOLERANCE = 5e-9  # 28 calls of a day agree with one of 28 days to 1e-6
 ABSOLUTE_PER_RELATIVE = 0.1  # absolute tolerance of a state: this, times the relative one, times its scale
 SETTLE_HORIZONS = (20_000.0, 40_000.0, 160_000.0, 640_000.0)  # model time units; hours in our models
+NEGLIGIBLE = 1e-6  # of a typical state: rounding, or nothing yet
 SETTLED = 1e-6  # largest change of a state, in its scale, over the last stretch
+GROWN = 1e-3  # of its value now, for a state of which the file did not tell the size
 MAX_OUTPUT_POINTS = 1_000_000
 MAX_STEPS = 20_000  # between two output points
 
@@ -59,25 +61,21 @@ class Runner:
     """One compiled model; nothing of a run survives into the next one."""
 
     def __init__(self, sbml: str, compiled: bytes | None = None) -> None:
-        self.engine = _engine(sbml) if compiled is None else roadrunner.RoadRunner()
-        if compiled is not None:
-            self.engine.loadStateS(compiled)
+        self.engine = _engine(sbml, compiled)
         self.core = self.engine.model
         self.parameters = {k: i for i, k in enumerate(self.core.getGlobalParameterIds())}
         self.compartments = {k: i for i, k in enumerate(self.core.getCompartmentIds())}
         self.species = {k: i for i, k in enumerate(self.core.getFloatingSpeciesIds())}
         self.boundary = {k: i for i, k in enumerate(self.core.getBoundarySpeciesIds())}
-        self.vector = tuple(self.core.getStateVectorId(i) for i in range(self._length()))
+        self.rules = _sbml.start_rules(sbml)
+        rated = self.core.getRateRuleSymbols()  # the solver has these first, then the species that have no rule
+        free = (k for k in self.species if k not in rated and k not in self.rules.assigned)
+        self.vector = (*(self.core.getStateVectorId(i) for i in range(len(rated))), *free)
         self.ruled = tuple(k for k in self.vector if k not in self.species)
         self.amounts = {k for k in self.species if self.engine.getHasOnlySubstanceUnits(k)}
-        self.rules = _sbml.start_rules(sbml)
         self.published = {k: float(self.core.getValue(k)) for k in self.parameters}
         self._moved: tuple[str, ...] = ()
         self.engine.integrator.setValue("maximum_num_steps", MAX_STEPS)
-
-    def _length(self) -> int:
-        ruled = set(self.core.getRateRuleSymbols())
-        return len(ruled) + sum(k not in ruled for k in self.species)
 
     def selection(self, name: str) -> str:
         """The libroadrunner name of an id's value: concentrations of species, except those in amounts."""
@@ -172,7 +170,7 @@ class Runner:
         for stop in SETTLE_HORIZONS:
             self.advance((start, stop), ())
             after = self.state()
-            change = np.abs(after - before) / scales
+            change = np.abs(after - before) / np.maximum(scales, GROWN * np.abs(after))
             if start > 0 and np.all(change < SETTLED):
                 self.core.setTime(0.0)
                 return after
@@ -181,11 +179,24 @@ class Runner:
         raise SimulationError(f"no steady state: {name} still moves after {start:g} units of time")
 
 
-def _engine(sbml: str) -> Any:
+def _engine(sbml: str, compiled: bytes | None = None) -> Any:
+    """A RoadRunner of this text, or of its machine code.
+
+    Its ids do not become attributes of the class: a model with a parameter `reset` would take that method from every
+    RoadRunner of the process.
+    """
+    option = roadrunner.Config.ROADRUNNER_DISABLE_PYTHON_DYNAMIC_PROPERTIES
+    before = roadrunner.Config.getValue(option)
+    roadrunner.Config.setValue(option, True)
     try:
-        return roadrunner.RoadRunner(sbml)
+        engine = roadrunner.RoadRunner(sbml) if compiled is None else roadrunner.RoadRunner()
+        if compiled is not None:
+            engine.loadStateS(compiled)
+        return engine
     except RuntimeError as error:
         raise SimulationError(f"libroadrunner cannot load the model: {_first_line(error)}") from error
+    finally:
+        roadrunner.Config.setValue(option, before)
 
 
 _COMPILED: dict[str, bytes] = {}
@@ -268,7 +279,9 @@ def make_job(
     pieces = phases(model, treatments, duration)
     engine = runner(model.sbml)
     engine.begin({}, None)
-    scales = _scales(engine.state(), known=model.context is not None)
+    initial = engine.state()
+    scales = np.abs(initial) if model.context is not None else _guessed_scales(initial, len(engine.species))
+    scales = np.where(scales > 0, scales, 1.0)
     settings = tuple(sorted(model.settings.items()))
     held = tuple(sorted(model.held.items()))
     origin = (
@@ -288,13 +301,20 @@ def make_job(
     )
 
 
-def _scales(initial: Array, *, known: bool) -> Array:
-    """The size of each state: its value in the file; for our own models, 1 where it rests at 0."""
-    sizes = np.abs(initial)
-    if known:
-        return np.where(sizes > 0, sizes, 1.0)
-    largest = float(np.max(sizes, initial=0.0)) or 1.0
-    return np.maximum(sizes, 1e-3 * largest)
+def _guessed_scales(initial: Array, species: int) -> Array:
+    """The size of each state of somebody else's model: its value in the file, else a millionth of a typical one.
+
+    Species come first, then what rate rules move; one kind says nothing of the other (a rate constant of 1e6 beside
+    species of 1e-6). 0 where all of a kind rest at 0.
+    """
+    kinds = np.split(np.abs(initial), [species])
+    return np.concatenate([_filled(sizes) for sizes in kinds])
+
+
+def _filled(sizes: Array) -> Array:
+    typical = float(np.median(sizes[sizes > 0])) if np.any(sizes > 0) else 0.0
+    filled: Array = np.where(sizes > NEGLIGIBLE * typical, sizes, NEGLIGIBLE * typical)
+    return filled
 
 
 @lru_cache(maxsize=64)
