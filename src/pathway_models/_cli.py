@@ -7,10 +7,11 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from . import _annotate, _combination, _ensemble, _evidence, _exchange, _library, _sensitivity, _treatments
+from . import _annotate, _combination, _ensemble, _evidence, _exchange, _library, _repeat, _sensitivity, _treatments
 from ._model import Model
+from ._sensitivity_plots import KINDS
 from .errors import InvalidValueError, ModelError, PathwayModelsError
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ TREAT_HELP = (
     + ", ".join(_treatments.NAMED)
     + "; options after a colon, e.g. ketogenic_diet:ratio=3,start=2 (weeks)"
 )
+TABLE_ROWS = 15  # per outcome, in the terminal
+SOBOL_OPTIONS = (
+    "n", "seed", "groups", "second_order", "every", "store", "workers", "engine", "checkpoint", "weeks", "duration",
+)  # fmt: skip
 
 
 class _Parser(argparse.ArgumentParser):
@@ -43,7 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except KeyboardInterrupt:
-        sys.stderr.write("pathway-models: interrupted\n")
+        folder = getattr(arguments, "checkpoint", None)
+        safe = "" if folder is None else f"; the same command goes on from {folder}"
+        sys.stderr.write(f"\npathway-models: interrupted{safe}\n")
         return 130
 
 
@@ -114,15 +121,21 @@ def _number(text: str, name: str) -> float:
         raise InvalidValueError(f"--set {name}={text}: {text!r} is no number") from None
 
 
-def _show(frame: pd.DataFrame, arguments: argparse.Namespace, *, index: bool) -> None:
+def _show(
+    frame: pd.DataFrame, arguments: argparse.Namespace, *, index: bool, most: int | None = None, by: str = ""
+) -> None:
+    """The table to the file, and to the terminal: as JSON, or to three decimals with the first `most` rows each."""
     out: Path | None = getattr(arguments, "out", None)
     if out is not None:
         _save(lambda: frame.to_csv(out, index=index), out)
     if arguments.json:
         rows = frame.reset_index() if index else frame
         sys.stdout.write(json.dumps(json.loads(rows.to_json(orient="records", double_precision=15)), indent=1) + "\n")
-    else:
-        sys.stdout.write(frame.to_string(index=index, float_format="{:.4g}".format, max_colwidth=70) + "\n")
+        return
+    short = frame if most is None else frame.groupby(by, sort=False).head(most).round(3)
+    sys.stdout.write(short.to_string(index=index, float_format="{:.4g}".format, max_colwidth=70) + "\n")
+    if len(short) < len(frame):
+        sys.stderr.write(f"the first {most} of each {by}; --out FILE.csv or --json gives all {len(frame)} rows\n")
 
 
 def _save(write: object, path: Path) -> None:
@@ -255,45 +268,64 @@ def _compare(arguments: argparse.Namespace) -> int:
 def _sobol_command(parser: argparse.ArgumentParser) -> None:
     _model_options(parser)
     parser.add_argument("--treat", action="append", default=[], metavar="TREATMENT", help=TREAT_HELP)
-    parser.add_argument("--outcome", action="append", required=True, metavar="NAME", help="variable, repeatable")
+    parser.add_argument("--outcome", action="append", required=True, metavar="OUTCOME", help=_repeat.OUTCOME_HELP)
     parser.add_argument("--n", type=int, default=128, help="base rows, a power of two (default 128)")
     parser.add_argument("--seed", type=int, default=1, help="default 1")
-    parser.add_argument("--groups", choices=_sensitivity.GROUPINGS, help="one index per module or per kind of evidence")
-    parser.add_argument("--parameter", action="append", metavar="NAME", help="vary only this one, repeatable")
+    parser.add_argument(
+        "--groups", choices=_sensitivity.GROUPINGS, help="one index per module, kind of evidence or wire"
+    )
+    parser.add_argument("--parameter", action="append", metavar="NAME[=LOW:HIGH]", help="vary only this, repeatable")
     parser.add_argument("--workers", type=int, help="processes (default: all cores)")
     parser.add_argument("--engine", default="roadrunner", help="roadrunner (default), batch or auto")
     parser.add_argument("--checkpoint", type=Path, help="folder for finished runs; the same command resumes")
     parser.add_argument("--target-width", type=float, help="double n until no interval of ST is wider")
     parser.add_argument("--budget", type=int, help="runs at most for --target-width")
+    parser.add_argument("--second-order", action="store_true", help="also indices of pairs (about twice the runs)")
+    parser.add_argument("--times", metavar="T,T,...", help="also indices over time, at these model times")
+    parser.add_argument("--every", type=float, help="output step in model time (default 6 h)")
+    parser.add_argument("--store", choices=("timecourses",), help="keep all time courses in the checkpoint folder")
+    parser.add_argument("--cost", action="store_true", help="say what it will take, from a few runs, and stop")
     _length_options(parser)
     _table_options(parser)
     parser.add_argument("--plot", type=Path, help="write the indices as a figure")
+    parser.add_argument("--kind", choices=tuple(KINDS), default="bars", help="of the figure (default bars)")
+    parser.add_argument(
+        "--report", type=Path, help="write an HTML page: verdicts, figures, design, cost, how to repeat"
+    )
     parser.set_defaults(run=_sobol)
 
 
 def _sobol(arguments: argparse.Namespace) -> int:
+    _check_folders(arguments.out, arguments.plot, arguments.report)
+    model, treatments = _loaded(arguments), [_treatments.named(t) for t in arguments.treat]
+    options: dict[str, Any] = {
+        "outcomes": [_repeat.outcome_named(o) for o in arguments.outcome],
+        "parameters": _repeat.parameters_named(arguments.parameter),
+        "times": _repeat.times_named(arguments.times),
+        **{k: getattr(arguments, k) for k in SOBOL_OPTIONS},
+    }
+    if arguments.cost:
+        sys.stdout.write(f"{_sensitivity.sobol_cost(model, treatments, **options)}\n")
+        return 0
     result = _sensitivity.sobol(
-        _loaded(arguments),
-        [_treatments.named(t) for t in arguments.treat],
-        outcomes=arguments.outcome,
-        n=arguments.n,
-        seed=arguments.seed,
-        groups=arguments.groups,
-        parameters=arguments.parameter,
-        workers=arguments.workers,
-        engine=arguments.engine,
-        checkpoint=arguments.checkpoint,
-        target_width=arguments.target_width,
-        budget=arguments.budget,
-        weeks=arguments.weeks,
-        duration=arguments.duration,
+        model, treatments, target_width=arguments.target_width, budget=arguments.budget, **options
     )
-    _show(result.to_dataframe(), arguments, index=False)
+    _show(result.to_dataframe(), arguments, index=False, most=TABLE_ROWS, by="outcome")
     sys.stderr.write(result.summary() + "\n")
-    if arguments.plot is not None:
+    if arguments.plot is not None or arguments.report is not None:
         _without_display()
-        _plot(result.plot(), arguments.plot)
+    if arguments.plot is not None:
+        _plot(result.plot(kind=arguments.kind), arguments.plot)
+    if arguments.report is not None:
+        sys.stderr.write(f"wrote {result.report_html(arguments.report, source=arguments.model)}\n")
     return 0
+
+
+def _check_folders(*paths: Path | None) -> None:
+    """Say before the runs, not after them, that a file cannot be written."""
+    for path in paths:
+        if path is not None and not path.parent.is_dir():
+            raise ModelError(f"cannot write {path}: there is no folder {path.parent}")
 
 
 # ---- evidence ----------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from .errors import InvalidValueError, require_range
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 STREAM = 2  # spawn key, apart from those of the Sobol designs of the same seed
 COLUMNS = ("mu_star", "mu_star_low", "mu_star_high", "mu", "sigma", "effects")
@@ -105,6 +106,12 @@ class MorrisResult:
             lines.append(f"{name}: {enough} of {len(size)} factors make up 90 % of the effects; {leaders}.")
         return "\n".join(lines)
 
+    def plot(self, outcome: str | None = None, *, top: int = 15) -> Figure:
+        """Mean sizes with intervals, and beside them against their spread; raises for an unknown outcome."""
+        from ._morris_plot import plot_morris
+
+        return plot_morris(self, outcome, top)
+
 
 def morris_design(
     n_params: int, trajectories: int, seed: int, *, levels: int = 4, group_of: Sequence[Hashable] | None = None
@@ -171,7 +178,7 @@ def morris(
     trajectories: int = 20,
     levels: int = 4,
     seed: int = 1,
-    parameters: Sequence[str] | Mapping[str, tuple[float, float]] | None = None,
+    parameters: Sequence[str] | Mapping[str, tuple[float, float] | None] | None = None,
     groups: str | Mapping[str, Sequence[str]] | None = None,
     workers: int | None = None,
     executor: Executor | None = None,
