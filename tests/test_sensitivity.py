@@ -354,7 +354,9 @@ def test_the_summary_names_the_leaders_and_whether_n_suffices(linear: pm.Model) 
     assert len(lines) == 2
     leader = few.to_dataframe()["factor"][0]
     assert lines[1].startswith(f"y: {leader} (ST {few.to_dataframe()['ST'][0]:.2f} +/- ")
-    assert lines[1].endswith("N = 4 is too small for a ranking, double it.")
+    widest = float((few.indices.ST_high - few.indices.ST_low).max()) / 2
+    enough = 2 ** math.ceil(math.log2(4 * (widest / 0.1) ** 2))
+    assert lines[1].endswith(f"N = 4 is too small for a ranking, about {enough:,} would do.")
     many = pm.sobol(linear, outcomes=["y"], n=512, **HERE)
     assert many.summary().endswith("N suffices for a ranking.")
     assert "dropped" not in many.summary()

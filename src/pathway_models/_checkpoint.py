@@ -197,7 +197,15 @@ def _difference(what: str, stored: object, now: object) -> str:
     """What differs, in a message; a digest says nothing to a reader."""
     if what in DIGESTS:
         return f"another {DIGESTS[what]}"
+    if isinstance(stored, dict) and isinstance(now, dict):
+        keys = [k for k in {**stored, **now} if stored.get(k) != now.get(k)]
+        stored, now = ({k: _plain(values.get(k)) for k in keys} for values in (stored, now))
     return f"{what}: stored {_short(stored)}, now {_short(now)}"
+
+
+def _plain(value: object) -> object:
+    """Settings are kept to the last bit, as hexadecimal numbers."""
+    return float.fromhex(value) if isinstance(value, str) and value.lstrip("-").startswith("0x") else value
 
 
 def _short(value: object) -> str:

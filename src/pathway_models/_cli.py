@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import _annotate, _combination, _ensemble, _evidence, _exchange, _library, _repeat, _sensitivity, _treatments
+from ._cli_output import check_files, plot, save, show, without_display
 from ._model import Model
 from ._sensitivity_plots import KINDS
-from .errors import InvalidValueError, ModelError, PathwayModelsError
+from .errors import InvalidValueError, PathwayModelsError
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
+    pass
 
 TREAT_HELP = (
     "a treatment, repeatable: "
@@ -121,42 +121,6 @@ def _number(text: str, name: str) -> float:
         raise InvalidValueError(f"--set {name}={text}: {text!r} is no number") from None
 
 
-def _show(
-    frame: pd.DataFrame, arguments: argparse.Namespace, *, index: bool, most: int | None = None, by: str = ""
-) -> None:
-    """The table to the file, and to the terminal: as JSON, or to three decimals with the first `most` rows each."""
-    out: Path | None = getattr(arguments, "out", None)
-    if out is not None:
-        _save(lambda: frame.to_csv(out, index=index), out)
-    if arguments.json:
-        rows = frame.reset_index() if index else frame
-        sys.stdout.write(json.dumps(json.loads(rows.to_json(orient="records", double_precision=15)), indent=1) + "\n")
-        return
-    short = frame if most is None else frame.groupby(by, sort=False).head(most).round(3)
-    sys.stdout.write(short.to_string(index=index, float_format="{:.4g}".format, max_colwidth=70) + "\n")
-    if len(short) < len(frame):
-        sys.stderr.write(f"the first {most} of each {by}; --out FILE.csv or --json gives all {len(frame)} rows\n")
-
-
-def _save(write: object, path: Path) -> None:
-    try:
-        write()  # type: ignore[operator]
-    except OSError as error:
-        raise ModelError(f"cannot write {path}: {error.strerror or error}") from error
-    except ValueError as error:  # matplotlib: a format that it does not know
-        raise InvalidValueError(f"cannot write {path}: {error}") from error
-
-
-def _plot(figure: Figure, path: Path) -> None:
-    _save(lambda: figure.savefig(path, dpi=150), path)
-
-
-def _without_display() -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-
-
 # ---- list --------------------------------------------------------------------------------------------------
 
 
@@ -177,10 +141,10 @@ def _list(arguments: argparse.Namespace) -> int:
 
     if arguments.model is None:
         frame = pd.DataFrame(list(_library.available().items()), columns=["model", "title"])
-        _show(frame, arguments, index=False)
+        show(frame, arguments, index=False)
     else:
         frame = getattr(_library.load(arguments.model), arguments.what)
-        _show(frame, arguments, index=True)
+        show(frame, arguments, index=True)
     return 0
 
 
@@ -208,15 +172,15 @@ def _simulate(arguments: argparse.Namespace) -> int:
     if arguments.out is not None:
         frame = run.to_dataframe()
         netcdf = arguments.out.suffix == ".nc"
-        _save(lambda: run.to_netcdf(arguments.out) if netcdf else frame.to_csv(arguments.out), arguments.out)
+        save(lambda: run.to_netcdf(arguments.out) if netcdf else frame.to_csv(arguments.out), arguments.out)
     if arguments.plot is not None:
-        _without_display()
-        _plot(run.pm.plot(*names), arguments.plot)
+        without_display()
+        plot(run.pm.plot(*names), arguments.plot)
     picked = run[names].to_dataframe().iloc[sorted({0, len(run.time) // 4, len(run.time) // 2, len(run.time) - 1})].T
     picked.columns = [f"t={t:g}" for t in picked.columns]
     picked.insert(0, "unit", [str(run[n].attrs.get("units", "")) for n in names])
     picked.index.name = "variable"
-    _show(picked, argparse.Namespace(json=arguments.json), index=True)
+    show(picked, argparse.Namespace(json=arguments.json), index=True)
     return 0
 
 
@@ -253,12 +217,12 @@ def _compare(arguments: argparse.Namespace) -> int:
         duration=arguments.duration,
         outcomes=arguments.outcome,
     )
-    _show(arms.to_dataframe(), arguments, index=True)
+    show(arms.to_dataframe(), arguments, index=True)
     if not arguments.json:
         sys.stdout.write("".join(f"interaction_{k}: {v}\n" for k, v in _combination.SCALES.items()))
     if arguments.plot is not None:
-        _without_display()
-        _plot(arms.plot(), arguments.plot)
+        without_display()
+        plot(arms.plot(), arguments.plot)
     return 0
 
 
@@ -296,7 +260,10 @@ def _sobol_command(parser: argparse.ArgumentParser) -> None:
 
 
 def _sobol(arguments: argparse.Namespace) -> int:
-    _check_folders(arguments.out, arguments.plot, arguments.report)
+    check_files(arguments.out, arguments.report, figure=arguments.plot)
+    for kind, option in (("bands", "times"), ("interactions", "second_order")):
+        if arguments.kind == kind and not getattr(arguments, option):
+            raise InvalidValueError(f"--kind {kind} needs --{option.replace('_', '-')}")
     model, treatments = _loaded(arguments), [_treatments.named(t) for t in arguments.treat]
     options: dict[str, Any] = {
         "outcomes": [_repeat.outcome_named(o) for o in arguments.outcome],
@@ -310,22 +277,15 @@ def _sobol(arguments: argparse.Namespace) -> int:
     result = _sensitivity.sobol(
         model, treatments, target_width=arguments.target_width, budget=arguments.budget, **options
     )
-    _show(result.to_dataframe(), arguments, index=False, most=TABLE_ROWS, by="outcome")
+    show(result.to_dataframe(), arguments, index=False, most=TABLE_ROWS, by="outcome")
     sys.stderr.write(result.summary() + "\n")
     if arguments.plot is not None or arguments.report is not None:
-        _without_display()
+        without_display()
     if arguments.plot is not None:
-        _plot(result.plot(kind=arguments.kind), arguments.plot)
+        plot(result.plot(kind=arguments.kind), arguments.plot)
     if arguments.report is not None:
         sys.stderr.write(f"wrote {result.report_html(arguments.report, source=arguments.model)}\n")
     return 0
-
-
-def _check_folders(*paths: Path | None) -> None:
-    """Say before the runs, not after them, that a file cannot be written."""
-    for path in paths:
-        if path is not None and not path.parent.is_dir():
-            raise ModelError(f"cannot write {path}: there is no folder {path.parent}")
 
 
 # ---- evidence ----------------------------------------------------------------------------------------------
@@ -343,13 +303,13 @@ def _run_evidence(arguments: argparse.Namespace) -> int:
     found = _evidence.evidence(_loaded(arguments))
     frame = found.to_dataframe()
     if arguments.out is not None:
-        _save(lambda: frame.to_csv(arguments.out, index=False), arguments.out)
+        save(lambda: frame.to_csv(arguments.out, index=False), arguments.out)
     short = frame[["id", "use", "observable", "comparison", "prediction", "observed", "error", "z", "verdict"]]
-    _show(frame if arguments.json else short, argparse.Namespace(json=arguments.json), index=False)
+    show(frame if arguments.json else short, argparse.Namespace(json=arguments.json), index=False)
     sys.stderr.write(found.summary() + "\n")
     if arguments.plot is not None:
-        _without_display()
-        _plot(found.plot(), arguments.plot)
+        without_display()
+        plot(found.plot(), arguments.plot)
     return 0
 
 

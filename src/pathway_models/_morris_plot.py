@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._plots import BLUE, DARK, tidy, wrapped
+from ._plots import BLUE, DARK, plain, tidy, wrapped
 from ._sensitivity_plots import PALE, largest
 from ._verdicts import shown
 from .errors import require_range, unknown_name
@@ -48,7 +48,7 @@ def _draw_sizes(axis: Axes, result: MorrisResult, k: int, rows: int) -> None:
     value, low, high = (m[order, k] for m in (result.mu_star, result.mu_star_low, result.mu_star_high))
     error = np.nan_to_num(np.clip(np.vstack([value - low, high - value]), 0, None))
     axis.barh(np.arange(len(order)), value, height=0.62, color=BLUE, xerr=error, ecolor=DARK, capsize=1.5)
-    axis.set_yticks(range(len(order)), [shown(result.factors[i]) for i in order], fontsize=8)
+    axis.set_yticks(range(len(order)), [plain(shown(result.factors[i])) for i in order], fontsize=8)
     axis.set_xlabel("mean size of the effect of a whole range (mu*), 95 % interval", fontsize=8)
     tidy(axis)
 
@@ -66,7 +66,7 @@ def _draw_spreads(axis: Axes, result: MorrisResult, k: int) -> None:
     axis.text(edge, edge, "sigma = mu*", fontsize=7, color=PALE, ha="right", va="bottom")
     for g in [g for g in largest(size, MOST_LABELLED) if size[g] > LABELLED * edge]:
         at = (float(size[g]), float(spread[g]))
-        axis.annotate(shown(result.factors[g]), at, xytext=(4, 3), textcoords="offset points", fontsize=7)
+        axis.annotate(plain(shown(result.factors[g])), at, xytext=(4, 3), textcoords="offset points", fontsize=7)
     axis.margins(x=0.18)
     axis.set_xlabel("mean size mu*", fontsize=8)
     axis.set_ylabel("spread sigma: not linear, or interacting", fontsize=8)

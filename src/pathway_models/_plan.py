@@ -84,7 +84,8 @@ def make_plan(
     grid = _with_asked(output_times(length, every), asked, length)
     columns = dict.fromkeys(o.variable for o in reads)
     if stored:
-        columns |= dict.fromkeys((*model.states, *(p.id for p in model.outputs_)))
+        computed = [k for k, q in model.quantities.items() if q.ruled == "assignment"]
+        columns |= dict.fromkeys((*model.states, *([p.id for p in model.outputs_] or computed)))
     grid = grid if stored else times_needed(reads, grid)
     job = make_job(model, treatments, duration=length, times=grid, columns=tuple(columns), start=start)
     return Plan(

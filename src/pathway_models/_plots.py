@@ -109,7 +109,16 @@ def wrapped(text: str, width: int = 50, lines: int = 2) -> str:
     """Text in at most that many lines."""
     import textwrap
 
-    return "\n".join(textwrap.wrap(text, width)[:lines])
+    return plain("\n".join(textwrap.wrap(text, width)[:lines]))
+
+
+def plain(text: str) -> str:
+    """Text that matplotlib does not read as a formula.
+
+    >>> plain("5 $ a day")
+    '5 \\\\$ a day'
+    """
+    return text.replace("$", "\\$")
 
 
 def tidy(axis: Axes) -> None:

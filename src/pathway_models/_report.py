@@ -130,7 +130,7 @@ def _glance(result: SobolResult, top: int) -> str:
 def _outcome(result: SobolResult, k: int, top: int) -> str:
     name, unit = result.outcomes[k], outcome_unit(plan_of(result).model, result.runs.outcomes[k])
     mean, deviation = float(result.indices.mean[k]), float(np.sqrt(result.indices.variance[k]))
-    spread = f"Mean {mean:.4g}, standard deviation {deviation:.3g}{f' {unit}' if unit else ''} over the ranges."
+    spread = f"Mean {mean:.4g}, standard deviation {deviation:.4g}{f' {unit}' if unit else ''} over the ranges."
     lines = [f'<h2 id="outcome-{k}">{escape(name)}</h2>', paragraph(spread, "sub")]
     if not _verdicts.varies(result, k):
         return "\n".join([*lines, paragraph("It does not vary, so it has no indices.")])

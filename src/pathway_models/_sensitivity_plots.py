@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _verdicts
-from ._plots import BLUE, DARK, HOURS_PER_WEEK, panels, tidy, unit_label, wrapped
+from ._plots import BLUE, DARK, HOURS_PER_WEEK, panels, plain, tidy, unit_label, wrapped
 from ._verdicts import noise_floor, outcome_unit, shown
 from .errors import InvalidValueError, require_choice, require_range, unknown_name
 
@@ -25,7 +25,7 @@ LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 PAIR = "#D55E00"
 MOST_NODES = 12
 TALLEST = 2.0  # index up to which bands are drawn
-SMALLEST_PAIR = 0.01  # S2 below which an edge that is not sure is not drawn
+SMALLEST_PAIR = 0.05  # S2 below which an edge that is not sure is not drawn
 
 
 def plot_sobol(result: SobolResult, kind: str, outcome: str | None, top: int) -> Figure:
@@ -43,12 +43,20 @@ def largest(values: np.ndarray[Any, np.dtype[np.float64]], top: int) -> list[int
     return [int(i) for i in np.argsort(-np.nan_to_num(values, nan=-np.inf), kind="stable")[:top]]
 
 
+def _label(name: str) -> str:
+    return plain(shown(name))
+
+
 def _plain(value: float, _: float) -> str:
     """Numbers on an axis without a factor of their own above it."""
     return f"{value:g}"
 
 
 def _title(result: SobolResult) -> str:
+    return plain(_text(result))
+
+
+def _text(result: SobolResult) -> str:
     return f"{result.model}, {result.arm.replace('_', ' ')}: N = {result.design.n}"
 
 
@@ -86,7 +94,7 @@ def _draw_indices(axis: Axes, result: SobolResult, k: int, rows: int) -> None:
         error = np.clip(np.vstack([value - low, high - value]), 0, None)
         axis.barh(y + shift, np.clip(value, 0, None), height=0.36, color=colour, label=text)
         axis.errorbar(value, y + shift, xerr=error, fmt="none", ecolor=DARK, elinewidth=0.9, capsize=1.5)
-    axis.set_yticks(y, [shown(result.factors[i]) for i in order], fontsize=8)
+    axis.set_yticks(y, [_label(result.factors[i]) for i in order], fontsize=8)
     axis.set_xlabel("share of the variance, 95 % interval", fontsize=8)
     lowest = min(0.0, float(np.nanmin(indices.S1_low[order, k], initial=0.0)))
     axis.set_xlim(left=1.1 * lowest)
@@ -133,7 +141,7 @@ def _draw_tornado(axis: Axes, result: SobolResult, found: _verdicts.Directions, 
         axis.barh(y, shift, left=centre, height=0.62, color=colours)
         axis.errorbar(centre + shift, y, xerr=error, fmt="none", ecolor=DARK, elinewidth=0.8, capsize=1.5)
     axis.axvline(centre, color=DARK, lw=0.8)
-    axis.set_yticks(y, [shown(result.factors[i]) for i in order], fontsize=8)
+    axis.set_yticks(y, [_label(result.factors[i]) for i in order], fontsize=8)
     unit = outcome_unit(result.study.plan.model, result.runs.outcomes[k])
     axis.set_xlabel("mean of the outcome" + (f" ({unit})" if unit else "") + ", 95 % interval", fontsize=8)
     axis.xaxis.set_major_formatter(_plain)
@@ -157,7 +165,7 @@ def _heatmap(result: SobolResult, outcomes: Sequence[str], top: int) -> Figure:
         for j, k in enumerate(columns):
             sure = bool(result.indices.ST_low[g, k] > noise_floor(result, k))
             _write_cell(axis, i, j, float(result.indices.ST[g, k]), sure)
-    axis.set_yticks(range(len(order)), [shown(result.factors[g]) for g in order], fontsize=8)
+    axis.set_yticks(range(len(order)), [_label(result.factors[g]) for g in order], fontsize=8)
     turned = len(columns) > 6
     axis.set_xticks(
         range(len(columns)), [wrapped(name, 26 if turned else 16, 3) for name in outcomes],
@@ -168,7 +176,7 @@ def _heatmap(result: SobolResult, outcomes: Sequence[str], top: int) -> Figure:
     bar = figure.colorbar(image, ax=axis, fraction=0.05, pad=0.03)
     bar.set_label("total index ST (bold: above the noise floor)", fontsize=8)
     bar.ax.tick_params(labelsize=8)
-    axis.set_title(wrapped(_title(result), 48), fontsize=9, loc="left")
+    axis.set_title(wrapped(_text(result), 48), fontsize=9, loc="left")
     return figure
 
 
@@ -235,7 +243,7 @@ def _draw_bands(axes: Sequence[Axes], result: SobolResult, course: int, time: An
     for axis, name, text in zip(axes, ("S1", "ST"), ("first order S1", "total ST"), strict=True):
         for colour, g in zip(LINES, largest(weight, top), strict=False):
             axis.fill_between(time, part[f"{name}_low"][g], part[f"{name}_high"][g], color=colour, alpha=0.18, lw=0)
-            axis.plot(time, part[name][g], color=colour, lw=1.5, label=shown(result.factors[g]))
+            axis.plot(time, part[name][g], color=colour, lw=1.5, label=_label(result.factors[g]))
         axis.axhline(0, color=DARK, lw=0.6)
         axis.set_ylim(-0.1, 1.1 * float(np.clip(np.nanmax(part[name], initial=1.0), 1.0, TALLEST)))
         axis.set_ylabel(f"{text}, 95 % interval", fontsize=8)
@@ -285,7 +293,7 @@ def _draw_graph(axis: Axes, result: SobolResult, k: int, top: int) -> None:
             axis.add_patch(Circle((x, y), 0.3 * math.sqrt(min(max(value, 0.0), 1.0)), color=colour, lw=0, zorder=3))
         side = "center" if abs(x) < 0.2 else "left" if x > 0 else "right"
         reach = 0.08 + 0.3 * math.sqrt(min(max(float(np.nan_to_num(indices.ST[g, k])), 0.0), 1.0))
-        name = shown(result.factors[g]).replace(": ", ":\n")
+        name = _label(result.factors[g]).replace(": ", ":\n")
         axis.text(x * (1 + reach), y * (1 + reach), name, ha=side, va="center", fontsize=8, zorder=4)
     axis.set_xlim(-2.0, 2.0)
     axis.set_ylim(-1.45, 1.45)
@@ -327,10 +335,13 @@ def _convergence(result: SobolResult, outcomes: Sequence[str], top: int) -> Figu
         for colour, g in zip(LINES, largest(result.indices.ST[:, k], top), strict=False):
             course = part[part["factor"] == result.factors[g]]
             axis.fill_between(course["n"], course["ST_low"], course["ST_high"], color=colour, alpha=0.15, lw=0)
-            axis.plot(course["n"], course["ST"], color=colour, lw=1.4, marker="o", ms=3, label=shown(result.factors[g]))
+            axis.plot(
+                course["n"], course["ST"], color=colour, lw=1.4, marker="o", ms=3, label=_label(result.factors[g])
+            )
         axis.set_xscale("log", base=2)
         ticks = sorted(set(part["n"]))
         axis.set_xticks(ticks, [str(n) for n in ticks])
+        axis.set_xlim(0.9 * ticks[0], 1.1 * ticks[-1])
         axis.axhline(0, color=DARK, lw=0.6)
         axis.set_ylim(-0.05, min(1.5, max(1.0, axis.get_ylim()[1])))
         axis.set_xlabel("base rows N", fontsize=8)
