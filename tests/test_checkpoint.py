@@ -209,8 +209,8 @@ def test_new_outcomes_come_from_stored_courses(decay: pm.Model, tmp_path: Path, 
     assert direct.over_time is not None
     assert_array_equal(other.over_time, direct.over_time)
     assert [o.name for o in other.outcomes] == ["x area", "x peak, relative to untreated"]
-    with pytest.raises(InvalidValueError, match="z was not stored"):
-        runs.with_outcomes(["z"])
+    with pytest.raises(InvalidValueError, match="k was not stored"):
+        runs.with_outcomes(["k"])
 
 
 def test_a_foreign_file_keeps_all_that_it_computes(tmp_path: Path) -> None:
