@@ -248,6 +248,21 @@ def test_new_outcomes_are_in_the_code(tmp_path: Path) -> None:
     assert f"The finished runs are in {tmp_path}" in html.unescape(text)
 
 
+class Pulse:
+    """A treatment of a user's own, no dataclass."""
+
+    def schedule(self) -> list[pm.Level]:
+        return [pm.Level(input="c", value=2.0)]
+
+
+def test_classes_of_a_user_are_named_in_the_code() -> None:
+    found = pm.sobol(tiny(BODY), [Pulse()], outcomes=["y"], n=2, parameters=RANGES, duration=1, **HERE)
+    (python,) = blocks(report_text(found, "", 15))
+    assert "# Pulse is a class of your own: import it here" in python
+    assert "    [Pulse(...)]," in python
+    assert "The command line cannot say this treatment." in report_text(found, "", 15)
+
+
 def test_long_lists_have_one_item_a_line() -> None:
     lines = _repeat._wrapped("outcomes=" + _repeat.literal([f"quite_a_long_name_{i}" for i in range(9)]))
     assert (len(lines), lines[0], lines[-1]) == (11, "    outcomes=[", "    ],")

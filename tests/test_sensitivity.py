@@ -362,6 +362,14 @@ def test_the_summary_names_the_leaders_and_whether_n_suffices(linear: pm.Model) 
     assert "dropped" not in many.summary()
 
 
+def test_a_result_shows_itself_in_a_line(linear: pm.Model) -> None:
+    result = pm.sobol(linear, outcomes=["y", "z"], n=4, **HERE)
+    assert repr(result) == "SobolResult(linear, none: 3 factors, N = 4, outcomes y, z)"
+    screen = pm.morris(linear, outcomes=["y"], trajectories=2, **HERE)
+    assert repr(screen) == "MorrisResult(linear, none: 3 factors, 2 trajectories, outcomes y)"
+    assert "(20 taken over from before)." in result.extend(8, workers=1, progress=False).summary()
+
+
 def test_the_summary_says_what_does_not_vary(linear: pm.Model) -> None:
     result = pm.sobol(linear, outcomes=["constant_", "y"], n=4, **HERE)
     lines = result.summary().splitlines()

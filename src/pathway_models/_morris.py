@@ -50,7 +50,7 @@ class MorrisDesign:
     levels: int
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class MorrisResult:
     """Elementary effects of one model, in the unit of the outcome per whole range of a parameter.
 
@@ -80,6 +80,10 @@ class MorrisResult:
     def outcomes(self) -> tuple[str, ...]:
         """Names of the outcomes."""
         return tuple(o.name for o in self.runs.outcomes)
+
+    def __repr__(self) -> str:
+        what = f"{self.model}, {self.arm}: {len(self.factors)} factors, {len(self.design.moved)} trajectories"
+        return f"MorrisResult({what}, outcomes {', '.join(self.outcomes)})"
 
     def to_dataframe(self) -> pd.DataFrame:
         """One row per outcome and factor, the largest mu_star first."""

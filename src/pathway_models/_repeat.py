@@ -147,6 +147,10 @@ def _said(thing: Any) -> dict[str, Any]:
     return found
 
 
+def _is_ours(thing: object) -> bool:
+    return type(thing).__module__.startswith(f"{__package__}.")
+
+
 def literal(value: Any) -> str:
     """A value as Python code, our objects under `pm.`.
 
@@ -158,7 +162,7 @@ def literal(value: Any) -> str:
     if isinstance(value, np.ndarray):
         value = value.tolist()
     if is_dataclass(value) and not isinstance(value, type):
-        prefix = "pm." if type(value).__module__.startswith(f"{__package__}.") else ""
+        prefix = "pm." if _is_ours(value) else ""
         return f"{prefix}{type(value).__name__}({', '.join(f'{k}={literal(v)}' for k, v in _said(value).items())})"
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{literal(k)}: {literal(v)}" for k, v in value.items()) + "}"
@@ -166,13 +170,21 @@ def literal(value: Any) -> str:
         return "(" + ", ".join(map(literal, value)) + ("," if len(value) == 1 else "") + ")"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "[" + ", ".join(map(literal, value)) + "]"
-    return repr(value)
+    plain = value is None or isinstance(value, str | int | float)
+    return repr(value) if plain else f"{type(value).__name__}(...)"
 
 
 def python_code(result: SobolResult, source: str) -> str:
     """A script that repeats the analysis."""
-    lines = ["import pathway_models as pm", "", *_model_lines(result, source), "result = pm.sobol(", "    model,"]
     arguments = dict(_arguments(result))
+    things = [*arguments["treatments"], *arguments["outcomes"]]
+    theirs = dict.fromkeys(type(t).__name__ for t in things if not isinstance(t, str) and not _is_ours(t))
+    lines = [
+        "import pathway_models as pm",
+        *(f"# {name} is a class of your own: import it here" for name in theirs),
+        "",
+    ]
+    lines += [*_model_lines(result, source), "result = pm.sobol(", "    model,"]
     lines += _wrapped(literal(list(arguments.pop("treatments"))))
     for key, value in arguments.items():
         lines += _wrapped(f"{key}={literal(value)}")

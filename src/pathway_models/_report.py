@@ -101,7 +101,7 @@ def _enough(result: SobolResult, varying: Sequence[int]) -> str:
     wide = [k for k in varying if float(np.max(_verdicts.half_widths(result, k))) > _verdicts.WIDE]
     if not wide:
         return f"N = {result.design.n} suffices for a ranking: no interval of ST is wider than ± {_verdicts.WIDE:g}."
-    which = "every outcome" if len(wide) == len(varying) else ", ".join(result.outcomes[k] for k in wide)
+    which = "every outcome" if len(wide) == len(varying) > 1 else ", ".join(result.outcomes[k] for k in wide)
     limit = f"N = {result.design.n} is too small for a ranking of {which}"
     text = f"{limit}: intervals of ST are wider than ± {_verdicts.WIDE:g}."
     needed = [_verdicts.n_needed(result, k) for k in wide if not _verdicts.heavy_tail(result, k)]

@@ -45,7 +45,7 @@ class Doubling(NamedTuple):
     width: float
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class SobolResult:
     """Sobol indices of one model under one treatment, with the design and the runs they came from.
 
@@ -74,6 +74,10 @@ class SobolResult:
     def outcomes(self) -> tuple[str, ...]:
         """Names of the outcomes, in the order of the indices."""
         return tuple(o.name for o in self.runs.outcomes)
+
+    def __repr__(self) -> str:
+        what = f"{self.model}, {self.arm}: {len(self.factors)} factors, N = {self.design.n}"
+        return f"SobolResult({what}, outcomes {', '.join(self.outcomes)})"
 
     # ---- tables ----------------------------------------------------------------------------------------------------
 
@@ -204,7 +208,9 @@ class SobolResult:
 
     def summary(self) -> str:
         """Plain sentences: runs, failures, whether N suffices, what leads for each outcome."""
-        lines = [f"{self.model}, {self.arm}: {self.runs.report()} in {self.runs.seconds:.1f} s."]
+        cost = self.runs.cost
+        before = f" ({cost.reused} taken over from before)" if cost is not None and cost.reused else ""
+        lines = [f"{self.model}, {self.arm}: {self.runs.report()} in {self.runs.seconds:.1f} s{before}."]
         sentences = [_verdicts.sentence(self, k) for k in range(len(self.outcomes))]
         return "\n".join(filter(None, [*lines, _verdicts.failed(self), *sentences, self.stopped]))
 

@@ -239,10 +239,11 @@ def failed(result: SobolResult) -> str:
     if not result.indices.n_dropped:
         return ""
     shift = result.failure_bounds.largest_shift(result.indices.ST)
+    useless = " (which is no bound: narrow the ranges)" if shift >= 1 else ""
     text = (
         f"{result.indices.n_dropped} of {result.design.n} base rows were dropped because a run in them failed; the "
         "indices describe the part of the parameter space that can be simulated. If the failed runs had values "
-        f"within the range of the others, no ST would differ by more than {shift:.2g}."
+        f"within the range of the others, no ST would differ by more than {shift:.2g}{useless}."
     )
     where = result.failures().iloc[0]
     if where["distance"] > 0.5:
