@@ -28,6 +28,7 @@ def show(
         sys.stdout.write(json.dumps(json.loads(rows.to_json(orient="records", double_precision=15)), indent=1) + "\n")
         return
     short = frame if most is None else frame.groupby(by, sort=False).head(most).round(3)
+    short = short.replace(0.0, 0.0)  # -0.0 is equal to 0.0, and no number to show
     sys.stdout.write(short.to_string(index=index, float_format="{:.4g}".format, max_colwidth=70) + "\n")
     if len(short) < len(frame):
         sys.stderr.write(f"the first {most} of each {by}; --out FILE.csv or --json gives all {len(frame)} rows\n")

@@ -139,6 +139,7 @@ def _outcome(result: SobolResult, k: int, top: int) -> str:
         _verdicts.precision(result, k)
         + f"; the widest interval of ST is ± {_verdicts.half_widths(result, k).max():.2g}.",
         _verdicts.above_floor(result, k),
+        _verdicts.negligible(result, k),
         _verdicts.through_interactions(result, k),
         _verdicts.pairs(result, k),
         _verdicts.heavy_tail(result, k),

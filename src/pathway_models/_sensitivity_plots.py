@@ -24,6 +24,7 @@ LOW, HIGH, UNSURE, PALE = "#E69F00", BLUE, "#dddddd", "#9a9a9a"
 LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 PAIR = "#D55E00"
 MOST_NODES = 12
+LONG = 24  # characters of a name that needs a line of a legend for itself
 TALLEST = 2.0  # index up to which bands are drawn
 SMALLEST_PAIR = 0.05  # S2 below which an edge that is not sure is not drawn
 
@@ -58,6 +59,14 @@ def _title(result: SobolResult) -> str:
 
 def _text(result: SobolResult) -> str:
     return f"{result.model}, {result.arm.replace('_', ' ')}: N = {result.design.n}"
+
+
+def _legend_below(axis: Axes, place: float) -> None:
+    """Two columns where the names are short enough for a panel."""
+    longest = max(map(len, axis.get_legend_handles_labels()[1]), default=0)
+    axis.legend(
+        loc="upper center", bbox_to_anchor=(0.5, place), ncols=1 if longest > LONG else 2, frameon=False, fontsize=8
+    )
 
 
 def _legend(figure: Figure, axis: Axes, columns: int, title: str = "") -> None:
@@ -158,7 +167,7 @@ def _heatmap(result: SobolResult, outcomes: Sequence[str], top: int) -> Figure:
     columns = [result.outcomes.index(name) for name in outcomes]
     total = result.indices.ST[:, columns]
     order = largest(np.nan_to_num(total).max(axis=1), top)
-    size = (2.8 + max(0.95 * len(columns), 1.6), 1.6 + 0.3 * len(order))
+    size = (2.8 + max(1.25 * len(columns), 1.6), 1.6 + 0.3 * len(order))
     figure, axis = plt.subplots(figsize=size, layout="constrained")
     image = axis.imshow(np.clip(total[order], 0, 1), cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for i, g in enumerate(order):
@@ -168,7 +177,7 @@ def _heatmap(result: SobolResult, outcomes: Sequence[str], top: int) -> Figure:
     axis.set_yticks(range(len(order)), [_label(result.factors[g]) for g in order], fontsize=8)
     turned = len(columns) > 6
     axis.set_xticks(
-        range(len(columns)), [wrapped(name, 26 if turned else 16, 3) for name in outcomes],
+        range(len(columns)), [wrapped(name, 26 if turned else 20, 3) for name in outcomes],
         fontsize=8, rotation=40 if turned else 0, ha="right" if turned else "center",
     )  # fmt: skip
     axis.tick_params(length=0)
@@ -248,9 +257,7 @@ def _draw_bands(axes: Sequence[Axes], result: SobolResult, course: int, time: An
         axis.set_ylim(-0.1, 1.1 * float(np.clip(np.nanmax(part[name], initial=1.0), 1.0, TALLEST)))
         axis.set_ylabel(f"{text}, 95 % interval", fontsize=8)
         tidy(axis)
-    axes[-1].legend(
-        loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, frameon=False, fontsize=8, handlelength=1.5
-    )
+    _legend_below(axes[-1], -0.2)
 
 
 # ---- interactions --------------------------------------------------------------------------------------------------
@@ -348,7 +355,7 @@ def _convergence(result: SobolResult, outcomes: Sequence[str], top: int) -> Figu
         axis.set_ylabel("total ST, 95 % interval", fontsize=8)
         axis.set_title(wrapped(name, 44), fontsize=10, loc="left")
         tidy(axis)
-        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, frameon=False, fontsize=8)
+        _legend_below(axis, -0.16)
     return figure
 
 

@@ -20,6 +20,7 @@ FURTHEST = 0.01  # share of the runs, those furthest from the mean, by which a h
 HEAVY = 1 / 3  # of the variance: a normal law gives them 0.08, an exponential one 0.22, a lognormal one (sigma 1) 0.49
 EDGE = 0.2  # share of a range at each end, between which the direction of an effect is read
 FEWEST = 8  # runs in such an end
+NEGLIGIBLE = 0.05  # total index below which a factor may be fixed
 MOST_NAMED = 4
 LARGEST_N = 2**20
 
@@ -141,6 +142,15 @@ def shown(name: str) -> str:
     return name.replace("__", ": ")
 
 
+def said(name: str) -> str:
+    """A factor in a sentence, as `resolve` takes it.
+
+    >>> said("ketone_katp__Km_MCT1")
+    'ketone_katp.Km_MCT1'
+    """
+    return name.replace("__", ".", 1)
+
+
 def listed(names: Sequence[str], most: int = MOST_NAMED) -> str:
     """Names in a sentence.
 
@@ -175,7 +185,7 @@ def precision(result: SobolResult, k: int) -> str:
 def leading(result: SobolResult, k: int) -> str:
     """What leads, and whether that is settled."""
     first = tied(result, k)
-    names = [shown(result.factors[i]) for i in first]
+    names = [said(result.factors[i]) for i in first]
     low, high = (float(getattr(result.indices, f"ST_{end}")[first[0], k]) for end in ("low", "high"))
     if len(first) == len(result.factors) > 1:
         return f"Nothing is settled: all {len(first)} intervals overlap that of the largest, {names[0]}."
@@ -190,12 +200,20 @@ def above_floor(result: SobolResult, k: int) -> str:
     floor, count = noise_floor(result, k), len(result.factors)
     out = int(np.sum(result.indices.ST_low[:, k] > floor))
     under = int(np.sum(result.indices.ST_high[:, k] <= floor))
-    text = f"A parameter that does nothing shows indices up to {floor:.2f} at this N (the noise floor): "
-    return (
-        text
-        + f"{out} of {count} factors lie above it with their whole interval, {under} below it"
-        + (f", {count - out - under} across it." if count - out - under else ".")
+    text = (
+        f"A parameter that does nothing shows S1 up to {floor:.2f} at this N (the noise floor): by the whole interval "
     )
+    text += f"of ST, {out} of {count} factors lie above it, {under} below"
+    return text + (f", {count - out - under} across." if count - out - under else ".")
+
+
+def negligible(result: SobolResult, k: int) -> str:
+    """How many factors may be fixed; '' for none."""
+    count = int(np.sum(result.indices.ST_high[:, k] < NEGLIGIBLE))
+    if not count:
+        return ""
+    which = "1 factor may" if count == 1 else f"{count} factors may"
+    return f"{which} be fixed anywhere in the range: ST below {NEGLIGIBLE:g} with the whole interval."
 
 
 def heavy_tail(result: SobolResult, k: int) -> str:
@@ -218,7 +236,7 @@ def through_interactions(result: SobolResult, k: int) -> str:
     if len(clear) == 0:
         return ""
     order = sorted(clear.tolist(), key=lambda i: -found.ST[i, k])
-    names = [f"{shown(result.factors[i])} (alone {max(found.S1[i, k], 0):.2f} of {found.ST[i, k]:.2f})" for i in order]
+    names = [f"{said(result.factors[i])} (alone {max(found.S1[i, k], 0):.2f} of {found.ST[i, k]:.2f})" for i in order]
     return f"Partly through interactions with others: {listed(names)}."
 
 
@@ -230,7 +248,7 @@ def pairs(result: SobolResult, k: int) -> str:
     sure = [(float(found.S2[i, j, k]), i, j) for i, j in np.argwhere(found.S2_low[:, :, k] > 0)]
     if not sure:
         return "No pair interacts beyond doubt: every interval of S2 holds 0."
-    names = [f"{shown(result.factors[i])} with {shown(result.factors[j])} ({s:.2f})" for s, i, j in sorted(sure)[::-1]]
+    names = [f"{said(result.factors[i])} with {said(result.factors[j])} ({s:.2f})" for s, i, j in sorted(sure)[::-1]]
     return f"Interact beyond doubt (S2): {listed(names)}."
 
 
