@@ -1,6 +1,6 @@
 """Which pathway's uncertain parameters decide how much the combined treatment helps?
 
-Prints Sobol indices per module, writes results/sobol_epilepsy.png and .csv.
+Prints Sobol indices per module, writes results/sobol_epilepsy.png, .csv and an .html report.
 Run: python analyses/sobol_epilepsy.py [N]   (N base rows, a power of two; default 64)
 """
 
@@ -32,7 +32,8 @@ def main(n: int) -> None:
     print("\n" + result.summary())
     table.to_csv(RESULTS / "sobol_epilepsy.csv", index=False)
     result.plot().savefig(RESULTS / "sobol_epilepsy.png", dpi=150)
-    print(f"wrote {RESULTS / 'sobol_epilepsy.png'} and .csv")
+    result.report_html(RESULTS / "sobol_epilepsy.html")
+    print(f"wrote {RESULTS / 'sobol_epilepsy.png'}, .csv and .html")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import pytest
 import xarray as xr
 
 import pathway_models as pm
+from pathway_models import _rows
 from pathway_models._cli import main
 
 COMMANDS = ("list", "simulate", "compare", "sobol", "evidence", "export", "check")
@@ -234,6 +235,50 @@ def test_sobol_groups(capfd: pytest.CaptureFixture[str]) -> None:
     assert [row["factor"] for row in json.loads(out)] == ["acupuncture"]
 
 
+def test_sobol_writes_report_and_figure_and_shows_a_short_table(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """17 constants have a range; a terminal gets the first 15 of each outcome."""
+    arguments = ("sobol", "acupuncture", "--treat", "electroacupuncture", "--outcome", "vagal_drive:reduce=peak")
+    arguments += ("--n", 2, "--weeks", 1, "--workers", 1, "--times", "24,168", "--kind", "bands")
+    files = ("--report", tmp_path / "a.html", "--plot", tmp_path / "a.svg", "--out", tmp_path / "a.csv")
+    status, out, err = run(capfd, *arguments, *files)
+    assert status == 0
+    assert len(out.splitlines()) == 1 + 15
+    assert "vagal_drive peak" in out
+    assert "the first 15 of each outcome; --out FILE.csv or --json gives all 17 rows" in err
+    assert f"wrote {tmp_path / 'a.html'}" in err
+    assert len(pd.read_csv(tmp_path / "a.csv")) == 17
+    assert "How to repeat it" in (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert "<svg" in (tmp_path / "a.svg").read_text(encoding="utf-8")
+
+
+def test_sobol_cost_runs_no_analysis(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    arguments = ("sobol", "acupuncture", "--outcome", "vagal_drive", "--n", 64, "--weeks", 1, "--workers", 1)
+    status, out, err = run(capfd, *arguments, "--cost", "--checkpoint", tmp_path / "folder")
+    assert (status, err) == (0, "")
+    assert out.startswith(f"{64 * 19} runs of ")
+    assert " on 1 process, 1 MB of memory for results, 1 MB on disk" in out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_same_sobol_command_resumes_and_a_larger_n_goes_on(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments: tuple[Any, ...] = ("sobol", "acupuncture", "--outcome", "vagal_drive", "--parameter", "gain_vagal")
+    arguments += ("--parameter", "tau_session=0.5:8", "--weeks", 1, "--workers", 1, "--seed", 3, "--json")
+    folder = ("--checkpoint", tmp_path)
+    whole = {n: run(capfd, *arguments, "--n", n)[1] for n in (8, 16)}
+    runs: list[int] = []
+    original = _rows.run_job
+    monkeypatch.setattr(_rows, "run_job", lambda *a, **k: (runs.append(1), original(*a, **k))[1])
+    counts = []
+    for n in (8, 8, 16):
+        assert run(capfd, *arguments, *folder, "--n", n)[1] == whole[n]
+        counts.append(len(runs))
+    assert counts == [32, 32, 64]
+
+
 def test_sobol_json_is_json_when_runs_fail(capfd: pytest.CaptureFixture[str], explosion: Path) -> None:
     """k goes from 0.25 to 1 and x is infinite at 1/k."""
     arguments = ("sobol", explosion, "--outcome", "x", "--n", 16, "--duration", 1.5, "--workers", 1, "--json")
@@ -348,6 +393,17 @@ def test_help(capfd: pytest.CaptureFixture[str], command: tuple[str, ...]) -> No
         ("sobol acupuncture --outcome vagal_drive --n 2 --parameter colour", ["colour"]),
         ("sobol acupuncture --outcome vagal_drive --n 2 --groups colour", ["colour", "module", "kind"]),
         ("sobol acupuncture --n 2", ["--outcome"]),
+        ("sobol acupuncture --outcome vagal_drive:reduce=median", ["median", "time_to_half"]),
+        ("sobol acupuncture --outcome vagal_drive --parameter gain_vagal=1", ["gain_vagal=1", "LOW:HIGH"]),
+        ("sobol acupuncture --outcome vagal_drive --parameter gain_vagal=2:1", ["(2, 1)", "below"]),
+        ("sobol acupuncture --outcome vagal_drive --times 1,x", ["--times 1,x"]),
+        ("sobol acupuncture --outcome vagal_drive --kind cake", ["cake", "tornado"]),
+        ("sobol acupuncture --outcome vagal_drive --kind bands", ["--kind bands needs --times"]),
+        ("sobol acupuncture --outcome vagal_drive --kind interactions", ["needs --second-order"]),
+        ("sobol acupuncture --outcome vagal_drive --store timecourses", ["checkpoint"]),
+        ("sobol acupuncture --outcome vagal_drive --report /missing/a.html", ["/missing/a.html", "no folder /missing"]),
+        ("sobol acupuncture --outcome vagal_drive --out /missing/a.csv", ["/missing/a.csv", "no folder /missing"]),
+        ("sobol acupuncture --outcome vagal_drive --plot a.xyz", ["a.xyz", "png"]),
         ("compare acupuncture --treat electroacupuncture --treat electroacupuncture --outcome colour", ["colour"]),
         ("export acupuncture", ["--out"]),
         ("export acupuncture --out /missing/a.xml", ["cannot write /missing/a.xml"]),

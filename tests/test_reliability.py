@@ -50,6 +50,17 @@ def test_ishigami_that_changes_in_time() -> None:
         pm.sobol(tiny(MOVING), outcomes=["y"], n=4, parameters=RANGES, **HERE).indices_over_time()
 
 
+def test_a_time_that_differs_from_the_grid_by_rounding_is_one_time() -> None:
+    """3*0.1 on the grid of every=0.1 is the asked 0.3."""
+    options: dict[str, Any] = {**HERE, "every": 0.1}
+    result = pm.sobol(tiny("a = 1; b = 1; y := a*time + b"), outcomes=["y"], n=8, times=[0.3, 0.6], **options)
+    assert result.runs.ok.all()
+    assert result.study is not None
+    assert result.runs.over_time is not None
+    a, b = result.study.table(result.design.unit).T
+    assert_allclose(result.runs.over_time[:, 0], np.column_stack([0.3 * a + b, 0.6 * a + b]), rtol=1e-9)
+
+
 def test_a_course_that_is_no_number_at_a_time_leaves_the_others_alone() -> None:
     model = tiny("a = 1; b = 1; y := a*time + b; z := (a + b)/(time - 0.5)")
     result = pm.sobol(model, outcomes=["y"], n=8, times=[0.0, 1.0], **HERE)

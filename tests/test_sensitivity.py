@@ -355,10 +355,20 @@ def test_the_summary_names_the_leaders_and_whether_n_suffices(linear: pm.Model) 
     assert len(lines) == 2
     leader = few.to_dataframe()["factor"][0]
     assert lines[1].startswith(f"y: {leader} (ST {few.to_dataframe()['ST'][0]:.2f} +/- ")
-    assert lines[1].endswith("N = 4 is too small for a ranking, double it.")
+    widest = float((few.indices.ST_high - few.indices.ST_low).max()) / 2
+    enough = 2 ** math.ceil(math.log2(4 * (widest / 0.1) ** 2))
+    assert lines[1].endswith(f"N = 4 is too small for a ranking, about {enough:,} would do.")
     many = pm.sobol(linear, outcomes=["y"], n=512, **HERE)
     assert many.summary().endswith("N suffices for a ranking.")
     assert "dropped" not in many.summary()
+
+
+def test_a_result_shows_itself_in_a_line(linear: pm.Model) -> None:
+    result = pm.sobol(linear, outcomes=["y", "z"], n=4, **HERE)
+    assert repr(result) == "SobolResult(linear, none: 3 factors, N = 4, outcomes y, z)"
+    screen = pm.morris(linear, outcomes=["y"], trajectories=2, **HERE)
+    assert repr(screen) == "MorrisResult(linear, none: 3 factors, 2 trajectories, outcomes y)"
+    assert "(20 taken over from before)." in result.extend(8, workers=1, progress=False).summary()
 
 
 def test_the_summary_says_what_does_not_vary(linear: pm.Model) -> None:

@@ -28,6 +28,7 @@ from .errors import InvalidValueError, PathwayModelsError
 
 RECORD = "run.json"
 SHOWN = 160  # characters of a setting in a message
+DIGESTS = {"sbml": "model file", "times": "grid of output times"}  # settings that are kept as a digest
 Counts = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
@@ -122,7 +123,7 @@ class Checkpoint:
             return
         plain = json.loads(json.dumps(spec))
         other = [k for k in plain if stored.get(k) != plain[k]]
-        shown = "; ".join(f"{k}: stored {_short(stored.get(k))}, now {_short(plain[k])}" for k in other)
+        shown = "; ".join(_difference(k, stored.get(k), plain[k]) for k in other)
         raise InvalidValueError(
             f"the checkpoint {self.folder} holds other runs ({shown}); name another folder, or delete this one"
         )
@@ -192,6 +193,21 @@ def _hash(spec: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:32]
 
 
+def _difference(what: str, stored: object, now: object) -> str:
+    """What differs, in a message; a digest says nothing to a reader."""
+    if what in DIGESTS:
+        return f"another {DIGESTS[what]}"
+    if isinstance(stored, dict) and isinstance(now, dict):
+        keys = [k for k in {**stored, **now} if stored.get(k) != now.get(k)]
+        stored, now = ({k: _plain(values.get(k)) for k in keys} for values in (stored, now))
+    return f"{what}: stored {_short(stored)}, now {_short(now)}"
+
+
+def _plain(value: object) -> object:
+    """Settings are kept to the last bit, as hexadecimal numbers."""
+    return float.fromhex(value) if isinstance(value, str) and value.lstrip("-").startswith("0x") else value
+
+
 def _short(value: object) -> str:
-    text = json.dumps(value)
+    text = json.dumps(value).replace(f"{__package__}._outcomes.", "")
     return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."

@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import Any, NoReturn
 
 from . import (
     _annotate,
@@ -17,21 +17,24 @@ from . import (
     _exchange,
     _exchange_read,
     _library,
+    _repeat,
     _sensitivity,
     _treatments,
 )
+from ._cli_output import check_files, plot, save, show, without_display
 from ._model import Model
-from .errors import InvalidValueError, ModelError, PathwayModelsError
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
+from ._sensitivity_plots import KINDS
+from .errors import InvalidValueError, PathwayModelsError
 
 TREAT_HELP = (
     "a treatment, repeatable: "
     + ", ".join(_treatments.NAMED)
     + "; options after a colon, e.g. ketogenic_diet:ratio=3,start=2 (weeks)"
 )
+TABLE_ROWS = 15  # per outcome, in the terminal
+SOBOL_OPTIONS = (
+    "n", "seed", "groups", "second_order", "every", "store", "workers", "engine", "checkpoint", "weeks", "duration",
+)  # fmt: skip
 
 
 class _Parser(argparse.ArgumentParser):
@@ -53,7 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except KeyboardInterrupt:
-        sys.stderr.write("pathway-models: interrupted\n")
+        folder = getattr(arguments, "checkpoint", None)
+        safe = "" if folder is None else f"; the same command goes on from {folder}"
+        sys.stderr.write(f"\npathway-models: interrupted{safe}\n")
         return 130
 
 
@@ -124,36 +129,6 @@ def _number(text: str, name: str) -> float:
         raise InvalidValueError(f"--set {name}={text}: {text!r} is no number") from None
 
 
-def _show(frame: pd.DataFrame, arguments: argparse.Namespace, *, index: bool) -> None:
-    out: Path | None = getattr(arguments, "out", None)
-    if out is not None:
-        _save(lambda: frame.to_csv(out, index=index), out)
-    if arguments.json:
-        rows = frame.reset_index() if index else frame
-        sys.stdout.write(json.dumps(json.loads(rows.to_json(orient="records", double_precision=15)), indent=1) + "\n")
-    else:
-        sys.stdout.write(frame.to_string(index=index, float_format="{:.4g}".format, max_colwidth=70) + "\n")
-
-
-def _save(write: object, path: Path) -> None:
-    try:
-        write()  # type: ignore[operator]
-    except OSError as error:
-        raise ModelError(f"cannot write {path}: {error.strerror or error}") from error
-    except ValueError as error:  # matplotlib: a format that it does not know
-        raise InvalidValueError(f"cannot write {path}: {error}") from error
-
-
-def _plot(figure: Figure, path: Path) -> None:
-    _save(lambda: figure.savefig(path, dpi=150), path)
-
-
-def _without_display() -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-
-
 # ---- list --------------------------------------------------------------------------------------------------
 
 
@@ -174,10 +149,10 @@ def _list(arguments: argparse.Namespace) -> int:
 
     if arguments.model is None:
         frame = pd.DataFrame(list(_library.available().items()), columns=["model", "title"])
-        _show(frame, arguments, index=False)
+        show(frame, arguments, index=False)
     else:
         frame = getattr(_library.load(arguments.model), arguments.what)
-        _show(frame, arguments, index=True)
+        show(frame, arguments, index=True)
     return 0
 
 
@@ -205,15 +180,15 @@ def _simulate(arguments: argparse.Namespace) -> int:
     if arguments.out is not None:
         frame = run.to_dataframe()
         netcdf = arguments.out.suffix == ".nc"
-        _save(lambda: run.to_netcdf(arguments.out) if netcdf else frame.to_csv(arguments.out), arguments.out)
+        save(lambda: run.to_netcdf(arguments.out) if netcdf else frame.to_csv(arguments.out), arguments.out)
     if arguments.plot is not None:
-        _without_display()
-        _plot(run.pm.plot(*names), arguments.plot)
+        without_display()
+        plot(run.pm.plot(*names), arguments.plot)
     picked = run[names].to_dataframe().iloc[sorted({0, len(run.time) // 4, len(run.time) // 2, len(run.time) - 1})].T
     picked.columns = [f"t={t:g}" for t in picked.columns]
     picked.insert(0, "unit", [str(run[n].attrs.get("units", "")) for n in names])
     picked.index.name = "variable"
-    _show(picked, argparse.Namespace(json=arguments.json), index=True)
+    show(picked, argparse.Namespace(json=arguments.json), index=True)
     return 0
 
 
@@ -250,12 +225,12 @@ def _compare(arguments: argparse.Namespace) -> int:
         duration=arguments.duration,
         outcomes=arguments.outcome,
     )
-    _show(arms.to_dataframe(), arguments, index=True)
+    show(arms.to_dataframe(), arguments, index=True)
     if not arguments.json:
         sys.stdout.write("".join(f"interaction_{k}: {v}\n" for k, v in _combination.SCALES.items()))
     if arguments.plot is not None:
-        _without_display()
-        _plot(arms.plot(), arguments.plot)
+        without_display()
+        plot(arms.plot(), arguments.plot)
     return 0
 
 
@@ -265,44 +240,59 @@ def _compare(arguments: argparse.Namespace) -> int:
 def _sobol_command(parser: argparse.ArgumentParser) -> None:
     _model_options(parser)
     parser.add_argument("--treat", action="append", default=[], metavar="TREATMENT", help=TREAT_HELP)
-    parser.add_argument("--outcome", action="append", required=True, metavar="NAME", help="variable, repeatable")
+    parser.add_argument("--outcome", action="append", required=True, metavar="OUTCOME", help=_repeat.OUTCOME_HELP)
     parser.add_argument("--n", type=int, default=128, help="base rows, a power of two (default 128)")
     parser.add_argument("--seed", type=int, default=1, help="default 1")
-    parser.add_argument("--groups", choices=_sensitivity.GROUPINGS, help="one index per module or per kind of evidence")
-    parser.add_argument("--parameter", action="append", metavar="NAME", help="vary only this one, repeatable")
+    parser.add_argument(
+        "--groups", choices=_sensitivity.GROUPINGS, help="one index per module, kind of evidence or wire"
+    )
+    parser.add_argument("--parameter", action="append", metavar="NAME[=LOW:HIGH]", help="vary only this, repeatable")
     parser.add_argument("--workers", type=int, help="processes (default: all cores)")
     parser.add_argument("--engine", default="auto", help="auto (default), roadrunner or batch")
     parser.add_argument("--checkpoint", type=Path, help="folder for finished runs; the same command resumes")
     parser.add_argument("--target-width", type=float, help="double n until no interval of ST is wider")
     parser.add_argument("--budget", type=int, help="runs at most for --target-width")
+    parser.add_argument("--second-order", action="store_true", help="also indices of pairs (about twice the runs)")
+    parser.add_argument("--times", metavar="T,T,...", help="also indices over time, at these model times")
+    parser.add_argument("--every", type=float, help="output step in model time (default 6 h)")
+    parser.add_argument("--store", choices=("timecourses",), help="keep all time courses in the checkpoint folder")
+    parser.add_argument("--cost", action="store_true", help="say what it will take, from a few runs, and stop")
     _length_options(parser)
     _table_options(parser)
     parser.add_argument("--plot", type=Path, help="write the indices as a figure")
+    parser.add_argument("--kind", choices=tuple(KINDS), default="bars", help="of the figure (default bars)")
+    parser.add_argument(
+        "--report", type=Path, help="write an HTML page: verdicts, figures, design, cost, how to repeat"
+    )
     parser.set_defaults(run=_sobol)
 
 
 def _sobol(arguments: argparse.Namespace) -> int:
+    check_files(arguments.out, arguments.report, figure=arguments.plot)
+    for kind, option in (("bands", "times"), ("interactions", "second_order")):
+        if arguments.kind == kind and not getattr(arguments, option):
+            raise InvalidValueError(f"--kind {kind} needs --{option.replace('_', '-')}")
+    model, treatments = _loaded(arguments), [_treatments.named(t) for t in arguments.treat]
+    options: dict[str, Any] = {
+        "outcomes": [_repeat.outcome_named(o) for o in arguments.outcome],
+        "parameters": _repeat.parameters_named(arguments.parameter),
+        "times": _repeat.times_named(arguments.times),
+        **{k: getattr(arguments, k) for k in SOBOL_OPTIONS},
+    }
+    if arguments.cost:
+        sys.stdout.write(f"{_sensitivity.sobol_cost(model, treatments, **options)}\n")
+        return 0
     result = _sensitivity.sobol(
-        _loaded(arguments),
-        [_treatments.named(t) for t in arguments.treat],
-        outcomes=arguments.outcome,
-        n=arguments.n,
-        seed=arguments.seed,
-        groups=arguments.groups,
-        parameters=arguments.parameter,
-        workers=arguments.workers,
-        engine=arguments.engine,
-        checkpoint=arguments.checkpoint,
-        target_width=arguments.target_width,
-        budget=arguments.budget,
-        weeks=arguments.weeks,
-        duration=arguments.duration,
+        model, treatments, target_width=arguments.target_width, budget=arguments.budget, **options
     )
-    _show(result.to_dataframe(), arguments, index=False)
+    show(result.to_dataframe(), arguments, index=False, most=TABLE_ROWS, by="outcome")
     sys.stderr.write(result.summary() + "\n")
+    if arguments.plot is not None or arguments.report is not None:
+        without_display()
     if arguments.plot is not None:
-        _without_display()
-        _plot(result.plot(), arguments.plot)
+        plot(result.plot(kind=arguments.kind), arguments.plot)
+    if arguments.report is not None:
+        sys.stderr.write(f"wrote {result.report_html(arguments.report, source=arguments.model)}\n")
     return 0
 
 
@@ -321,13 +311,13 @@ def _run_evidence(arguments: argparse.Namespace) -> int:
     found = _evidence.evidence(_loaded(arguments))
     frame = found.to_dataframe()
     if arguments.out is not None:
-        _save(lambda: frame.to_csv(arguments.out, index=False), arguments.out)
+        save(lambda: frame.to_csv(arguments.out, index=False), arguments.out)
     short = frame[["id", "use", "observable", "comparison", "prediction", "observed", "error", "z", "verdict"]]
-    _show(frame if arguments.json else short, argparse.Namespace(json=arguments.json), index=False)
+    show(frame if arguments.json else short, argparse.Namespace(json=arguments.json), index=False)
     sys.stderr.write(found.summary() + "\n")
     if arguments.plot is not None:
-        _without_display()
-        _plot(found.plot(), arguments.plot)
+        without_display()
+        plot(found.plot(), arguments.plot)
     return 0
 
 

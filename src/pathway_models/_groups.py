@@ -43,7 +43,7 @@ def sample(parameter: Parameter, unit: Array) -> Array:
 
 def choose(
     model: Model,
-    wanted: Sequence[str] | Mapping[str, tuple[float, float]] | None,
+    wanted: Sequence[str] | Mapping[str, tuple[float, float] | None] | None,
     groups: str | Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[Parameter, ...]:
     """The parameters to vary: named ones, those with a range, or with groups='wire' the gains from 0 to 1."""
@@ -66,7 +66,8 @@ def choose(
         key = model.resolve(name)
         if key not in known:
             raise unknown_name(f"parameter of {model.name}", name, known)
-        p = _ranged(model, known[key], wanted[name]) if isinstance(wanted, Mapping) else known[key]
+        bounds = wanted[name] if isinstance(wanted, Mapping) else None
+        p = known[key] if bounds is None else _ranged(model, known[key], bounds)
         if not p.uncertain:
             raise InvalidValueError(f"{name} has no range; give parameters={{{name!r}: (low, high)}}")
         chosen.append(p)

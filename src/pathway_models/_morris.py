@@ -21,6 +21,7 @@ from .errors import InvalidValueError, require_range
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 STREAM = 2  # spawn key, apart from those of the Sobol designs of the same seed
 COLUMNS = ("mu_star", "mu_star_low", "mu_star_high", "mu", "sigma", "effects")
@@ -49,7 +50,7 @@ class MorrisDesign:
     levels: int
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class MorrisResult:
     """Elementary effects of one model, in the unit of the outcome per whole range of a parameter.
 
@@ -80,6 +81,10 @@ class MorrisResult:
         """Names of the outcomes."""
         return tuple(o.name for o in self.runs.outcomes)
 
+    def __repr__(self) -> str:
+        what = f"{self.model}, {self.arm}: {len(self.factors)} factors, {len(self.design.moved)} trajectories"
+        return f"MorrisResult({what}, outcomes {', '.join(self.outcomes)})"
+
     def to_dataframe(self) -> pd.DataFrame:
         """One row per outcome and factor, the largest mu_star first."""
         import pandas as pd
@@ -104,6 +109,12 @@ class MorrisResult:
             leaders = ", ".join(f"{self.factors[i]} ({self.mu_star[i, k]:.3g})" for i in order)
             lines.append(f"{name}: {enough} of {len(size)} factors make up 90 % of the effects; {leaders}.")
         return "\n".join(lines)
+
+    def plot(self, outcome: str | None = None, *, top: int = 15) -> Figure:
+        """Mean sizes with intervals, and beside them against their spread; raises for an unknown outcome."""
+        from ._morris_plot import plot_morris
+
+        return plot_morris(self, outcome, top)
 
 
 def morris_design(
@@ -171,7 +182,7 @@ def morris(
     trajectories: int = 20,
     levels: int = 4,
     seed: int = 1,
-    parameters: Sequence[str] | Mapping[str, tuple[float, float]] | None = None,
+    parameters: Sequence[str] | Mapping[str, tuple[float, float] | None] | None = None,
     groups: str | Mapping[str, Sequence[str]] | None = None,
     workers: int | None = None,
     executor: Executor | None = None,

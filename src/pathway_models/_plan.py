@@ -81,10 +81,11 @@ def make_plan(
     found = resolve_outcomes(model, outcomes, length)
     asked = asked_times(times, length)
     reads = (*found, *values_at(found, asked))
-    grid = np.union1d(output_times(length, every), asked)
+    grid = _with_asked(output_times(length, every), asked, length)
     columns = dict.fromkeys(o.variable for o in reads)
     if stored:
-        columns |= dict.fromkeys((*model.states, *(p.id for p in model.outputs_)))
+        computed = [k for k, q in model.quantities.items() if q.ruled == "assignment"]
+        columns |= dict.fromkeys((*model.states, *([p.id for p in model.outputs_] or computed)))
     grid = grid if stored else times_needed(reads, grid)
     job = make_job(model, treatments, duration=length, times=grid, columns=tuple(columns), start=start)
     return Plan(
@@ -99,6 +100,12 @@ def make_plan(
         folder=None if checkpoint is None else Path(checkpoint),
         stored=stored,
     )
+
+
+def _with_asked(grid: Array, asked: Sequence[float], length: float) -> Array:
+    """The grid with the asked times, each of them once: 3*0.1 is no other time than 0.3."""
+    wanted = frozenset(asked)
+    return np.union1d([t for t in grid.tolist() if snapped(t, length) not in wanted], asked)
 
 
 def asked_times(times: Sequence[float], length: float) -> tuple[float, ...]:

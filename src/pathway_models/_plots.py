@@ -1,12 +1,11 @@
-"""Figures: time courses (`run.pm.plot`), the four arms, Sobol indices. Colours are Okabe-Ito."""
+"""Figures of time courses (`run.pm.plot`) and of the four arms, and what all figures share. Colours are Okabe-Ito."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import xarray as xr
 
 from .errors import unknown_name
@@ -15,11 +14,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ._sensitivity import SobolResult
-
 # colour, width, dashes of none, a, b, both: wider lines lie below, so that equal courses stay visible
 ARMS = (("#9a9a9a", 3.2, "-"), ("#D55E00", 2.0, "-"), ("#0072B2", 1.4, "-"), ("#000000", 1.2, (0, (4, 2))))
-FIRST, TOTAL = "#56B4E9", "#0072B2"
+BLUE, DARK = "#0072B2", "#333333"
 HOURS_PER_WEEK = 168.0
 PANEL = (3.6, 2.6)  # inches
 
@@ -63,7 +60,7 @@ def plot_arms(runs: xr.Dataset, names: Sequence[str]) -> Figure:
     if not names:
         raise unknown_name("variable", "", [str(v) for v in runs.data_vars])
     full = [runs.pm.resolve(n) for n in names]
-    figure, axes = _panels(len(full))
+    figure, axes = panels(len(full))
     for axis, name in zip(axes, full, strict=True):
         _draw_course(axis, runs[name])
     if "arm" in runs.dims:
@@ -72,12 +69,13 @@ def plot_arms(runs: xr.Dataset, names: Sequence[str]) -> Figure:
     return figure
 
 
-def _panels(count: int) -> tuple[Figure, list[Axes]]:
+def panels(count: int, *, columns: int | None = None, panel: tuple[float, float] = PANEL) -> tuple[Figure, list[Axes]]:
+    """A grid of `count` panels of that size in inches; by default two or three beside each other."""
     import matplotlib.pyplot as plt
 
-    columns = min(count, 3 if count > 4 else 2)
+    columns = columns or min(count, 3 if count > 4 else 2)
     rows = math.ceil(count / columns)
-    size = (PANEL[0] * columns + 0.4, PANEL[1] * rows + 0.5)
+    size = (panel[0] * columns + 0.4, panel[1] * rows + 0.5)
     figure, grid = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
     axes = list(grid.ravel())
     for extra in axes[count:]:
@@ -94,67 +92,37 @@ def _draw_course(axis: Axes, course: xr.DataArray) -> None:
             colour, width, dashes = ARMS[i % len(ARMS)]
             axis.plot(time, course.isel(arm=i).values, color=colour, lw=width, ls=dashes, label=text)
     else:
-        axis.plot(time, course.values, color=TOTAL, lw=1.4)
+        axis.plot(time, course.values, color=BLUE, lw=1.4)
     unit = course.attrs.get("units", "")
-    axis.set_title(_wrapped(course.attrs.get("long_name", str(course.name))), fontsize=9, loc="left")
-    axis.set_ylabel(_unit_label(unit), fontsize=8)
+    axis.set_title(wrapped(course.attrs.get("long_name", str(course.name))), fontsize=9, loc="left")
+    axis.set_ylabel(unit_label(unit), fontsize=8)
     axis.set_xlabel("time (weeks)" if weeks else "time (model units)", fontsize=8)
-    _tidy(axis)
+    tidy(axis)
 
 
-def _unit_label(unit: str) -> str:
+def unit_label(unit: str) -> str:
+    """Text for an axis."""
     return {"dimensionless": "relative (no unit)", "": "value (unit not declared)"}.get(unit, unit)
 
 
-def _wrapped(text: str, width: int = 50) -> str:
+def wrapped(text: str, width: int = 50, lines: int = 2) -> str:
+    """Text in at most that many lines."""
     import textwrap
 
-    return "\n".join(textwrap.wrap(text, width)[:2])
+    return plain("\n".join(textwrap.wrap(text, width)[:lines]))
 
 
-def _tidy(axis: Axes) -> None:
+def plain(text: str) -> str:
+    """Text that matplotlib does not read as a formula.
+
+    >>> plain("5 $ a day")
+    '5 \\\\$ a day'
+    """
+    return text.replace("$", "\\$")
+
+
+def tidy(axis: Axes) -> None:
+    """Two spines, small numbers, a faint grid."""
     axis.spines[["top", "right"]].set_visible(False)
     axis.tick_params(labelsize=8)
     axis.grid(alpha=0.25, lw=0.5)
-
-
-def plot_sobol(result: SobolResult, outcomes: Sequence[str], top: int) -> Figure:
-    """S1 and ST with intervals, the largest ST on top."""
-    import matplotlib.pyplot as plt
-
-    rows = min(top, len(result.factors))
-    columns = min(len(outcomes), 3)
-    lines = math.ceil(len(outcomes) / columns)
-    size = (4.6 * columns + 0.4, (0.3 * rows + 1.1) * lines + 0.5)
-    figure, grid = plt.subplots(lines, columns, figsize=size, layout="constrained", squeeze=False)
-    axes = list(grid.ravel())
-    for extra in axes[len(outcomes) :]:
-        extra.set_visible(False)
-    for axis, name in zip(axes, outcomes, strict=False):
-        _draw_indices(axis, result, result.outcomes.index(name), rows)
-        axis.set_title(name, fontsize=10, loc="left")
-    handles, labels = axes[0].get_legend_handles_labels()
-    title = f"{result.model}, {result.arm.replace('_', ' ')}: N = {result.design.n}"
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, title=title, title_fontsize=9)
-    return figure
-
-
-def _draw_indices(axis: Axes, result: SobolResult, k: int, rows: int) -> None:
-    indices: Any = result.indices
-    total = np.nan_to_num(indices.ST[:, k], nan=0.0)
-    order = np.argsort(-total, kind="stable")[:rows][::-1]
-    y = np.arange(len(order))
-    for name, colour, shift, text in (
-        ("S1", FIRST, 0.19, "first order S1"),
-        ("ST", TOTAL, -0.19, "total ST"),
-    ):
-        value, low, high = (getattr(indices, name + part)[order, k] for part in ("", "_low", "_high"))
-        error = np.clip(np.vstack([value - low, high - value]), 0, None)
-        axis.barh(y + shift, np.clip(value, 0, None), height=0.36, color=colour, label=text)
-        axis.errorbar(value, y + shift, xerr=error, fmt="none", ecolor="#333333", elinewidth=0.9, capsize=1.5)
-    axis.set_yticks(y, [result.factors[i].replace("__", ": ") for i in order], fontsize=8)
-    axis.set_xlabel("share of the variance, 95 % interval", fontsize=8)
-    lowest = min(0.0, float(np.nanmin(indices.S1_low[order, k], initial=0.0)))
-    axis.set_xlim(left=1.1 * lowest)
-    axis.axvline(0, color="#333333", lw=0.6)
-    _tidy(axis)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from . import _verdicts
 from ._ensemble import Ensemble
 from ._groups import GROUPINGS, Z95, GaussianCopula, sample
 from ._indices import Design, Indices, sobol_indices
@@ -22,7 +25,7 @@ from ._reliability import FailureBounds, failure_bounds, trace, where_failed, wi
 from ._rows import Limits
 from ._simulate import Array
 from ._study import CostEstimate, Study, estimate_cost, make_study
-from .errors import InvalidValueError, require_range, unknown_name
+from .errors import InvalidValueError, require_range
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["GROUPINGS", "Z95", "SobolResult", "sample", "sobol", "sobol_cost"]
 
-WIDE = 0.1  # half width of a 95 percent interval above which a ranking is not to be trusted
 DOUBLINGS = 6  # of N at most, where a width is asked for without a budget
 INTERVALS = ("S1", "S1_low", "S1_high", "ST", "ST_low", "ST_high")
 
@@ -43,7 +45,7 @@ class Doubling(NamedTuple):
     width: float
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class SobolResult:
     """Sobol indices of one model under one treatment, with the design and the runs they came from.
 
@@ -72,6 +74,10 @@ class SobolResult:
     def outcomes(self) -> tuple[str, ...]:
         """Names of the outcomes, in the order of the indices."""
         return tuple(o.name for o in self.runs.outcomes)
+
+    def __repr__(self) -> str:
+        what = f"{self.model}, {self.arm}: {len(self.factors)} factors, N = {self.design.n}"
+        return f"SobolResult({what}, outcomes {', '.join(self.outcomes)})"
 
     # ---- tables ----------------------------------------------------------------------------------------------------
 
@@ -147,6 +153,23 @@ class SobolResult:
             "bounds": [[0.0, 1.0]] * count,
         }, self.runs.values
 
+    def directions(self) -> pd.DataFrame:
+        """Mean of each outcome in the lowest and the highest fifth of each range, less the mean of all runs.
+
+        Columns outcome, factor, low, high (unit of the outcome) and error (half width of a 95 percent interval that
+        holds for all factors at once); the largest difference first. NaN for groups and for fewer than 8 runs in a
+        fifth.
+        """
+        import pandas as pd
+
+        found, frames = _verdicts.directions(self), []
+        for k, outcome in enumerate(self.outcomes):
+            columns = {name: getattr(found, name)[:, k] for name in ("low", "high", "error")}
+            frame = pd.DataFrame({"outcome": outcome, "factor": self.factors, **columns})
+            order = (frame["high"] - frame["low"]).abs().sort_values(ascending=False, kind="stable").index
+            frames.append(frame.loc[order])
+        return pd.concat(frames, ignore_index=True)
+
     # ---- failures --------------------------------------------------------------------------------------------------
 
     @property
@@ -177,56 +200,41 @@ class SobolResult:
         runs = self.runs.with_outcomes(outcomes, times=times)
         assert self.study is not None
         assert runs.plan is not None
-        study = replace(self.study, plan=runs.plan)
+        asked = {**self.study.asked, "outcomes": outcomes, "times": times}
+        study = replace(self.study, plan=runs.plan, asked=asked)
         return _analysed(study, self.design, runs, dict(self.timings))
 
     # ---- words and figures -----------------------------------------------------------------------------------------
 
     def summary(self) -> str:
         """Plain sentences: runs, failures, whether N suffices, what leads for each outcome."""
-        lines = [f"{self.model}, {self.arm}: {self.runs.report()} in {self.runs.seconds:.1f} s."]
-        if self.indices.n_dropped:
-            lines.append(self._dropped())
-        lines += [self._sentence(k, name) for k, name in enumerate(self.outcomes)]
-        return "\n".join([*lines, *([self.stopped] if self.stopped else [])])
+        cost = self.runs.cost
+        before = f" ({cost.reused} taken over from before)" if cost is not None and cost.reused else ""
+        lines = [f"{self.model}, {self.arm}: {self.runs.report()} in {self.runs.seconds:.1f} s{before}."]
+        sentences = [_verdicts.sentence(self, k) for k in range(len(self.outcomes))]
+        return "\n".join(filter(None, [*lines, _verdicts.failed(self), *sentences, self.stopped]))
 
-    def _dropped(self) -> str:
-        shift = self.failure_bounds.largest_shift(self.indices.ST)
-        text = (
-            f"{self.indices.n_dropped} of {self.design.n} base rows were dropped because a run in them failed; the "
-            "indices describe the part of the parameter space that can be simulated. If the failed runs had values "
-            f"within the range of the others, no ST would differ by more than {shift:.2g}."
-        )
-        where = self.failures().iloc[0]
-        if where["distance"] > 0.5:
-            text += (
-                f" They lie at {where['failed']:.2f} of the range of {where['parameter']} (others {where['good']:.2f})."
-            )
-        return text
+    def plot(self, outcome: str | None = None, *, kind: str = "bars", top: int = 15) -> Figure:
+        """A figure of all outcomes or of the named one; `top` factors at most.
 
-    def _sentence(self, k: int, name: str) -> str:
-        total = self.indices.ST[:, k]
-        if not np.isfinite(total).all():
-            return f"{name}: does not vary, so it has no indices."
-        half = (self.indices.ST_high[:, k] - self.indices.ST_low[:, k]) / 2
-        order = np.argsort(-total)[:3]
-        leaders = ", ".join(f"{self.factors[i]} (ST {total[i]:.2f} +/- {half[i]:.2f})" for i in order)
-        noise = max(abs(float(v[k])) for v in (self.indices.S1_dummy_low, self.indices.S1_dummy_high))
-        enough = (
-            "N suffices for a ranking"
-            if float(np.max(half)) <= WIDE
-            else f"N = {self.design.n} is too small for a ranking, double it"
-        )
-        spread = f"widest interval +/- {float(np.max(half)):.2f}, a dummy parameter has S1 up to {noise:.2f}"
-        return f"{name}: {leaders}; {spread}, {enough}."
+        `kind`: 'bars' (S1 and ST with 95 percent intervals), 'tornado' (mean of the outcome at both ends of each
+        range: the direction), 'heatmap' (ST, factor by outcome), 'bands' (indices over time; needs `times=`),
+        'interactions' (pairs; needs `second_order=True`), 'convergence' (ST against N). Raises `UnknownNameError` for
+        another kind or outcome, `InvalidValueError` for what was not asked for.
+        """
+        from ._sensitivity_plots import plot_sobol
 
-    def plot(self, outcome: str | None = None, *, top: int = 15) -> Figure:
-        """S1 and ST with 95 percent intervals, sorted, one panel per outcome (or for the named one)."""
-        from ._plots import plot_sobol
+        return plot_sobol(self, kind, outcome, top)
 
-        if outcome is not None and outcome not in self.outcomes:
-            raise unknown_name("outcome", outcome, self.outcomes)
-        return plot_sobol(self, self.outcomes if outcome is None else (outcome,), top)
+    def report_html(self, path: str | os.PathLike[str], *, source: str = "", top: int = 15) -> Path:
+        """Write one self-contained HTML page: verdicts, figures, indices, design, cost, failures, how to repeat it.
+
+        `source` is the model as `load` found it (a name or a path), for the code that repeats the analysis; `top` as in
+        `plot`. Raises `ModelError` if the file cannot be written.
+        """
+        from ._report import write_report
+
+        return write_report(self, Path(path), source, top)
 
 
 def sobol(
@@ -236,7 +244,7 @@ def sobol(
     outcomes: Sequence[str | Outcome],
     n: int = 256,
     seed: int = 1,
-    parameters: Sequence[str] | Mapping[str, tuple[float, float]] | None = None,
+    parameters: Sequence[str] | Mapping[str, tuple[float, float] | None] | None = None,
     groups: str | Mapping[str, Sequence[str]] | None = None,
     second_order: bool = False,
     weeks: float | None = None,
@@ -259,11 +267,12 @@ def sobol(
     """Sobol indices of outcomes of `model` under `treatments`, with 95 percent bootstrap intervals.
 
     `parameters`: None for every parameter with a range, names, or {name: (low, high)} (log-uniform where low > 0,
-    else uniform; gains of wires are given so). `groups`: None, 'module', 'kind' (of evidence), 'wire' (one index per
-    wire, its gain from 0 to 1) or {group: names}. `n` base rows (a power of two) cost n*(groups + 2) runs,
-    n*(2*groups + 2) with `second_order`; length as in `simulate`, 12 weeks if nothing is said. `times` (model time)
-    adds indices over time. With `target_width` n is doubled until no interval of ST is wider, or the next doubling
-    would cost more than `budget` runs (default: 64 times the first n). `copula` correlates parameters of one group.
+    else uniform; gains of wires are given so; None for the range of the table). `groups`: None, 'module', 'kind' (of
+    evidence), 'wire' (one index per wire, its gain from 0 to 1) or {group: names}. `n` base rows (a power of two) cost
+    n*(groups + 2) runs, n*(2*groups + 2) with `second_order`; length as in `simulate`, 12 weeks if nothing is said.
+    `times` (model time) adds indices over time. With `target_width` n is doubled until no interval of ST is wider, or
+    the next doubling would cost more than `budget` runs (default: 64 times the first n). `copula` correlates parameters
+    of one group.
     `limits`, `checkpoint`, `store` and `engine` as in `ensemble`. The same seed gives the same result on any number of
     processes. Failed runs are recorded and drop their base row.
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +40,7 @@ class Study:
     seed: int
     resamples: int
     correlation: Array | None = None
+    asked: Mapping[str, Any] = field(default_factory=dict)  # the arguments as they were given
 
     def design(self, n: int) -> Design:
         """The design of n base rows; that of 2 n begins with it."""
@@ -70,7 +72,7 @@ def make_study(
     treatments: Sequence[Treatment],
     *,
     outcomes: Sequence[str | Outcome],
-    parameters: Sequence[str] | Mapping[str, tuple[float, float]] | None = None,
+    parameters: Sequence[str] | Mapping[str, tuple[float, float] | None] | None = None,
     groups: str | Mapping[str, Sequence[str]] | None = None,
     second_order: bool = False,
     seed: int = 1,
@@ -114,6 +116,19 @@ def make_study(
         seed=seed,
         resamples=resamples,
         correlation=matrix,
+        asked={
+            "treatments": tuple(treatments),
+            "outcomes": outcomes,
+            "parameters": parameters,
+            "groups": groups,
+            "weeks": weeks,
+            "duration": duration,
+            "every": every,
+            "times": times,
+            "start": start,
+            "copula": copula,
+            "limits": limits,
+        },
     )
 
 
@@ -137,11 +152,26 @@ class CostEstimate:
         return self.runs * self.seconds_per_run / self.workers / 3600
 
     def __str__(self) -> str:
-        seconds = 3600 * self.hours
-        clock = f"{seconds:.0f} s" if seconds < 180 else f"{seconds / 60:.0f} min" if self.hours < 3 else ""
-        text = f"{self.runs} runs of {self.seconds_per_run:.2g} s each: about {clock or f'{self.hours:.1f} h'}"
-        text += f" on {self.workers} processes, {max(1, self.memory_bytes >> 20)} MB of memory for results"
+        each = self.seconds_per_run
+        time = f"{each:.2g} s" if each >= 0.1 else f"{1000 * each:.2g} ms"
+        where = f"{self.workers} processes" if self.workers > 1 else "1 process"
+        text = f"{self.runs} runs of {time} each: about {clock(3600 * self.hours)} on {where}"
+        text += f", {max(1, self.memory_bytes >> 20)} MB of memory for results"
         return text + (f", {max(1, self.disk_bytes >> 20)} MB on disk" if self.disk_bytes else "")
+
+
+def clock(seconds: float) -> str:
+    """A length of time to read.
+
+    >>> clock(0.2), clock(90), clock(7300)
+    ('a second', '90 s', '2 h')
+    """
+    if seconds < 1:
+        return "a second"
+    for limit, unit, size in ((120.0, "s", 1.0), (7200.0, "min", 60.0), (172800.0, "h", 3600.0)):
+        if seconds < limit:
+            return f"{seconds / size:.2g} {unit}" if seconds / size < 10 else f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 86400:.0f} days"
 
 
 def estimate_cost(study: Study, n: int, workers: int | None) -> CostEstimate:

@@ -1,0 +1,139 @@
+"""What is said of Sobol indices: each sentence where it is true, and not where it is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pathway_models as pm
+from helpers import tiny
+from pathway_models import _verdicts as verdicts
+from pathway_models._outcomes import Outcome
+
+HERE: dict[str, Any] = {"duration": 1, "every": 1, "workers": 1, "progress": False}
+BODY = (
+    "a = 1; b = 1; c = 1; one := 5*a + b + 0*c; two := a + b; both := a*b; still := 1 + 0*a;"
+    "tail := exp(15*(a + b + c)); even := a + b + c"
+)
+RANGES = dict.fromkeys("abc", (-1.0, 1.0))
+
+
+def analysis(outcome: str, n: int = 256, **options: Any) -> pm.SobolResult:
+    return pm.sobol(tiny(BODY), outcomes=[outcome], n=n, parameters=RANGES, **HERE, **options)
+
+
+# ---- what leads ----------------------------------------------------------------------------------------------------
+
+
+def test_a_single_leader() -> None:
+    result = analysis("one")
+    assert [result.factors[i] for i in verdicts.tied(result, 0)] == ["a"]
+    total, low, high = (getattr(result.indices, n)[0, 0] for n in ("ST", "ST_low", "ST_high"))
+    expected = f"a leads: its total index {total:.2f} ({low:.2f} to {high:.2f}) lies above the intervals of all others."
+    assert verdicts.leading(result, 0) == expected
+
+
+def test_leaders_whose_order_is_open() -> None:
+    text = verdicts.leading(analysis("two"), 0)
+    assert text in {
+        f"{x} lead; their intervals overlap, so that their order is not settled." for x in ("a and b", "b and a")
+    }
+    assert verdicts.leading(analysis("even", 8), 0).startswith("Nothing is settled: all 3 intervals overlap")
+
+
+def test_a_single_factor_has_nobody_to_beat() -> None:
+    result = pm.sobol(tiny(BODY), outcomes=["one"], n=16, parameters={"a": (0, 1)}, **HERE)
+    assert "all others" not in verdicts.leading(result, 0)
+
+
+# ---- noise ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_may_be_fixed_and_what_stands_out() -> None:
+    result = analysis("one", 1024)
+    assert (result.indices.ST_high[:, 0] < 0.05).sum() == int(verdicts.negligible(result, 0).split()[0])
+    assert verdicts.negligible(analysis("two", 64), 0).startswith("1 factor"), "c does nothing"
+    floor = verdicts.noise_floor(result, 0)
+    assert floor < 0.1
+    above = int((result.indices.ST_low[:, 0] > floor).sum())
+    assert f"shows S1 up to {floor:.2f} " in verdicts.above_floor(result, 0)
+    assert f" {above} of 3 factors lie above it" in verdicts.above_floor(result, 0)
+
+
+def test_widths_fall_with_the_root_of_n() -> None:
+    few, many = analysis("even", 32), analysis("even", 2048)
+    needed = verdicts.n_needed(few, 0)
+    assert f"about {needed:,} would do" in verdicts.precision(few, 0)
+    assert 64 <= needed <= 1024
+    assert verdicts.precision(many, 0) == "N suffices for a ranking"
+    assert verdicts.n_needed(many, 0) <= 2048
+    at = analysis("even", needed)
+    assert float(verdicts.half_widths(at, 0).max()) < 0.15, "the estimate is of the right size"
+
+
+# ---- interactions, tails -------------------------------------------------------------------------------------------
+
+
+def test_interactions_are_named_where_they_are_sure() -> None:
+    assert verdicts.through_interactions(analysis("both"), 0).startswith("Partly through interactions with others: ")
+    assert verdicts.through_interactions(analysis("two"), 0) == ""
+    pairs = verdicts.pairs(analysis("both", 256, second_order=True), 0)
+    assert pairs.startswith("Interact beyond doubt (S2): a with b (")
+    assert verdicts.pairs(analysis("two", 256, second_order=True), 0).startswith("No pair interacts beyond doubt")
+    assert verdicts.pairs(analysis("two"), 0) == ""
+
+
+def test_a_heavy_tail_is_called_one() -> None:
+    result = analysis("tail", 64)
+    text = verdicts.heavy_tail(result, 0)
+    values = result.runs.values.reshape(64, -1)[:, [0, -1]].ravel()
+    assert text.startswith(
+        f"Heavy tail: {100 * verdicts.tail_share(values):.0f} % of the variance comes from 1 of 128 "
+    )
+    assert text in result.summary()
+    assert "would do" not in result.summary(), "more rows are no cure"
+    assert verdicts.heavy_tail(analysis("one"), 0) == ""
+
+
+@pytest.mark.parametrize(("law", "low", "high"), [("normal", 0.05, 0.12), ("exponential", 0.15, 0.3)])
+def test_tails_of_known_laws(law: str, low: float, high: float) -> None:
+    """A hundredth of a normal law holds 0.085 of its variance, of an exponential one 0.22."""
+    values = getattr(np.random.default_rng(1), law)(size=40_000)
+    assert low < verdicts.tail_share(values) < high
+    assert verdicts.tail_share(np.ones(10)) == 0.0
+
+
+# ---- units, names --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "unit"),
+    [
+        ({}, "mmol/L"),
+        ({"reduce": "peak"}, "mmol/L"),
+        ({"reduce": "area"}, "mmol/L h"),
+        ({"reduce": "time_to_half"}, "h"),
+        ({"relative": True}, ""),
+        ({"reduce": "area", "relative": True}, ""),
+    ],
+)
+def test_units_of_outcomes(options: dict[str, Any], unit: str) -> None:
+    model = pm.load("ketone_katp")
+    outcome = Outcome(variable=model.resolve("BHB_plasma"), **options)
+    assert verdicts.outcome_unit(model, outcome) == unit
+
+
+def test_a_file_without_units_has_none() -> None:
+    assert verdicts.outcome_unit(tiny(BODY), Outcome(variable="one")) == ""
+    assert verdicts.outcome_unit(tiny(BODY), Outcome(variable="one", reduce="time_to_half")) == "model time"
+
+
+def test_names_in_sentences() -> None:
+    assert verdicts.listed([]) == "none"
+    assert verdicts.listed(["a"]) == "a"
+    assert verdicts.listed(["a", "b"]) == "a and b"
+    assert verdicts.listed(list("abcdef")) == "a, b, c, d and 2 more"
+    assert verdicts.said("ketone_katp__Km_MCT1") == "ketone_katp.Km_MCT1"
+    assert verdicts.shown("ketone_katp__Km_MCT1") == "ketone_katp: Km_MCT1"
