@@ -36,7 +36,7 @@ def job_of(
 
 def assert_like_roadrunner(job: Job, names: Sequence[str], table: np.ndarray, relative: float = 1e-6) -> None:
     """Within ten times the tolerance of what libroadrunner gives at 1e-10, per column."""
-    found = run_rows(job, names, table, relative_tolerance=relative)
+    found = run_rows(replace(job, relative_tolerance=relative), names, table)
     for row, course in zip(table, found, strict=True):
         exact = run_job(replace(job, relative_tolerance=1e-10), dict(zip(names, map(float, row), strict=True)))
         assert isinstance(course, Course), course

@@ -261,7 +261,7 @@ def _sobol_command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--groups", choices=_sensitivity.GROUPINGS, help="one index per module or per kind of evidence")
     parser.add_argument("--parameter", action="append", metavar="NAME", help="vary only this one, repeatable")
     parser.add_argument("--workers", type=int, help="processes (default: all cores)")
-    parser.add_argument("--engine", default="roadrunner", help="roadrunner (default), batch or auto")
+    parser.add_argument("--engine", default="auto", help="auto (default), roadrunner or batch")
     parser.add_argument("--checkpoint", type=Path, help="folder for finished runs; the same command resumes")
     parser.add_argument("--target-width", type=float, help="double n until no interval of ST is wider")
     parser.add_argument("--budget", type=int, help="runs at most for --target-width")

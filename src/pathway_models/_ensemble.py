@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ._checkpoint import Checkpoint, Counts, Done, described, versions
-from ._engines import choose
+from ._engines import Choice, choose, recorded_engine, some_rows
 from ._executors import make_work, results, worker_count
 from ._interventions import Treatment
 from ._model import Model
@@ -51,7 +51,9 @@ __all__ = [
 ]
 
 
-LARGEST_BLOCK = 32
+LARGEST_BLOCK = {"roadrunner": 32, "batch": 256}  # lanes idle at the end of a block, so that long ones are better
+
+ENGINE_TITLES = {"roadrunner": "libroadrunner", "batch": "the batch engine"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +81,8 @@ class Cost:
 class Ensemble:
     """Outcomes of many runs: `values` (rows x outcomes, NaN where a run failed), `status` per row, messages.
 
-    `over_time` (rows x courses x `times`) holds the variables of the outcomes at the asked times.
+    `over_time` (rows x courses x `times`) holds the variables of the outcomes at the asked times. `engine` ran the
+    rows, for `engine_reason`.
     """
 
     values: Array
@@ -92,6 +95,8 @@ class Ensemble:
     cost: Cost | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     plan: Plan | None = field(default=None, repr=False)
+    engine: str = "roadrunner"
+    engine_reason: str = ""
 
     @property
     def ok(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -119,10 +124,11 @@ class Ensemble:
         return frame
 
     def report(self) -> str:
-        """A sentence on the rows that failed, with the first message."""
+        """A sentence on the engine and on the rows that failed, with the first message."""
         failed = int(np.sum(~self.ok))
         retried = int(np.sum(self.status == RETRIED))
-        text = f"{len(self.status) - failed} of {len(self.status)} runs succeeded"
+        text = f"{len(self.status) - failed} of {len(self.status)} runs succeeded on {ENGINE_TITLES[self.engine]}"
+        text += f" ({self.engine_reason})" if self.engine_reason else ""
         text += f", {retried} of them after a retry" if retried else ""
         first = int(np.argmax(~self.ok))
         return text + (f"; {failed} failed, first row {first}: {self.messages.get(first, '')}" if failed else "")
@@ -158,7 +164,7 @@ def ensemble(
     limits: Limits | None = None,
     checkpoint: Folder | None = None,
     store: str | None = None,
-    engine: str = "roadrunner",
+    engine: str = "auto",
 ) -> Ensemble:
     """Run `model` once per row of parameter values and reduce each run to its outcomes.
 
@@ -170,12 +176,13 @@ def ensemble(
     to that folder, and the same call resumes from there; `store="timecourses"` keeps all states and outputs over
     time in it, for `with_outcomes`.
 
-    `engine` is 'roadrunner' (the reference), 'batch' (vectorised machine code, many times faster, needs the extra
-    `batch`; a row that it cannot finish goes to libroadrunner) or 'auto': batch from 64 rows on where the model fits it
-    and three rows agree with libroadrunner.
+    `engine` is 'roadrunner' (the reference), 'batch' (vectorised machine code, many times faster; a row that it cannot
+    finish goes to libroadrunner) or 'auto': batch from 64 rows on, or more where compiling would take longer than it
+    saves, if the model fits it and three rows agree with libroadrunner. A checkpoint keeps its engine.
 
-    Raises `InvalidValueError` for an empty or ragged table and for a checkpoint of other runs, `UnknownNameError` for
-    unknown names, `CheckpointError` for a folder that cannot be written (a full disk).
+    Raises `InvalidValueError` for an empty or ragged table, a checkpoint of other runs and a model that the engine
+    'batch' cannot run, `UnknownNameError` for unknown names, `CheckpointError` for a folder that cannot be written (a
+    full disk).
 
     >>> import pathway_models as pm
     >>> model = pm.load("acupuncture")
@@ -213,7 +220,8 @@ def execute(
 ) -> Ensemble:
     """Run the rows of `table` that neither the checkpoint nor `before` (the first rows) has."""
     began, count = time.perf_counter(), worker_count(workers)
-    plan = replace(plan, engine=choose(plan.engine, plan.job, plan.names, table, plan.limits).engine)
+    choice = _engine(plan, table, before)
+    plan = replace(plan, engine=choice.engine)
     spec = described(plan.job, plan.names, plan.reads, plan.limits, plan.engine, plan.stored)
     folder = None if plan.folder is None else Checkpoint(plan.folder, spec, table)
     done = Done.nothing(len(table), len(plan.reads)) if folder is None else folder.load(len(plan.reads))
@@ -242,8 +250,20 @@ def execute(
         seconds=cost.seconds,
         cost=cost,
         versions=versions(),
+        engine=choice.engine,
+        engine_reason=choice.reason,
     )
     return _assembled(runs, plan, done.values)
+
+
+def _engine(plan: Plan, table: Array, before: Ensemble | None) -> Choice:
+    """The engine of the rows: that of earlier rows of the same ensemble, else as asked."""
+    if before is not None:
+        return Choice(before.engine, before.engine_reason)
+    stored = recorded_engine(plan.folder) if plan.engine == "auto" else None
+    if stored is None:
+        return choose(plan.engine, plan.job, plan.names, some_rows(table), len(table), plan.limits)
+    return choose(stored, plan.job, plan.names, table, len(table), plan.limits)._replace(reason="as in the checkpoint")
 
 
 def _assembled(runs: Ensemble, plan: Plan, values: Array) -> Ensemble:
@@ -265,7 +285,7 @@ def _finished_blocks(
     """First row and result of each block as it ends, with a progress bar over the rows."""
     from tqdm import tqdm
 
-    blocks = _blocks(np.flatnonzero(~done.finished), workers)
+    blocks = _blocks(np.flatnonzero(~done.finished), workers, LARGEST_BLOCK[plan.engine])
     work = make_work(plan.job, plan.names, plan.reads, limits=plan.limits, engine=plan.engine, keep_courses=plan.stored)
     tasks = {i: (work, table[a:b]) for i, (a, b) in enumerate(blocks)}
     total, reused = len(table), int(done.finished.sum())
@@ -289,11 +309,11 @@ def _lost(plan: Plan, count: int, message: str) -> Block:
     )
 
 
-def _blocks(left: np.ndarray[tuple[int], np.dtype[np.int64]], workers: int) -> list[tuple[int, int]]:
+def _blocks(left: np.ndarray[tuple[int], np.dtype[np.int64]], workers: int, most: int) -> list[tuple[int, int]]:
     """The rows that are left as ranges of at most one block."""
     if len(left) == 0:
         return []
-    size = max(1, min(LARGEST_BLOCK, len(left) // (4 * workers)))
+    size = max(1, min(most, len(left) // (4 * workers)))
     stretches = np.split(left, np.flatnonzero(np.diff(left) > 1) + 1)
     return [(int(a), min(int(a) + size, int(s[-1]) + 1)) for s in stretches for a in range(s[0], s[-1] + 1, size)]
 

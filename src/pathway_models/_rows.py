@@ -24,6 +24,7 @@ OK, RETRIED, FAILED, WORKER_DIED, TIMED_OUT = range(5)
 STATUS = ("ok", "ok after a retry", "failed", "worker process died", "took too long")
 RELATIVE_TOLERANCE = 1e-6  # of ensembles: differences between rows are far larger; `simulate` takes 5e-9
 SECONDS = 600.0
+BATCH_ROWS_PER_ROW = 16  # that the batch engine does at least in the time of one of libroadrunner
 GRACE = 5.0  # seconds after twice the limit: then a worker of ours that is stuck in compiled code is ended
 
 
@@ -164,7 +165,14 @@ def batch_rows(job: Job, names: Sequence[str], table: Array, limits: Limits) -> 
     """The vectorised engine, many rows at once; a row that it cannot finish goes to libroadrunner."""
     from ._batch import run_rows
 
-    for course, numbers in zip(run_rows(job, names, table), table, strict=True):
+    found: Sequence[Course | SimulationError]
+    try:
+        seconds = limits.seconds * max(1.0, len(table) / BATCH_ROWS_PER_ROW)
+        with deadline(seconds):
+            found = run_rows(job, names, table, steps=limits.steps)
+    except RowTimeoutError:
+        found = [SimulationError(f"the block took longer than {seconds:g} s")] * len(table)
+    for course, numbers in zip(found, table, strict=True):
         if isinstance(course, Course):
             yield course, OK, ""
             continue

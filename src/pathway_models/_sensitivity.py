@@ -254,7 +254,7 @@ def sobol(
     limits: Limits | None = None,
     checkpoint: Folder | None = None,
     store: str | None = None,
-    engine: str = "roadrunner",
+    engine: str = "auto",
 ) -> SobolResult:
     """Sobol indices of outcomes of `model` under `treatments`, with 95 percent bootstrap intervals.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ._engines import choose as choose_engine
 from ._ensemble import Ensemble, execute
 from ._executors import worker_count
 from ._groups import GaussianCopula, choose, correlated, grouped, refuse_correlated_groups, sample
@@ -23,6 +24,7 @@ from ._simulate import Array
 from .errors import require_range
 
 PROBES = 4  # rows that are run for an estimate of the cost
+BATCH_PROBES = 16  # times these rows on the batch engine, which needs full lanes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -82,7 +84,7 @@ def make_study(
     limits: Limits | None = None,
     checkpoint: Folder | None = None,
     store: str | None = None,
-    engine: str = "roadrunner",
+    engine: str = "auto",
 ) -> Study:
     """A study, checked as far as it can be before anything runs."""
     require_range("the number of bootstrap resamples", resamples, 1, 1_000_000)
@@ -146,7 +148,10 @@ def estimate_cost(study: Study, n: int, workers: int | None) -> CostEstimate:
     """Run a few rows of the study here and count the rest; nothing is written."""
     design = study.design(max(2, min(n, PROBES)))
     table = study.table(design.unit)[:: max(1, design.rows_per_base)][:PROBES]
-    probe = make_probe(study.plan.job, study.plan.names, study.plan.reads, study.plan.limits, study.plan.engine)
+    plan = study.plan
+    engine = choose_engine(plan.engine, plan.job, plan.names, table, study.runs_for(n), plan.limits).engine
+    table = np.tile(table, (BATCH_PROBES, 1)) if engine == "batch" else table
+    probe = make_probe(plan.job, plan.names, plan.reads, plan.limits, engine)
     probe(table[:1])  # compiles the model
     began = time.perf_counter()
     probe(table)

@@ -273,7 +273,7 @@ def trial(
     gain is 1 or more (not chronic) or whose run fails are left out and listed. Constants that `model` sets itself
     (hypotheses, `with_parameters`) win over the patients' own. `markers`: variables read before treatment (default
     `MARKERS`, as far as the model has them). `run` is any function with the interface of `ensemble`, such as
-    `functools.partial(ensemble, engine=...)`.
+    `functools.partial(ensemble, engine="roadrunner")`.
 
     Raises `InvalidValueError` for no arms, a window longer than the trial and for no patient left, `UnknownNameError`
     for names that the model lacks.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -92,8 +91,8 @@ def compile_model(sbml: str) -> BatchModel:
 class _Run:
     """The rows of one job while they run."""
 
-    def __init__(self, model: BatchModel, job: Job, names: Sequence[str], table: Array) -> None:
-        self.model, self.job, self.count = model, job, len(table)
+    def __init__(self, model: BatchModel, job: Job, names: Sequence[str], table: Array, steps: int) -> None:
+        self.model, self.job, self.count, self.steps = model, job, len(table), steps
         self.given = {k: np.full(self.count, v) for k, v in job.settings}
         self.given |= {k: np.ascontiguousarray(table[:, i]) for i, k in enumerate(names)}
         self.failed: dict[int, str] = {}
@@ -149,10 +148,10 @@ class _Run:
         if not everyone:
             constants, states = (model.grouped(model.rows(a, self.count)[live]) for a in (constants, states))
             ahead, place = self.ahead[live], _empty((len(states), *out.shape[1:]))
-        status, taken = np.zeros(len(live)), np.zeros(len(live))
+        status, taken, most = np.zeros(len(live)), np.zeros(len(live)), self.steps * (len(times) + 1)
         model.machine.advance(
             len(live), start, stop, _at(constants), _at(states), _at(ahead), _at(self.absolute), self.relative,
-            len(times), _at(times), _at(place), MAX_STEPS, _at(status), _at(taken), _at(model.work),
+            len(times), _at(times), _at(place), most, _at(status), _at(taken), _at(model.work),
         )  # fmt: skip
         if not everyone:
             (group, lane), (there, position) = divmod(live, model.lanes), divmod(np.arange(len(live)), model.lanes)
@@ -161,7 +160,7 @@ class _Run:
         self.ahead[live] = ahead
         self.taken[live] += taken
         for i, verdict in zip(live[status != OK], status[status != OK], strict=True):
-            reason = "the step became too small" if verdict == UNDERFLOW else f"more than {MAX_STEPS} steps"
+            reason = "the step became too small" if verdict == UNDERFLOW else f"more than {most} steps"
             self.failed[int(i)] = f"the integrator gave up between {start:g} and {stop:g}: {reason}"
         return out
 
@@ -258,20 +257,17 @@ class _Run:
         return Course(before=before, values=values)
 
 
-def run_rows(
-    job: Job, names: Sequence[str], table: Array, *, relative_tolerance: float | None = None
-) -> list[Course | SimulationError]:
+def run_rows(job: Job, names: Sequence[str], table: Array, *, steps: int = MAX_STEPS) -> list[Course | SimulationError]:
     """What `run_job(job, row)` gives for each row of `table` (rows x names), or the error that it raises.
 
-    Raises `Unsupported` if the engine cannot run the model; a row that fails never disturbs another one.
+    `steps` bounds those between two output times, on average over a phase. Raises `Unsupported` if the engine cannot
+    run the model; a row that fails never disturbs another one.
     """
-    if relative_tolerance is not None:
-        job = replace(job, relative_tolerance=relative_tolerance)
     model = compile_model(job.sbml)
     numbers = np.asarray(table, dtype=float)
     width = max(len(job.times), 1) * max(len(model.states), len(job.columns))
     turn = max(model.lanes, LARGEST_OUTPUT // width // model.lanes * model.lanes)
     found: list[Course | SimulationError] = []
     for start in range(0, len(numbers), turn):
-        found += _Run(model, job, names, numbers[start : start + turn]).treat()
+        found += _Run(model, job, names, numbers[start : start + turn], steps).treat()
     return found
