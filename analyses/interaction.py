@@ -76,7 +76,7 @@ def contested(model: pm.Model) -> pd.DataFrame:
 
 def draw(rows: pd.DataFrame, modules: pd.DataFrame, single: pd.DataFrame) -> plt.Figure:
     """How large it is on each scale, and whose parameters decide it."""
-    figure, axes = plt.subplots(1, 3, figsize=(14, 5.2), layout="constrained", width_ratios=[0.9, 1, 1.3])
+    figure, axes = plt.subplots(1, 3, figsize=(15, 5.2), layout="constrained", width_ratios=[0.9, 1, 1.2])
     for y, scale in enumerate(reversed(SCALES)):
         low, a, middle, b, high = rows[scale].quantile([0.025, 0.25, 0.5, 0.75, 0.975])
         axes[0].plot([low, high], [y, y], color="#0072B2", lw=1.2)
@@ -85,9 +85,9 @@ def draw(rows: pd.DataFrame, modules: pd.DataFrame, single: pd.DataFrame) -> plt
         axes[0].text(0, y + 0.2, f"more in {100 * (rows[scale] < 0).mean():.0f} % of draws", fontsize=8, ha="center")
     axes[0].set_yticks(range(len(SCALES)), reversed(SCALES))
     axes[0].set(ylim=(-0.5, len(SCALES) - 0.4), xlabel="more than additive  ←  interaction  →  less")
-    axes[0].set_title("How large: 50 and 95 % of draws", fontsize=11)
+    axes[0].set_title("How large: 50 and 95 % of draws", fontsize=11, loc="left")
     axes[0].axvline(0, color="#333333", lw=0.8)
-    for axis, table, title in ((axes[1], modules, "Modules"), (axes[2], single, "Parameters, the rest by module")):
+    for axis, table, title in ((axes[1], modules, "modules"), (axes[2], single, "parameters, the rest by module")):
         wide = table.pivot(index="factor", columns="of")
         wide = wide.loc[wide["ST"]["rank"].sort_values().index[-14:]]
         for i, (kind, (label, colour)) in enumerate(KINDS.items()):
@@ -96,7 +96,7 @@ def draw(rows: pd.DataFrame, modules: pd.DataFrame, single: pd.DataFrame) -> plt
             axis.barh(at, wide["ST"][kind], height=0.38, color=colour, label=label, xerr=error, error_kw=thin)
         axis.set_yticks(np.arange(len(wide)), [f.replace("__", ": ") for f in wide.index], fontsize=8.5)
         axis.set(xlabel="total index ST, 95 % interval", xlim=(0, 1.05))
-        axis.set_title(f"What decides it: {title.lower()}", fontsize=11)
+        axis.set_title(f"What decides it: {title}", fontsize=11, loc="left")
     axes[1].legend(frameon=False, fontsize=8.5, loc="lower right")
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -184,6 +185,18 @@ def test_loop_gain_is_that_of_the_model(model: pm.Model, result: Trial) -> None:
     p = result.population
     own = model.with_parameters({k: float(v[0]) for k, v in p.parameters.items()})
     assert_allclose(result.markers["loop_gain"][0], own.loop_gain(), rtol=0.02)
+
+
+def test_both_engines_give_the_same_trial(model: pm.Model, patients: Population) -> None:
+    arms: dict[str, Any] = {"control": [], "drug": [DRUG]}
+    batch, reference = (
+        trial(patients, arms, 8, model=model, run=partial(pm.ensemble, engine=engine), **QUICK)
+        for engine in ("batch", "roadrunner")
+    )
+    assert_allclose(batch.ratio, reference.ratio, rtol=1e-4)
+    assert_allclose(batch.markers["loop_gain"], reference.markers["loop_gain"], atol=1e-3)
+    assert np.ptp(reference.ratio[:, 1]) > 0.05
+    assert_array_equal(batch.counts, reference.counts)
 
 
 def test_drifting_patients_reach_the_diary(model: pm.Model, patients: Population, result: Trial) -> None:

@@ -38,8 +38,8 @@ def loop_gains(
 
     >>> import pathway_models as pm
     >>> model = pm.load("excitability")
-    >>> gains = pm.loop_gains(model, {"kappa": [0.5, 1.0]}, workers=1, progress=False)
-    >>> bool(gains[0] < gains[1])
+    >>> gains = pm.loop_gains(model, {"share_structural": [0.1, 0.9]}, workers=1, progress=False)
+    >>> bool(gains[0] > gains[1] > 0)
     True
     """
     if not has_loop(model):
