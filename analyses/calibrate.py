@@ -18,15 +18,17 @@ matplotlib.use("Agg")
 
 RESULTS = Path("results")
 HYPOTHESES = {"efficacy": "vns_like"}  # under which the trial of ear stimulation is expected
-CONSTANTS = {
-    "gaba_gad67.Ki_VGLUT_AcAc": (0.3, 30.0),
-    "excitability.weight_GABA": (0.125, 2.0),
-    "excitability.weight_GLU": (0.06, 2.0),
-    "excitability.weight_KATP": (0.0375, 0.6),
-    "excitability.weight_adaptation": (0.0, 0.24),
-    "excitability.kappa": (1.0, 3.6),
-    "acupuncture.efficacy": (0.05, 1.5),
-}  # wider than the ranges of the tables, which are what this fit leaves of them
+PRIORS = {
+    "gaba_gad67.Ki_VGLUT_AcAc": (0.75, 0.3, 30.0),
+    "excitability.weight_GABA": (0.5, 0.125, 2.0),
+    "excitability.weight_GLU": (0.5, 0.06, 4.0),
+    "excitability.weight_KATP": (0.15, 0.0375, 0.6),
+    "excitability.weight_adaptation": (0.12, 0.0, 0.24),
+    "excitability.kappa": (2.2, 1.0, 3.6),
+    "acupuncture.efficacy": (1.0, 0.05, 1.5),
+}  # value, low, high before any fit (first sketch of the read-out; a remembered ID50); wide, as nobody measured them
+CONSTANTS = {name: (low, high) for name, (_, low, high) in PRIORS.items()}
+BEFORE = {name: value for name, (value, _, _) in PRIORS.items()}
 OBSERVATIONS = (
     "kd_rate_neal_control",  # clinical:C001, C002: diet over control after 3 months
     "mad_rate_sharma_control",  # C007, C008
@@ -50,9 +52,11 @@ def main() -> None:
     model = pm.load(options.model)
     for name, alternative in HYPOTHESES.items():
         model = model.with_hypothesis(name, alternative)
-    fit = pm.calibrate(model, CONSTANTS, OBSERVATIONS, starts=options.starts)
+    committed = model.parameters["value"]
+    fit = pm.calibrate(model, CONSTANTS, OBSERVATIONS, start_at=BEFORE, starts=options.starts)
     show = {"float_format": "{:.3g}".format}
     print(fit.summary(), "\n")
+    print(fit.to_dataframe()[["before", "value"]].assign(committed=committed).to_string(**show), "\n")
     print(fit.residuals().drop(columns="comparison").to_string(**show), "\n")
     print(fit.directions().to_string(**show), "\n")
     print("Kept to test the model (change in percent, or number), before and after:\n")
@@ -62,7 +66,7 @@ def main() -> None:
     fit.plot().savefig(RESULTS / "calibrate.png", dpi=150)
     print(f"\nwrote {RESULTS / 'calibrate.png'}, calibrate_constants.csv, calibrate_observations.csv")
     if options.petab:
-        print("wrote", pm.write_petab(model, CONSTANTS, OBSERVATIONS, options.petab).yaml)
+        print("wrote", pm.write_petab(model, CONSTANTS, OBSERVATIONS, options.petab, start_at=BEFORE).yaml)
     for p in fit.parameters if options.profile else ():
         line = fit.profile(p.id)
         marks = ("range ends" if line.open_low else "95 percent", "range ends" if line.open_high else "95 percent")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ._calibrate_plot import plot_fit, plot_profile
+from ._engines import ENGINE_NAMES
 from ._evidence import report
 from ._executors import own_pool, worker_count
 from ._fit import (
@@ -22,13 +23,13 @@ from ._fit import (
     SHOWN,
     STEP,
     Objective,
-    Predictor,
     Target,
     Wanted,
     Which,
     choose_constants,
     find_targets,
     in_use,
+    started,
     to_unit,
     to_values,
 )
@@ -36,9 +37,10 @@ from ._groups import Z95
 from ._identifiability import combination, deviations, open_questions, spectrum
 from ._model import Model
 from ._module import Parameter
+from ._predictor import Predictor
 from ._scores import Score
 from ._simulate import Array
-from .errors import SimulationError, require_range, unknown_name
+from .errors import SimulationError, require_choice, require_range, unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,6 +104,7 @@ class Calibration:
     jacobian: Array
     prior: bool
     runs: int
+    engines: tuple[str, ...] = ()
 
     @property
     def cost(self) -> float:
@@ -211,7 +214,7 @@ class Calibration:
         require_range("the number of points per side", points, 2, 1000)
         rows = [t.observation for t in self.targets]
         with _opened(self.model, workers, executor) as (count, pool):
-            predictor = Predictor(self.model, self.parameters, rows, count, pool)
+            predictor = Predictor(self.model, self.parameters, rows, count, pool, fits=2 * int(points))
             objective = Objective(
                 predictor, self.parameters, self.targets, in_use(self.model, self.parameters), prior=self.prior
             )
@@ -240,6 +243,7 @@ class Calibration:
             )
         if len(table) > SHOWN:
             lines.append(f"The other {len(table) - SHOWN} are in to_dataframe().")
+        lines.append(f"Engine: {'; '.join(self.engines)}.")
         lines += self.not_identified or ("The data tell all constants and combinations apart.",)
         without = [t.observation.id for t in self.targets if not t.printed and t.observation.numeric]
         if without:
@@ -300,6 +304,7 @@ def calibrate(
     parameters: Wanted = None,
     observations: Which = (),
     *,
+    start_at: Mapping[str, float] | None = None,
     allow: Sequence[str] = ("fitted",),
     starts: int = 8,
     seed: int = 1,
@@ -307,6 +312,7 @@ def calibrate(
     assumed_error: float = 0.25,
     workers: int | None = None,
     executor: Executor | None = None,
+    engine: str = "auto",
     progress: bool = True,
 ) -> Calibration:
     """Fit constants of `model` to observations by bounded least squares from several starts.
@@ -317,9 +323,11 @@ def calibrate(
     errors; folds and percent changes are compared as logarithms (error over fold). A number without a printed error
     gets `assumed_error` of its value or fold; a direction is one-sided, with `assumed_error` as error: 0 where it is
     right. With `prior` each constant has one residual more: a normal law round the value in use, whose central 95
-    percent are as wide as the range. The first start is the model as it is, the others are a Sobol design. Rows of the
-    Jacobian run in parallel. Raises `InvalidValueError` or `UnknownNameError` for what cannot be fitted or is no
-    observation, `SimulationError` if the model as it is cannot be run under an observation.
+    percent are as wide as the range. The first start is the model as it is, the others are a Sobol design; `start_at`
+    sets other values of the constants first, such as those before an earlier fit. Rows of the Jacobian run in parallel,
+    by `engine` as in `ensemble`.
+    Raises `InvalidValueError` or `UnknownNameError` for what cannot be fitted or is no observation, `SimulationError`
+    if the model as it is cannot be run under an observation.
     Source: trust region reflective, Branch et al. 1999, doi:10.1137/S1064827595289108; profiles, Raue et al. 2009,
     doi:10.1093/bioinformatics/btp358.
 
@@ -332,9 +340,11 @@ def calibrate(
     from tqdm import tqdm
 
     require_range("the number of starts", starts, 1, 10_000)
+    require_choice("engine", engine, ENGINE_NAMES)
     targets = find_targets(model, observations, assumed_error)
     chosen = choose_constants(model, parameters, allow)
     rows = [t.observation for t in targets]
+    model = started(model, chosen, start_at)
     before = report(model, rows).rows
     failed = [s for s in before if not math.isfinite(s.prediction)]
     if failed:
@@ -343,7 +353,7 @@ def calibrate(
         raise SimulationError(f"{names} cannot be predicted by {model.name} as it is: {why}")
     everything = range(len(chosen))
     with _opened(model, workers, executor) as (count, pool):
-        predictor = Predictor(model, chosen, rows, count, pool)
+        predictor = Predictor(model, chosen, rows, count, pool, engine=engine, fits=int(starts))
         objective = Objective(predictor, chosen, targets, in_use(model, chosen), prior=prior)
         places = _start_places(model, chosen, int(starts), seed)
         ends = []
@@ -368,6 +378,7 @@ def calibrate(
         jacobian=jacobian,
         prior=prior,
         runs=predictor.runs,
+        engines=tuple(predictor.engines),
     )
 
 

@@ -5,21 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
-from ._evidence import alternative_in_force, observation_times, reduced
-from ._executors import make_work, results
+from ._evidence import alternative_in_force
 from ._groups import Z95, choose
 from ._model import Model
 from ._module import Parameter
-from ._observations import Observation, arranged, assumed, read_observations
-from ._outcomes import Outcome
-from ._rows import OK, RETRIED, Work
-from ._scores import NONE_THRESHOLD, SIGN_THRESHOLD, compared
-from ._simulate import Array, Job, make_job
-from .errors import InvalidValueError, SimulationError, require_range, unknown_name
+from ._observations import Observation, arranged, read_observations
+from ._predictor import Predictor
+from ._scores import NONE_THRESHOLD, SIGN_THRESHOLD
+from ._simulate import Array
+from .errors import InvalidValueError, require_range, unknown_name
 
 Wanted: TypeAlias = "Sequence[str] | Mapping[str, tuple[float, float]] | None"
 Which: TypeAlias = "Sequence[str | Observation]"
@@ -168,6 +166,22 @@ def choose_constants(model: Model, parameters: Wanted, allow: Sequence[str]) -> 
     return chosen
 
 
+def started(model: Model, parameters: Sequence[Parameter], start_at: Mapping[str, float] | None) -> Model:
+    """The model with other values of the constants to fit: where a fit starts and the prior has its centre.
+
+    Raises `UnknownNameError` for a constant that is not fitted, `InvalidValueError` for a value outside of its range.
+    """
+    if not start_at:
+        return model
+    ranges = {p.id: (float(p.low or 0.0), float(p.high or 0.0)) for p in parameters}
+    values = {model.resolve(name): float(value) for name, value in start_at.items()}
+    for name, value in values.items():
+        if name not in ranges:
+            raise unknown_name("fitted constant", name, list(ranges))
+        require_range(f"the start of {name}", value, *ranges[name])
+    return model.with_parameters(values)
+
+
 # ---- scale: 0..1 in the range of each constant --------------------------------------------------------------------
 
 
@@ -208,122 +222,7 @@ def in_use(model: Model, parameters: Sequence[Parameter]) -> Array:
     return to_unit(parameters, [values[p.id] for p in parameters])
 
 
-# ---- predictions: one run per condition and row, all conditions at once --------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Reached(Outcome):
-    """What an observation reads from its run."""
-
-    row: Observation
-
-    def value(self, times: Array, course: Array, before: float) -> float:
-        return reduced(self.row, times, course)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Before(Outcome):
-    """The value at rest."""
-
-    def value(self, times: Array, course: Array, before: float) -> float:
-        return before
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Question:
-    """One run: the job, what it sets itself (a knock-out wins over a fit), what is read, and where that belongs."""
-
-    job: Job
-    fixed: frozenset[str]
-    reads: tuple[Outcome, ...]
-    places: tuple[tuple[int, int], ...]  # (observation, 0 reached or 1 before) per read
-
-
-def _questions(model: Model, rows: Sequence[Observation]) -> tuple[_Question, ...]:
-    groups: dict[tuple[Any, ...], list[int]] = {}
-    for i, row in enumerate(rows):
-        groups.setdefault(row.condition, []).append(i)
-    questions = []
-    for members in groups.values():
-        first = rows[members[0]]
-        own = hypothesis_keys(model, first)
-        variant = arranged(model, first)
-        healthy = [i for i in members if rows[i].baseline == "healthy"]
-        keys = {i: variant.resolve(rows[i].observable) for i in members}
-        reads: list[tuple[Outcome, tuple[int, int]]] = []
-        for i in members:
-            reads.append((_Reached(variable=keys[i], row=rows[i], label=f"{i}"), (i, 0)))
-            if i not in healthy:
-                reads.append((_Before(variable=keys[i], label=f"{i} before"), (i, 1)))
-        duration = max(rows[i].hours for i in members) or 1.0
-        times = np.unique(np.concatenate([observation_times(rows[i]) for i in members]))
-        settings = {variant.resolve(k) for k, _ in first.settings}
-        job = _job(variant, first.schedule, duration, times, reads)
-        questions.append(_question(job, own | settings, reads))
-        if healthy:
-            rest = assumed(model.with_context("healthy"), first)
-            reads = [(_Before(variable=rest.resolve(rows[i].observable), label=f"{i} before"), (i, 1)) for i in healthy]
-            questions.append(_question(_job(rest, (), 1.0, np.zeros(1), reads), own, reads))
-    return tuple(questions)
-
-
-def hypothesis_keys(model: Model, row: Observation) -> set[str]:
-    by_id = {h.id: h for h in model.hypotheses_}
-    return {key for name, alternative in row.hypotheses for key in by_id[name].alternatives[alternative].settings}
-
-
-def _job(model: Model, schedule: Any, duration: float, times: Array, reads: Sequence[tuple[Outcome, Any]]) -> Job:
-    columns = tuple(dict.fromkeys(o.variable for o, _ in reads))
-    return make_job(model, schedule, duration=duration, times=times, columns=columns, start="steady")
-
-
-def _question(job: Job, fixed: set[str], reads: Sequence[tuple[Outcome, tuple[int, int]]]) -> _Question:
-    return _Question(
-        job=job, fixed=frozenset(fixed), reads=tuple(o for o, _ in reads), places=tuple(at for _, at in reads)
-    )
-
-
-class Predictor:
-    """Predictions of all observations for rows of constants, over one pool that lives as long as the fit."""
-
-    def __init__(
-        self, model: Model, parameters: Sequence[Parameter], rows: Sequence[Observation], workers: int, pool: Any
-    ) -> None:
-        self.names = tuple(p.id for p in parameters)
-        self.rows = tuple(rows)
-        self.questions = _questions(model, rows)
-        self.workers, self.pool = workers, pool
-        self.runs = 0
-        self.message = ""
-
-    def __call__(self, values: Array) -> Array:
-        """Predictions (rows x observations) on the scale of each comparison; NaN where a run failed."""
-        numbers = np.full((len(values), len(self.rows), 2), np.nan)
-        tasks: dict[int, tuple[Work, Array]] = {}
-        where: dict[int, tuple[_Question, int, int]] = {}
-        size = max(1, math.ceil(len(values) / (2 * self.workers)))
-        for question in self.questions:
-            free = [j for j, name in enumerate(self.names) if name not in question.fixed]
-            work = make_work(question.job, tuple(self.names[j] for j in free), question.reads)
-            for a in range(0, len(values), size):
-                b = min(a + size, len(values))
-                where[len(tasks)] = (question, a, b)
-                tasks[len(tasks)] = (work, values[a:b][:, free])
-        for i, result in results(tasks, self.workers, self.pool):
-            if isinstance(result, str):
-                raise SimulationError(f"calibration stopped: {result}")
-            question, a, b = where[i]
-            for k, (row, side) in enumerate(question.places):
-                numbers[a:b, row, side] = result[0][:, k]
-            bad = [text for code, text in zip(result[1], result[2], strict=True) if code not in (OK, RETRIED)]
-            self.message = bad[0] if bad else self.message
-        self.runs += len(values) * len(self.questions)
-        return np.array(
-            [
-                [compared(o.comparison, *map(float, numbers[r, i])) for i, o in enumerate(self.rows)]
-                for r in range(len(values))
-            ]
-        )
+# ---- residuals -------------------------------------------------------------------------------------------------
 
 
 class Objective:

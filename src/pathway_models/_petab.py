@@ -19,9 +19,9 @@ from ._fit import (
     choose_constants,
     edges,
     find_targets,
-    hypothesis_keys,
     in_use,
     logarithmic,
+    started,
     to_values,
 )
 from ._interventions import Phase, phases
@@ -29,6 +29,7 @@ from ._model import Model
 from ._module import Parameter
 from ._native import libsbml
 from ._observations import Observation, arranged, assumed
+from ._predictor import hypothesis_keys
 from ._simulate import at_rest
 from .errors import InvalidValueError, ModelError
 
@@ -88,6 +89,7 @@ def write_petab(
     observations: Which,
     folder: str | Path,
     *,
+    start_at: Mapping[str, float] | None = None,
     allow: Sequence[str] = ("fitted",),
     prior: bool = True,
     assumed_error: float = 0.25,
@@ -115,6 +117,7 @@ def write_petab(
 
     targets = find_targets(model, observations, assumed_error)
     chosen = choose_constants(model, parameters, allow)
+    model = started(model, chosen, start_at)
     reasons = {t.observation.id: _reason(model, t.observation) for t in targets}
     absent = [{"id": k, "reason": v} for k, v in reasons.items() if v]
     kept = [t for t in targets if not reasons[t.observation.id]]

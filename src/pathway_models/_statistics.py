@@ -13,7 +13,6 @@ from ._population import Mask
 from ._simulate import Array
 
 Interval: TypeAlias = tuple[float, float, float]  # value, low, high
-
 RESAMPLES = 1000
 
 
@@ -28,7 +27,8 @@ def wilson(successes: float, n: float) -> Interval:
     share, z2 = successes / n, Z95**2
     middle = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = Z95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return share, max(middle - half, 0.0), min(middle + half, 1.0)
+    # with nobody or everybody the end is the share itself, which rounding may miss
+    return share, max(min(middle - half, share), 0.0), min(max(middle + half, share), 1.0)
 
 
 def bootstrapped(values: Array, statistic: Callable[..., Any], seed: int) -> Interval:
