@@ -23,9 +23,9 @@ def test_draws_fill_the_ranges_of_the_tables(model: pm.Model) -> None:
     low, high = table["low"].to_numpy()[:, None], table["high"].to_numpy()[:, None]
     assert ((drawn >= low * (1 - 1e-12)) & (drawn <= high * (1 + 1e-12))).all()
     # a power of two of a Sobol sequence has one point in each of as many slices of the range
-    places = 64 * np.log(columns["kappa"] / table.loc["kappa", "low"])
-    places /= np.log(table.loc["kappa", "high"] / table.loc["kappa", "low"])
-    assert table.loc["kappa", "distribution"] == "loguniform"
+    name, (first, last) = "K_remodelling", table.loc["K_remodelling", ["low", "high"]]
+    assert table.loc[name, "distribution"] == "loguniform"
+    places = 64 * np.log(columns[name] / first) / np.log(last / first)
     assert_array_equal(np.sort(np.floor(places)), np.arange(64))
 
 
@@ -52,7 +52,7 @@ def test_unknown_names_are_refused(model: pm.Model) -> None:
 
 
 def test_gains_of_rows_are_those_of_single_models(model: pm.Model) -> None:
-    rows = pm.draw(model, 4, parameters=["K_remodelling", "share_structural"])
+    rows = pm.draw(model, 4, parameters={"K_remodelling": (0.25, 0.9), "share_structural": (0.2, 0.8)})
     gains = pm.loop_gains(model, rows, workers=1, progress=False)
     alone = [model.with_parameters({k: v[i] for k, v in rows.items()}).loop_gain() for i in range(4)]
     assert_allclose(gains, alone, rtol=0.03)

@@ -78,7 +78,7 @@ def by_hand(counts: Sequence[Sequence[int]], *, stay: Sequence[float], base: int
 
 def test_wilson_interval_of_a_textbook_case() -> None:
     assert_allclose(wilson(28, 73), (0.38356, 0.28055, 0.49811), atol=2e-4)
-    assert wilson(0, 10)[1] == 0.0
+    assert all(wilson(0, n)[1] == 0.0 and wilson(n, n)[2] == 1.0 for n in range(1, 50))
     assert math.isnan(wilson(0, 0)[0])
 
 
