@@ -266,6 +266,17 @@ def test_followed_treatments() -> None:
 def test_bad_calls_are_refused(model: pm.Model, patients: Population, result: Trial) -> None:
     with pytest.raises(InvalidValueError, match="arms is empty"):
         trial(patients, {}, 8, model=model)
+    wrong: list[tuple[Any, Any, str]] = [
+        (4, {"a": []}, "patients is 4"),
+        (patients, [DRUG], "arms is a list"),
+        (patients, {"a": "diet"}, "arm 'a' holds 'd'"),
+        (patients, {"a": [pm.KetogenicDiet]}, "no treatment"),
+    ]
+    for people, arms, message in wrong:
+        with pytest.raises(InvalidValueError, match=message):
+            trial(people, arms, 8, model=model)
+    with pytest.raises(InvalidValueError, match="length of the trial"):
+        trial(patients, {"a": []}, -1, model=model)
     with pytest.raises(InvalidValueError, match="window"):
         trial(patients, {"a": []}, 2, model=model, window_weeks=4)
     with pytest.raises(UnknownNameError, match="allocation"):

@@ -289,9 +289,8 @@ def trial(
     from ._library import load
 
     model = load("epilepsy") if model is None else model
-    plans = {name: [t] if isinstance(t, Treatment) else list(t) for name, t in arms.items()}
-    if not plans:
-        raise InvalidValueError("arms is empty; give at least one, e.g. {'control': [], 'diet': [KetogenicDiet()]}")
+    plans = _plans(patients, arms)
+    require_range("the length of the trial in weeks", weeks, 1e-3, 1040.0)
     require_range("the window in weeks", window_weeks, 1e-3, weeks)
     assigned = _assigned(patients, len(plans), require_choice("allocation", allocation, ("paired", "randomised")))
     with _workers(model, run, len(patients), workers, executor) as how:
@@ -318,6 +317,23 @@ def trial(
         markers=MappingProxyType({k: v[keep] for k, v in found.items()}),
         excluded=MappingProxyType(excluded),
     )
+
+
+def _plans(patients: Population, arms: Arms) -> dict[str, list[Treatment]]:
+    """Treatments per arm; `InvalidValueError` for what is neither patients nor arms."""
+    if not isinstance(patients, Population):
+        raise InvalidValueError(f"patients is {patients!r}; make them with pathway_models.population(n, seed)")
+    if not isinstance(arms, Mapping) or not arms:
+        kind = "empty" if isinstance(arms, Mapping) else f"a {type(arms).__name__}"
+        raise InvalidValueError(f"arms is {kind}; give at least one, e.g. {{'control': [], 'diet': [KetogenicDiet()]}}")
+    plans = {name: [t] if _treats(t) else list(t) for name, t in arms.items()}  # type: ignore[arg-type]
+    for name, item in [(k, t) for k, plan in plans.items() for t in plan if not _treats(t)]:
+        raise InvalidValueError(f"arm {name!r} holds {item!r}, which is no treatment; give e.g. KetogenicDiet()")
+    return plans  # type: ignore[return-value]
+
+
+def _treats(item: object) -> bool:
+    return isinstance(item, Treatment) and not isinstance(item, type)
 
 
 def _assigned(patients: Population, arms: int, allocation: str) -> Mask:
