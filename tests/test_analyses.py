@@ -124,6 +124,45 @@ def test_epileptogenesis(here: Path) -> None:
     assert rate["diet to the end", 48] < rate["no treatment", 48]
 
 
+def test_what_to_measure(here: Path) -> None:
+    options = ["--model", "epilepsy_core", "--n", "2", "--trajectories", "2", "--hypotheses", "2", "--weeks", "1"]
+    _script("what_to_measure").main(options)
+    assert (here / "what_to_measure.png").stat().st_size > 10_000
+    listed = pd.read_csv(here / "what_to_measure_list.csv", index_col=0)
+    model = pm.load("epilepsy_core")
+    assert set(listed.index) == {p.id for p in model.parameters_ if p.uncertain and p.id not in model.anchors}
+    assert listed["mu_star"].is_monotonic_decreasing
+    assert listed.loc[["acupuncture__gain_vagal", "excitability__kappa"], "mu_star"].max() < 1e-9  # no needles, no rate
+    assert set(pd.read_csv(here / "what_to_measure_kinds.csv")["factor"]) == {
+        "measured",
+        "derived",
+        "fitted",
+        "assumed",
+    }
+    readings = pd.read_csv(here / "what_to_measure_hypotheses.csv", index_col=0)
+    assert readings["ST"].sum() == pytest.approx(1, abs=0.5)
+
+
+def test_robustness(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _script("robustness").main(["--n", "3", "--weeks", "4", "--models", "epilepsy_core"])
+    table = pd.read_csv(here / "robustness.csv").set_index(["arm", "row"])
+    assert len(table) == 15
+    np.testing.assert_allclose(table.loc["none", "seizure_rate"], 1, atol=1e-4)
+    assert (table.loc["nudge", "seizure_rate"] > 1).any()
+    assert table["loop_gain"].between(0, 3).all()
+    assert "0 of 15 runs fail" in capsys.readouterr().out
+
+
+def test_virtual_trial(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _script("virtual_trial").main(["--n", "10", "--weeks", "4", "--trials", "--model", "epilepsy_core"])
+    assert (here / "virtual_trial.png").stat().st_size > 10_000
+    arms = pd.read_csv(here / "virtual_trial_arms.csv", index_col=0)
+    assert list(arms.index) == ["control", "diet", "diet + acupuncture"]
+    assert arms.loc["control", "model_ratio"] == 1
+    assert arms["model_ratio"].is_monotonic_decreasing
+    assert "percent of baseline against control" in capsys.readouterr().out
+
+
 def test_statements_cite_rows_that_exist() -> None:
     table = pd.read_csv(ROOT / "sbml" / "evidence" / "statements.tsv", sep="\t", keep_default_na=False, quoting=3)
     assert table["id"].is_unique
