@@ -45,8 +45,11 @@ def draw(table: pd.DataFrame, weeks: float) -> plt.Figure:
         axis.minorticks_off()
         axis.set_title(arm, fontsize=10, loc="left")
         axis.set_xlabel("length of the status (hours)", fontsize=9)
-    axes[0].set_ylabel("provoked seizures (untreated chronic rate = 1)", fontsize=9)
-    figure.colorbar(image, ax=axes, label=f"seizure rate after {weeks:g} weeks\n(untreated epilepsy = 1)")
+    figure.suptitle(
+        f"Beyond the white line seizures are chronic: a rate above {CHRONIC:g} after {weeks:g} weeks", fontsize=11
+    )
+    axes[0].set_ylabel("provoked seizures (untreated rate = 1)", fontsize=9)
+    figure.colorbar(image, ax=axes, label="seizure rate (untreated = 1)")
     return figure
 
 
