@@ -93,8 +93,8 @@ def main(arguments: list[str] | None = None) -> None:
         unit, kind = (" a week", "sessions") if needles else (":1", "weeks of complete restriction")
         print(
             f"{panel}: {best['dose']:g}{unit} for {best['weeks']:g} weeks prevents "
-            f"{100 * best['prevented']:.0f} % of all seizures, {100 * best['share']:.0f} % of what the full course prevents, "
-            f"with {best['size']:.1f} of {full['size']:.1f} {kind}"
+            f"{100 * best['prevented']:.0f} % of all seizures, {100 * best['share']:.0f} % of what the full "
+            f"course prevents, with {best['size']:.1f} of {full['size']:.1f} {kind}"
         )
     figure.savefig(RESULTS / "smallest_course.png", dpi=150)
 
