@@ -4,7 +4,7 @@ For the seizure rate under the diet (its logarithm, ln threshold): the share of 
 derived, fitted and assumed constants (Sobol by kind of evidence); every constant over its range (Morris), so that what
 is influential and badly known comes first; and the readings of contested mechanisms as a discrete factor (all
 combinations of the five that matter most). Writes results/what_to_measure.png and results/what_to_measure_*.csv.
-Run: python analyses/what_to_measure.py [--n 512] [--trajectories 16] [--weeks 12] [--model epilepsy]
+Run: python analyses/what_to_measure.py [--n 512] [--trajectories 32] [--weeks 12] [--model epilepsy]
 """
 
 import argparse
@@ -25,10 +25,14 @@ SHOWN = 16
 
 
 def work_list(model: pm.Model, plan: list[pm.Treatment], trajectories: int, **length: float) -> pd.DataFrame:
-    """Mean change of the outcome over the range of each constant, with interval, kind and source; largest first."""
+    """Mean change of the outcome over the range of each constant, with kind and source; largest low end first.
+
+    The low end of the interval, as a single jump to another rest makes a large mean.
+    """
     found = pm.morris(model, plan, outcomes=[OUTCOME], trajectories=trajectories, **length)
     print(found.summary())
     table = found.to_dataframe().set_index("factor")[["mu_star", "mu_star_low", "mu_star_high"]]
+    table = table.sort_values("mu_star_low", ascending=False)
     return table.join(model.parameters[["kind", "value", "low", "high", "unit", "source"]])
 
 
@@ -74,7 +78,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--model", default="epilepsy", help="a coupled model of the library")
     parser.add_argument("--n", type=int, default=512, help="base rows of the Sobol analysis by kind, a power of two")
-    parser.add_argument("--trajectories", type=int, default=16, help="of the screening")
+    parser.add_argument("--trajectories", type=int, default=32, help="of the screening")
     parser.add_argument("--hypotheses", type=int, default=5, help="contested mechanisms that are combined")
     parser.add_argument("--weeks", type=float, default=12, help="length of the diet")
     options = parser.parse_args(arguments)
