@@ -4,7 +4,7 @@ For the seizure rate under the diet (its logarithm, ln threshold): the share of 
 derived, fitted and assumed constants (Sobol by kind of evidence); every constant over its range (Morris), so that what
 is influential and badly known comes first; and the readings of contested mechanisms as a discrete factor (all
 combinations of the five that matter most). Writes results/what_to_measure.png and results/what_to_measure_*.csv.
-Run: python analyses/what_to_measure.py [--n 512] [--trajectories 32] [--weeks 12] [--model epilepsy]
+Run: python analyses/what_to_measure.py [--n 2048] [--trajectories 32] [--weeks 12] [--model epilepsy]
 """
 
 import argparse
@@ -77,7 +77,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Shares by kind, the sorted work list, the hypotheses."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--model", default="epilepsy", help="a coupled model of the library")
-    parser.add_argument("--n", type=int, default=512, help="base rows of the Sobol analysis by kind, a power of two")
+    parser.add_argument("--n", type=int, default=2048, help="base rows of the Sobol analysis by kind, a power of two")
     parser.add_argument("--trajectories", type=int, default=32, help="of the screening")
     parser.add_argument("--hypotheses", type=int, default=5, help="contested mechanisms that are combined")
     parser.add_argument("--weeks", type=float, default=12, help="length of the diet")
