@@ -1,4 +1,4 @@
-"""How long and strong must a status epilepticus be to start chronic seizures, and does a diet begun after it help?
+"""How long and strong must a status epilepticus be to start chronic seizures, and what begun after it prevents them?
 
 A pulse of provoked seizures hits the healthy brain. Rate 1 is that of untreated epilepsy, so that the index that counts
 as rate 1 is taken from there. Writes results/epileptogenesis.csv and .png.
@@ -34,7 +34,7 @@ def anchored(hypotheses: list[str]) -> pm.Model:
 def draw(table: pd.DataFrame, weeks: float) -> plt.Figure:
     """A map of the final rate per arm; beyond the white line the seizures are chronic."""
     arms, top = list(table["arm"].unique()), max(table["rate"].max(), CHRONIC)
-    figure, axes = plt.subplots(1, len(arms), figsize=(4.4 * len(arms), 4), layout="constrained", sharey=True)
+    figure, axes = plt.subplots(1, len(arms), figsize=(3.4 * len(arms) + 0.8, 3.8), layout="constrained", sharey=True)
     for axis, arm in zip(axes, arms, strict=True):
         grid = table[table["arm"] == arm].pivot(index="strength", columns="hours", values="rate")
         image = axis.pcolormesh(grid.columns, grid.index, grid, cmap="cividis", vmin=0, vmax=top, shading="nearest")
@@ -45,13 +45,16 @@ def draw(table: pd.DataFrame, weeks: float) -> plt.Figure:
         axis.minorticks_off()
         axis.set_title(arm, fontsize=10, loc="left")
         axis.set_xlabel("length of the status (hours)", fontsize=9)
-    axes[0].set_ylabel("provoked seizures (untreated chronic rate = 1)", fontsize=9)
-    figure.colorbar(image, ax=axes, label=f"seizure rate after {weeks:g} weeks\n(untreated epilepsy = 1)")
+    figure.suptitle(
+        f"Beyond the white line seizures are chronic: a rate above {CHRONIC:g} after {weeks:g} weeks", fontsize=11
+    )
+    axes[0].set_ylabel("provoked seizures (untreated rate = 1)", fontsize=9)
+    figure.colorbar(image, ax=axes, label="seizure rate (untreated = 1)")
     return figure
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Map length and strength of the status without treatment, with a diet for some weeks, and with one to the end."""
+    """Map length and strength of the status for every arm."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--points", type=int, default=5, help="number of strengths")
     parser.add_argument("--hours", type=float, nargs="+", default=[2, 4, 8, 16, 32, 64])
@@ -61,16 +64,17 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     RESULTS.mkdir(exist_ok=True)
     model, rows = anchored(options.hypothesis), []
-    stops = {
-        "no treatment": 0.0,
-        f"diet for {options.diet_weeks:g} weeks after it": options.diet_weeks,
-        "diet to the end": 1e4,
+    arms = {
+        "no treatment": lambda t: [],
+        f"diet for {options.diet_weeks:g} weeks": lambda t: [
+            pm.KetogenicDiet(ratio=4, start=t / 168, stop=t / 168 + options.diet_weeks)
+        ],
+        "diet to the end": lambda t: [pm.KetogenicDiet(ratio=4, start=t / 168)],
+        "TrkB inhibitor for 2 weeks": lambda t: [pm.Drug(name="TRKB_inhibitor", start=t)],
     }
-    cells = [(a, h, s) for a in stops for h in options.hours for s in np.linspace(0, 10, options.points + 1)[1:]]
+    cells = [(a, h, s) for a in arms for h in options.hours for s in np.linspace(0, 10, options.points + 1)[1:]]
     for arm, hours, strength in tqdm(cells, desc="pulses"):
-        begin = hours / 168
-        plan = [pm.Drug(name="status_epilepticus", amount=strength, hours=hours)]
-        plan += [pm.KetogenicDiet(ratio=4, start=begin, stop=begin + stops[arm])] if stops[arm] else []
+        plan = [pm.Drug(name="status_epilepticus", amount=strength, hours=hours), *arms[arm](hours)]
         run = model.simulate(plan, weeks=options.weeks, every=24)
         last = {k: float(run.pm[k][-1]) for k in ("seizure_rate", "neuronal_loss", "remodelling")}
         rows.append({"arm": arm, "hours": hours, "strength": strength, "rate": last.pop("seizure_rate"), **last})

@@ -51,7 +51,8 @@ def bars(axis: plt.Axes, table: pd.DataFrame, title: str, top: int = 12) -> None
     axis.set_yticks(np.arange(len(wide)), names, fontsize=8)
     axis.axvline(0, color="#333333", lw=0.6)
     axis.set_title(title, fontsize=10, loc="left")
-    axis.set_xlabel("% of the effect on the ln seizure rate", fontsize=9)
+    lost = title.startswith("Lost")
+    axis.set_xlabel(f"{'lost (below 0: gained), ' if lost else ''}% of the effect on the ln seizure rate", fontsize=9)
     axis.spines[["top", "right"]].set_visible(False)
 
 
@@ -96,7 +97,13 @@ def main(arguments: list[str] | None = None) -> None:
     figure.savefig(RESULTS / "pathway_shares.png", dpi=150)
     for name in COLOURS:
         part = only[only["treatment"] == name].set_index("group")["left"].sort_values(ascending=False)
-        print(f"{name}: alone, " + ", ".join(f"{k} brings {100 * v:.0f} %" for k, v in part.head(3).items()))
+        module = without[(without["cut"] == "module") & (without["treatment"] == name)].nlargest(3, "value")
+        print(
+            f"{name}: of the inputs of the read-out alone "
+            + ", ".join(f"{k} brings {100 * v:.0f} %" for k, v in part.head(3).items())
+            + "; of the modules most is lost without "
+            + ", ".join(f"{r.group} ({r.value:.0f} %)" for r in module.itertuples())
+        )
 
 
 if __name__ == "__main__":

@@ -89,11 +89,12 @@ def main(arguments: list[str] | None = None) -> None:
         full, enough = part.iloc[-1], part[part["share"] >= 0.5]
         draw(axis, part, f"{panel}: the full course prevents {100 * full['prevented']:.0f} %", AXES[PANELS[panel][0]])
         best = enough.loc[enough["size"].idxmin()] if len(enough) else full
-        kind = "sessions" if PANELS[panel][0] == "needles" else "weeks of complete restriction"
+        needles = PANELS[panel][0] == "needles"
+        unit, kind = (" a week", "sessions") if needles else (":1", "weeks of complete restriction")
         print(
-            f"{panel}: {best['dose']:g} for {best['weeks']:g} weeks prevents {100 * best['prevented']:.0f} % of all, "
-            f"{100 * best['share']:.0f} % of what the full course prevents, "
-            f"with {best['size']:.1f} of {full['size']:.1f} {kind}"
+            f"{panel}: {best['dose']:g}{unit} for {best['weeks']:g} weeks prevents "
+            f"{100 * best['prevented']:.0f} % of all seizures, {100 * best['share']:.0f} % of what the full "
+            f"course prevents, with {best['size']:.1f} of {full['size']:.1f} {kind}"
         )
     figure.savefig(RESULTS / "smallest_course.png", dpi=150)
 

@@ -18,43 +18,51 @@ import pathway_models as pm
 
 matplotlib.use("Agg")
 RESULTS = Path("results")
-READINGS = {
-    "half of the remodelling heals (default)": {},
-    "almost none heals (structural)": {"remodelling": "structural"},
-    "all heals (reversible)": {"remodelling": "reversible"},
-    "no vicious circle (feedback open)": {"feedback": "open"},
+READINGS = {  # hypothesis and alternative
+    "half of the remodelling heals (default)": ("remodelling", "half"),
+    "almost none heals (structural)": ("remodelling", "structural"),
+    "all heals (reversible)": ("remodelling", "reversible"),
+    "no vicious circle (feedback open)": ("feedback", "open"),
 }
 COLOURS = ("#000000", "#D55E00", "#E69F00", "#0072B2", "#CC79A7", "#009E73")
-TAPER = (
-    6.0  # weeks: the diet in steps of two weeks over 3:1, 2:1 and 1:1; needles in steps of two weeks over 3, 2 and 1
-)
+STEPS = (3, 2, 1)  # a taper: two weeks each of that ratio, or of that many sessions a week
 
 
-def diet(weeks: float, *, goes_on: bool = False, tapered: bool = False) -> list[pm.Treatment]:
-    """A 4:1 diet that stops after `weeks`."""
-    steps = [pm.KetogenicDiet(ratio=3 - i, start=weeks + 2 * i, stop=weeks + 2 * (i + 1)) for i in range(3)]
-    return [pm.KetogenicDiet(ratio=4, stop=None if goes_on else weeks), *(steps if tapered else [])]
+def diet(weeks: float, *, stops: bool, tapered: bool = False) -> list[pm.Treatment]:
+    """A 4:1 diet that goes on, stops after `weeks` or is tapered."""
+    at = [weeks + 2 * i for i in range(len(STEPS))]
+    steps = [pm.KetogenicDiet(ratio=r, start=t, stop=t + 2) for r, t in zip(STEPS, at, strict=True)]
+    return [pm.KetogenicDiet(ratio=4, stop=weeks if stops else None), *(steps if tapered else [])]
 
 
-def needles(weeks: float, per_week: int, *, after: float = 0.0, tapered: bool = False) -> list[pm.Treatment]:
-    """Sessions for `weeks`, `after` weeks more of them, or fewer and fewer."""
-    low = [
-        pm.Electroacupuncture(sessions_per_week=max(min(3 - i, per_week), 1), weeks=2, start=weeks + 2 * i)
-        for i in range(3)
-    ]
-    return [pm.Electroacupuncture(sessions_per_week=per_week, weeks=weeks + after), *(low if tapered else [])]
+def needles(weeks: float, per_week: int, *, tapered: bool = False) -> list[pm.Treatment]:
+    """Sessions for `weeks`, then none, or fewer and fewer."""
+    at = [weeks + 2 * i for i in range(len(STEPS))]
+    few = [min(s, per_week) for s in STEPS]
+    low = [pm.Electroacupuncture(sessions_per_week=s, weeks=2, start=t) for s, t in zip(few, at, strict=True)]
+    return [pm.Electroacupuncture(sessions_per_week=per_week, weeks=weeks), *(low if tapered else [])]
 
 
 def plans(weeks: float, after: float, n: int) -> dict[str, list[pm.Treatment]]:
     """The ways to go on."""
     return {
-        "both go on": diet(weeks, goes_on=True) + needles(weeks, n, after=after),
-        "diet stops": diet(weeks) + needles(weeks, n, after=after),
-        "diet tapered": diet(weeks, tapered=True) + needles(weeks, n, after=after),
-        "acupuncture stops": diet(weeks, goes_on=True) + needles(weeks, n),
-        "both stop": diet(weeks) + needles(weeks, n),
-        "both tapered": diet(weeks, tapered=True) + needles(weeks, n, tapered=True),
+        "both go on": diet(weeks, stops=False) + needles(weeks + after, n),
+        "diet stops": diet(weeks, stops=True) + needles(weeks + after, n),
+        "diet tapered": diet(weeks, stops=True, tapered=True) + needles(weeks + after, n),
+        "acupuncture stops": diet(weeks, stops=False) + needles(weeks, n),
+        "both stop": diet(weeks, stops=True) + needles(weeks, n),
+        "both tapered": diet(weeks, stops=True, tapered=True) + needles(weeks, n, tapered=True),
     }
+
+
+def courses(model: pm.Model, options: argparse.Namespace) -> pd.DataFrame:
+    """Seizure rate, mean of the last 7 days, per week (index) and plan."""
+    runs = {
+        way: model.simulate(plan, weeks=options.weeks + options.after, every=12).pm["seizure_rate"].to_series()
+        for way, plan in plans(options.weeks, options.after, options.sessions).items()
+    }
+    table = pd.DataFrame(runs).rolling(14, min_periods=1).mean()
+    return table.set_axis(table.index / 168).rename_axis("week")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -66,56 +74,29 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--hypothesis", action="append", default=[])
     options = parser.parse_args(arguments)
     RESULTS.mkdir(exist_ok=True)
-    model, rows = pm.load("epilepsy"), []
+    model = pm.load("epilepsy")
     for text in options.hypothesis:
         model = model.with_hypothesis(*text.split("=", 1))
-    ways = plans(options.weeks, options.after, options.sessions)
+    found = {k: courses(model.with_hypothesis(*r), options) for k, r in tqdm(READINGS.items(), desc="readings")}
     figure, axes = plt.subplots(2, 2, figsize=(10, 7), layout="constrained", sharex=True, sharey=True)
-    for axis, (title, reading) in zip(axes.ravel(), tqdm(READINGS.items(), desc="readings"), strict=True):
-        variant = model
-        for name, alternative in reading.items():
-            variant = variant.with_hypothesis(name, alternative)
-        for (way, plan), colour in zip(ways.items(), COLOURS, strict=True):
-            rate = variant.simulate(plan, weeks=options.weeks + options.after, every=12).pm["seizure_rate"]
-            week = (rate["time"] / 168).to_numpy()
-            axis.plot(
-                week,
-                rate.rolling(time=14, min_periods=1).mean(),
-                color=colour,
-                lw=1.5,
-                ls="--" if "tapered" in way else "-",
-                label=way,
-            )
-            at = {
-                f"{w:g} weeks after": float(rate.sel(time=168 * (options.weeks + w), method="nearest"))
-                for w in (1, 4, options.after)
-            }
-            rows.append(
-                {
-                    "reading": title,
-                    "plan": way,
-                    "at the stop": float(rate.sel(time=168 * options.weeks - 12, method="nearest")),
-                    **at,
-                }
-            )
+    for axis, (title, table) in zip(axes.ravel(), found.items(), strict=True):
+        for way, colour in zip(table, COLOURS, strict=True):
+            axis.plot(table[way], color=colour, lw=1.5, ls="--" if "tapered" in way else "-", label=way)
         axis.axvline(options.weeks, color="#999999", lw=0.8, ls=":")
         axis.set_title(title, fontsize=10, loc="left")
         axis.spines[["top", "right"]].set_visible(False)
-    figure.supxlabel("weeks since the start of both", fontsize=9)
-    figure.supylabel("seizure rate, mean of the last 7 days (untreated = 1)", fontsize=9)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=6, frameon=False)
-    figure.savefig(RESULTS / "stopping.png", dpi=150)
-    table = pd.DataFrame(rows)
-    table.to_csv(RESULTS / "stopping.csv", index=False)
-    print(table.to_string(index=False, float_format="{:.3f}".format))
-    for title, part in table.groupby("reading", sort=False):
-        end = part.set_index("plan").iloc[:, -1]
-        print(
-            f"{title}: it ends at {end['both go on']:.2f} if both go on, {end['diet stops']:.2f} if the diet stops, "
-            f"{end['acupuncture stops']:.2f} if acupuncture stops, {end['both stop']:.2f} if both stop "
-            f"({end['both tapered']:.2f} tapered)"
-        )
+    figure.supxlabel("weeks since the start of both", fontsize=10)
+    figure.supylabel("seizure rate, mean of the last 7 days (untreated = 1)", fontsize=10)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=6, frameon=False)
+    figure.savefig(RESULTS / "stopping.png", dpi=130)
+    weeks = {"at the stop": options.weeks} | {f"{w:g} weeks after": options.weeks + w for w in (1, 4, options.after)}
+    rows = {k: t.reindex(weeks.values(), method="nearest").set_axis(list(weeks)).T for k, t in found.items()}
+    table = pd.concat(rows, names=["reading", "plan"])
+    table.to_csv(RESULTS / "stopping.csv")
+    print(table.to_string(float_format="{:.3f}".format))
+    for title in found:
+        end = table.loc[title].iloc[:, -1]
+        print(f"{title}: in the end " + ", ".join(f"{end[way]:.2f} if {way}" for way in end.index))
 
 
 if __name__ == "__main__":

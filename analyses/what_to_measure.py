@@ -1,10 +1,10 @@
-"""Which constants should an experimenter measure next, and does a conclusion hang on a contested mechanism?
+"""Which constants should an experimenter measure next, and does the answer hang on a contested mechanism?
 
-Three answers for the treated model: the share of the variance of each outcome that comes from measured, derived, fitted
-and assumed constants (Sobol indices by kind of evidence); a screening of every constant over its range (elementary
-effects from several points), sorted, with kind and source; the outcomes under every other reading of each hypothesis.
-Writes results/what_to_measure.csv, .png and what_to_measure_hypotheses.png.
-Run: python analyses/what_to_measure.py [--model epilepsy] [--n 32] [--points 4] [--weeks 12]
+For the seizure rate under the diet (its logarithm, ln threshold): the share of the variance that comes from measured,
+derived, fitted and assumed constants (Sobol by kind of evidence); every constant over its range (Morris), so that what
+is influential and badly known comes first; and the readings of contested mechanisms as a discrete factor (all
+combinations of the five that matter most). Writes results/what_to_measure.png and results/what_to_measure_*.csv.
+Run: python analyses/what_to_measure.py [--n 2048] [--trajectories 32] [--weeks 12] [--model epilepsy]
 """
 
 import argparse
@@ -14,113 +14,91 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from scipy.stats import qmc
 
 import pathway_models as pm
 
 matplotlib.use("Agg")
-
 RESULTS = Path("results")
-OUTCOMES = (
-    pm.Outcome(variable="excitability.E_relative", label="excitability"),
-    pm.Outcome(variable="gaba_gad67.inhibition", relative=True, label="inhibition"),
-    pm.Outcome(variable="IL1B", relative=True, label="IL-1beta"),
-)
+OUTCOME = pm.Outcome(variable="excitability.E_relative", label="ln threshold")
 COLOURS = {"measured": "#009E73", "derived": "#56B4E9", "fitted": "#CC79A7", "assumed": "#D55E00"}
-STEP = 0.25  # of the range
-SHOWN = 18
+SHOWN = 16
 
 
-def screening(model: pm.Model, treatments: list, points: int, weeks: float) -> pd.DataFrame:
-    """Mean size of the change of each outcome over the range of each constant, as a share of the largest change.
+def work_list(model: pm.Model, plan: list[pm.Treatment], trajectories: int, **length: float) -> pd.DataFrame:
+    """Mean change of the outcome over the range of each constant, with kind and source; largest low end first.
 
-    From each of `points` places (a Sobol design over all ranges) every constant is moved alone by a quarter of its
-    range, on the scale of its law: elementary effects in radial design (Campolongo et al. 2011,
-    doi:10.1016/j.cpc.2010.12.039).
+    The low end of the interval, as a single jump to another rest makes a large mean.
     """
-    table = model.parameters
-    table = table[(table["distribution"] != "fixed") & (table["kind"] != "gain")].drop(
-        index=list(model.anchors), errors="ignore"
-    )
-    base = qmc.Sobol(len(table), rng=np.random.default_rng(1)).random_base2(int(np.log2(points)))
-    rows, moves = [], np.where(base < 0.5, STEP, -STEP)
-    for place, move in zip(base, moves, strict=True):
-        rows += [place, *(place + np.diag(move))]
-    logarithmic = table["distribution"].str.startswith("log").to_numpy()
-    low, high = (np.where(logarithmic, np.log(table[k].where(table[k] > 0, 1)), table[k]) for k in ("low", "high"))
-    values = low + (high - low) * np.array(rows)
-    values = np.where(logarithmic, np.exp(values), values)
-    runs = pm.ensemble(
-        model, dict(zip(table.index, values.T, strict=True)), treatments, outcomes=OUTCOMES, weeks=weeks, every=24
-    )
-    print(runs.report())
-    blocks = runs.values.reshape(len(base), len(table) + 1, len(OUTCOMES))
-    effects = np.abs(blocks[:, 1:] - blocks[:, :1]) / STEP
-    found = table[["module", "kind", "value", "low", "high", "unit", "source", "note"]].copy()
-    for k, outcome in enumerate(OUTCOMES):
-        mean = np.nanmean(effects[:, :, k], axis=0)
-        found[outcome.name] = mean / mean.max()
-    found["influence"] = found[[o.name for o in OUTCOMES]].max(axis=1)
-    return found.sort_values("influence", ascending=False)
+    found = pm.morris(model, plan, outcomes=[OUTCOME], trajectories=trajectories, **length)
+    print(found.summary())
+    table = found.to_dataframe().set_index("factor")[["mu_star", "mu_star_low", "mu_star_high"]]
+    table = table.sort_values("mu_star_low", ascending=False)
+    return table.join(model.parameters[["kind", "value", "low", "high", "unit", "source"]])
 
 
-def draw(shares: pd.DataFrame, found: pd.DataFrame) -> plt.Figure:
-    """Shares of the variance by kind of evidence beside the most influential constants that nobody measured."""
-    figure, axes = plt.subplots(1, 2, figsize=(12.5, 6.6), layout="constrained", width_ratios=(1, 2.1))
-    left = np.zeros(len(OUTCOMES))
-    for kind, colour in COLOURS.items():
-        if kind in shares.columns:
-            part = (shares.clip(lower=0).div(shares.clip(lower=0).sum(axis=1), axis=0))[kind].to_numpy()
-            axes[0].bar(range(len(OUTCOMES)), part, bottom=left, color=colour, label=kind, width=0.6)
-            left += part
-    axes[0].set_xticks(range(len(OUTCOMES)), [o.name for o in OUTCOMES], fontsize=9)
-    axes[0].set_ylabel("share of the total indices ST", fontsize=9)
-    axes[0].set_title("Where the variance comes from", fontsize=11, loc="left")
-    axes[0].legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.07), ncols=2)
-    shown = found[found["kind"] == "assumed"].head(SHOWN)
-    for k, outcome in enumerate(OUTCOMES):
-        marker, colour = "osD"[k], ("#D55E00", "#0072B2", "#009E73")[k]
-        axes[1].plot(shown[outcome.name], range(len(shown)), marker, color=colour, ms=6, alpha=0.85, label=outcome.name)
-    axes[1].hlines(range(len(shown)), 0, shown["influence"], color="#bbbbbb", lw=1, zorder=0)
-    ranges = [f"{r.low:g} to {r.high:g} {r.unit}".removesuffix(" dimensionless") for r in shown.itertuples()]
-    names = [f"{k.replace('__', ': ')}  ({text})" for k, text in zip(shown.index, ranges, strict=True)]
-    axes[1].set_yticks(range(len(shown)), names, fontsize=8.5)
-    axes[1].invert_yaxis()
-    axes[1].set_xlabel("change over the range, relative to the most influential constant", fontsize=9)
-    axes[1].set_title("Influential and only assumed: measure these", fontsize=11, loc="left")
-    axes[1].legend(frameon=False, fontsize=9, loc="lower right")
-    for axis in axes:
-        axis.spines[["top", "right"]].set_visible(False)
+def hypotheses(model: pm.Model, plan: list[pm.Treatment], count: int, **length: float) -> pd.DataFrame:
+    """Total indices of the contested mechanisms that move the outcome most, over all combinations of their readings."""
+    each = pm.hypothesis_scan(model, plan, [OUTCOME], **length)
+    print("\n" + each.summary())
+    widest = each.spread().loc[OUTCOME.name].nlargest(count, "range").index
+    return pm.hypothesis_scan(model, plan, [OUTCOME], list(widest), which="full", **length).spread().loc[OUTCOME.name]
+
+
+def bars(axis: plt.Axes, value: pd.Series, low: pd.Series, high: pd.Series, colours: list[str]) -> None:
+    """Horizontal bars with intervals, the first on top."""
+    error = np.abs([value - low, high - value])
+    axis.barh(range(len(value)), value, color=colours, xerr=error, error_kw={"elinewidth": 0.9, "ecolor": "#333333"})
+    axis.set_yticks(range(len(value)), [str(k).replace("__", ": ") for k in value.index], fontsize=9)
+    axis.invert_yaxis()
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def draw(kinds: pd.DataFrame, listed: pd.DataFrame, readings: pd.DataFrame) -> plt.Figure:
+    """Kinds of evidence, the work list, the contested mechanisms."""
+    grid = [["kinds", "list"], ["readings", "list"]]
+    figure, axes = plt.subplot_mosaic(grid, figsize=(12.5, 6.4), layout="constrained", width_ratios=(1, 1.5))
+    bars(axes["kinds"], kinds["ST"], kinds["ST_low"], kinds["ST_high"], [COLOURS[k] for k in kinds.index])
+    axes["kinds"].set(xlabel="total index ST, 95 % interval", xlim=(0, 1.1))
+    axes["kinds"].set_title("Where the variance comes from", loc="left", fontsize=11)
+    bars(axes["readings"], readings["ST"], readings["ST"], readings["ST"], ["#0072B2"] * len(readings))
+    axes["readings"].set(xlabel="total index ST over all combinations", xlim=(0, 1.1))
+    axes["readings"].set_title("Contested mechanisms", loc="left", fontsize=11)
+    top = listed.head(SHOWN)
+    top = top.set_axis([f"{k} ({r.low:.3g} to {r.high:.3g})" for k, r in zip(top.index, top.itertuples(), strict=True)])
+    bars(axes["list"], top["mu_star"], top["mu_star_low"], top["mu_star_high"], [COLOURS[k] for k in top["kind"]])
+    axes["list"].set_xlabel("mean change of the ln threshold over the range, 95 % interval")
+    axes["list"].set_title("Influential and badly known: measure from the top (range)", loc="left", fontsize=11)
+    handles = [plt.Rectangle((0, 0), 1, 1, color=COLOURS[k]) for k in kinds.index]
+    axes["list"].legend(handles, kinds.index, frameon=False, fontsize=9, loc="lower right")
     return figure
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Shares by kind, the sorted work list, the hypotheses."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--model", default="epilepsy", help="a coupled model of the library")
-    parser.add_argument("--n", type=int, default=32, help="base rows of the Sobol analysis by kind, a power of two")
-    parser.add_argument("--points", type=int, default=4, help="points that the screening starts from, a power of two")
-    parser.add_argument("--weeks", type=float, default=12, help="length of the treatment")
-    options = parser.parse_args()
+    parser.add_argument("--n", type=int, default=2048, help="base rows of the Sobol analysis by kind, a power of two")
+    parser.add_argument("--trajectories", type=int, default=32, help="of the screening")
+    parser.add_argument("--hypotheses", type=int, default=5, help="contested mechanisms that are combined")
+    parser.add_argument("--weeks", type=float, default=12, help="length of the diet")
+    options = parser.parse_args(arguments)
     RESULTS.mkdir(exist_ok=True)
-    model = pm.load(options.model)
-    treatments = [pm.KetogenicDiet(ratio=4)]
-    length = {"weeks": options.weeks, "every": 24}
-    by_kind = pm.sobol(model, treatments, outcomes=OUTCOMES, n=options.n, groups="kind", **length)
+    model, plan, length = pm.load(options.model), [pm.KetogenicDiet(ratio=4)], {"weeks": options.weeks, "every": 24}
+    by_kind = pm.sobol(model, plan, outcomes=[OUTCOME], n=options.n, groups="kind", **length)
     print(by_kind.summary())
-    shares = by_kind.to_dataframe().pivot(index="outcome", columns="factor", values="ST")
-    shares = shares.loc[[o.name for o in OUTCOMES]]
-    print(shares.to_string(float_format="{:.2f}".format))
-    found = screening(model, treatments, options.points, options.weeks)
-    found.to_csv(RESULTS / "what_to_measure.csv")
-    columns = ["kind", "value", "low", "high", *(o.name for o in OUTCOMES), "source"]
-    print("\nInfluence over the range, 1 = the most influential constant\n")
-    print(found[columns].head(30).to_string(float_format="{:.3g}".format))
-    draw(shares, found).savefig(RESULTS / "what_to_measure.png", dpi=150)
-    scan = pm.hypothesis_scan(model, treatments, OUTCOMES, **length)
-    print("\n" + scan.summary())
-    scan.plot().savefig(RESULTS / "what_to_measure_hypotheses.png", dpi=150)
-    print(f"\nwrote {RESULTS / 'what_to_measure.png'}, .csv and what_to_measure_hypotheses.png")
+    kinds = by_kind.to_dataframe().set_index("factor")
+    tables = {"kinds": kinds, "list": work_list(model, plan, options.trajectories, **length)}
+    tables["hypotheses"] = hypotheses(model, plan, options.hypotheses, **length)
+    for name, table in tables.items():
+        table.to_csv(RESULTS / f"what_to_measure_{name}.csv")
+        print(f"\n{name}\n{table.head(25).to_string(float_format='{:.3g}'.format)}")
+    draw(*tables.values()).savefig(RESULTS / "what_to_measure.png", dpi=130)
+    first, badly = kinds.iloc[0], tables["list"][tables["list"]["kind"] != "measured"].head(3)
+    print(
+        f"\nConstants that are {kinds.index[0]} make ST {first['ST']:.2f} ({first['ST_low']:.2f} to "
+        f"{first['ST_high']:.2f}) of the variance; the first to measure are {', '.join(badly.index)}; of the contested "
+        f"mechanisms {tables['hypotheses']['ST'].idxmax()} matters most."
+    )
 
 
 if __name__ == "__main__":

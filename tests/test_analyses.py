@@ -37,7 +37,7 @@ def _script(name: str) -> ModuleType:
 
 
 def _table(folder: Path, name: str) -> pd.DataFrame:
-    assert (folder / f"{name.split('_readings')[0]}.png").stat().st_size > 10_000
+    assert (folder / f"{name.removesuffix('_rows')}.png").stat().st_size > 10_000
     return pd.read_csv(folder / f"{name}.csv")
 
 
@@ -58,28 +58,30 @@ def test_interaction(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     needles = pm.Electroacupuncture(sessions_per_week=2, weeks=1)
     monkeypatch.setitem(script.ARMS, "needles", [needles])
     monkeypatch.setitem(script.ARMS, "both", [script.DIET, needles])
-    leading = ["excitability__kappa", "acupuncture__efficacy"]
-    options = ["--model", "epilepsy_core", "--n", "2", "--top", "1", "--readings", "vglut", "--parameters", *leading]
-    script.main(options)
-    table = _table(here, "interaction_readings").set_index(["efficacy", "reading"])
-    assert len(table) == 4
-    np.testing.assert_allclose(table["none"], 1, atol=1e-4)
-    expected = np.log(table["both"]) - np.log(table["diet"]) - np.log(table["needles"])
-    np.testing.assert_allclose(table["log_rate"], expected, atol=1e-4)
-    assert (table["hsa"] < 0).all()
+    script.main(["--model", "epilepsy_core", "--n", "4", "--top", "2"])
+    rows = _table(here, "interaction_rows")
+    assert len(rows) >= 4 * 9 + 4 * 10
+    expected = np.log(rows["both"]) - np.log(rows["diet"]) - np.log(rows["needles"])
+    np.testing.assert_allclose(rows["ln rate"], expected, atol=1e-9)
+    np.testing.assert_allclose(rows["rate"], 1 + rows["both"] - rows["diet"] - rows["needles"], atol=1e-9)
+    assert (rows["diet"] < 0.99).mean() > 0.5
     single = pd.read_csv(here / "interaction_parameters.csv")
-    assert set(single["scale"]) == {"log_rate", "rank"}
-    assert single["factor"].isin(leading).any()
-    assert (single["ST"] >= 0).all()
+    assert set(single["of"]) == {"rank", "ln rate"}
+    alone = single[~single["factor"].str.startswith("rest of") & (single["of"] == "rank")]
+    assert len(alone) == 2
+    assert (alone["rank_correlation"].abs() > 0.3).all()  # the strongest of hundreds, in eight rows
+    assert single["ST"].between(0, 4).all()
 
 
 def test_offset_map(here: Path) -> None:
-    options = ["--points", "3", "--lengths", "1", "--horizon", "10", "--sessions", "1", "--efficacies", "vns_like"]
-    _script("offset_map").main(options)
+    options = ["--points", "3", "--lengths", "2", "--horizon", "10", "--sessions", "1", "--efficacies", "vns_like"]
+    _script("offset_map").main([*options, "--draws", "2", "--model", "epilepsy_core"])
     table = _table(here, "offset_map")
     assert table["offset"].tolist() == [-8, 0, 8]
-    assert table["mean"].between(0, 1).all()
-    assert np.ptp(table["mean"]) < 0.2
+    assert table["mean"].between(0, 0.99).all()
+    np.testing.assert_allclose(table["lost"], table["mean"] - table["mean"][1])
+    assert table["best_in"].sum() == pytest.approx(1)
+    assert 0 < np.ptp(table["mean"]) < 0.2
 
 
 def test_smallest_course(here: Path) -> None:
@@ -120,6 +122,45 @@ def test_epileptogenesis(here: Path) -> None:
     assert rate["no treatment", 1] < 0.01
     assert rate["no treatment", 48] > 0.1
     assert rate["diet to the end", 48] < rate["no treatment", 48]
+
+
+def test_what_to_measure(here: Path) -> None:
+    options = ["--model", "epilepsy_core", "--n", "2", "--trajectories", "2", "--hypotheses", "2", "--weeks", "1"]
+    _script("what_to_measure").main(options)
+    assert (here / "what_to_measure.png").stat().st_size > 10_000
+    listed = pd.read_csv(here / "what_to_measure_list.csv", index_col=0)
+    model = pm.load("epilepsy_core")
+    assert set(listed.index) == {p.id for p in model.parameters_ if p.uncertain and p.id not in model.anchors}
+    assert listed["mu_star_low"].is_monotonic_decreasing
+    assert listed.loc[listed.index.str.startswith("acupuncture"), "mu_star"].max() < 1e-9  # there are no needles
+    assert set(pd.read_csv(here / "what_to_measure_kinds.csv")["factor"]) == {
+        "measured",
+        "derived",
+        "fitted",
+        "assumed",
+    }
+    readings = pd.read_csv(here / "what_to_measure_hypotheses.csv", index_col=0)
+    assert readings["ST"].sum() == pytest.approx(1, abs=0.5)
+
+
+def test_robustness(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _script("robustness").main(["--n", "3", "--weeks", "4", "--models", "epilepsy_core"])
+    table = pd.read_csv(here / "robustness.csv").set_index(["arm", "row"])
+    assert len(table) == 15
+    np.testing.assert_allclose(table.loc["none", "seizure_rate"], 1, atol=1e-4)
+    assert (table.loc["nudge", "seizure_rate"] > 1).any()
+    assert table["loop_gain"].between(0, 3).all()
+    assert "0 of 15 runs fail" in capsys.readouterr().out
+
+
+def test_virtual_trial(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _script("virtual_trial").main(["--n", "10", "--weeks", "4", "--trials", "--model", "epilepsy_core"])
+    assert (here / "virtual_trial.png").stat().st_size > 10_000
+    arms = pd.read_csv(here / "virtual_trial_arms.csv", index_col=0)
+    assert list(arms.index) == ["control", "diet", "diet + acupuncture"]
+    assert arms.loc["control", "model_ratio"] == 1
+    assert arms["model_ratio"].is_monotonic_decreasing
+    assert "percent of baseline against control" in capsys.readouterr().out
 
 
 def test_statements_cite_rows_that_exist() -> None:

@@ -143,6 +143,8 @@ def test_subset_keeps_everything_together(model: pm.Model) -> None:
         ({"drift": "up"}, UnknownNameError, "drift"),
         ({"vary": "kappa"}, InvalidValueError, "list"),
         ({"vary": ["closed_loop"]}, UnknownNameError, "range"),
+        ({"n": 2.5}, InvalidValueError, "patients is 2.5"),
+        ({"seed": -1}, InvalidValueError, "seed is -1"),
     ],
 )
 def test_bad_values_are_refused(
@@ -150,4 +152,4 @@ def test_bad_values_are_refused(
 ) -> None:
     monkeypatch.setattr("pathway_models._population.LARGEST_DRAW", 4000)
     with pytest.raises(error, match=text):
-        population(50, 1, model=model, **options)  # type: ignore[arg-type]
+        population(**{"n": 50, "seed": 1, "model": model, **options})  # type: ignore[arg-type]

@@ -251,6 +251,8 @@ def test_a_provocation_may_act_on_a_module_alone() -> None:
         ({"name": "rapamicin"}, UnknownNameError, "'rapamicin'; did you mean 'rapamycin'"),
         ({"name": "rapamycin", "amount": -1}, InvalidValueError, "the amount of rapamycin is -1; allowed is 0"),
         ({"name": "rapamycin", "amount": math.nan}, InvalidValueError, "the amount of rapamycin is nan"),
+        ({"name": "rapamycin", "amount": "much"}, InvalidValueError, "is 'much'; allowed is a number from 0"),
+        ({"name": None}, UnknownNameError, "unknown drug None"),
         ({"name": "rapamycin", "hours": -1}, InvalidValueError, "the hours of rapamycin is -1"),
         ({"name": "rapamycin", "start": -1}, InvalidValueError, "the start of rapamycin is -1"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -77,7 +78,7 @@ def by_hand(counts: Sequence[Sequence[int]], *, stay: Sequence[float], base: int
 
 def test_wilson_interval_of_a_textbook_case() -> None:
     assert_allclose(wilson(28, 73), (0.38356, 0.28055, 0.49811), atol=2e-4)
-    assert wilson(0, 10)[1] == 0.0
+    assert all(wilson(0, n)[1] == 0.0 and wilson(n, n)[2] == 1.0 for n in range(1, 50))
     assert math.isnan(wilson(0, 0)[0])
 
 
@@ -186,6 +187,18 @@ def test_loop_gain_is_that_of_the_model(model: pm.Model, result: Trial) -> None:
     assert_allclose(result.markers["loop_gain"][0], own.loop_gain(), rtol=0.02)
 
 
+def test_both_engines_give_the_same_trial(model: pm.Model, patients: Population) -> None:
+    arms: dict[str, Any] = {"control": [], "drug": [DRUG]}
+    batch, reference = (
+        trial(patients, arms, 8, model=model, run=partial(pm.ensemble, engine=engine), **QUICK)
+        for engine in ("batch", "roadrunner")
+    )
+    assert_allclose(batch.ratio, reference.ratio, rtol=1e-4)
+    assert_allclose(batch.markers["loop_gain"], reference.markers["loop_gain"], atol=1e-3)
+    assert np.ptp(reference.ratio[:, 1]) > 0.05
+    assert_array_equal(batch.counts, reference.counts)
+
+
 def test_drifting_patients_reach_the_diary(model: pm.Model, patients: Population, result: Trial) -> None:
     calm = replace(patients, drift=np.zeros(len(patients)))
     assert trial(calm, {"drug": [DRUG]}, 8, model=model, **QUICK).counts.sum() == 0
@@ -253,6 +266,17 @@ def test_followed_treatments() -> None:
 def test_bad_calls_are_refused(model: pm.Model, patients: Population, result: Trial) -> None:
     with pytest.raises(InvalidValueError, match="arms is empty"):
         trial(patients, {}, 8, model=model)
+    wrong: list[tuple[Any, Any, str]] = [
+        (4, {"a": []}, "patients is 4"),
+        (patients, [DRUG], "arms is a list"),
+        (patients, {"a": "diet"}, "arm 'a' holds 'd'"),
+        (patients, {"a": [pm.KetogenicDiet]}, "no treatment"),
+    ]
+    for people, arms, message in wrong:
+        with pytest.raises(InvalidValueError, match=message):
+            trial(people, arms, 8, model=model)
+    with pytest.raises(InvalidValueError, match="length of the trial"):
+        trial(patients, {"a": []}, -1, model=model)
     with pytest.raises(InvalidValueError, match="window"):
         trial(patients, {"a": []}, 2, model=model, window_weeks=4)
     with pytest.raises(UnknownNameError, match="allocation"):

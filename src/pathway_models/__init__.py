@@ -14,6 +14,7 @@ from ._checkpoint import CheckpointError
 from ._citations import citations
 from ._combination import Comparison, compare
 from ._diets import Fasting, KetogenicDiet, KetoneEster, MCTDiet, ModifiedAtkinsDiet
+from ._draw import draw
 from ._drugs import Drug, agents
 from ._ensemble import Ensemble, ensemble
 from ._evidence import EvidenceReport, evidence
@@ -26,6 +27,7 @@ from ._indices import Design, Indices, saltelli_design, sobol_indices
 from ._interventions import Dose, Level, Treatment
 from ._lesion import lesion
 from ._library import available, load
+from ._loop import loop_gains
 from ._model import Model
 from ._module import Hypothesis, Parameter, Port
 from ._morris import MorrisResult, morris
@@ -88,6 +90,7 @@ __all__ = [
     "check",
     "citations",
     "compare",
+    "draw",
     "ensemble",
     "errors",
     "evidence",
@@ -96,6 +99,7 @@ __all__ = [
     "hypothesis_scan",
     "lesion",
     "load",
+    "loop_gains",
     "module_from",
     "morris",
     "population",

@@ -39,6 +39,13 @@ AGENTS: Mapping[str, Agent] = MappingProxyType(
             input="caspase1_inhibitor", amount=10.0, unit="multiples of Ki", hours=None, note="VX-765 and the like"
         ),
         "IL1Ra": Agent(input="IL1Ra", amount=10.0, unit="multiples of Ki", hours=None, note="IL-1 receptor antagonist"),
+        "TRKB_inhibitor": Agent(
+            input="TRKB_inhibitor", amount=9.0, unit="multiples of Ki", hours=336.0, note="as after status epilepticus"
+        ),
+        "pY816_peptide": Agent(
+            input="pY816_peptide", amount=9.0, unit="multiples of Ki", hours=336.0, note="uncouples TrkB from PLC-gamma"
+        ),
+        "SSRI": Agent(input="SSRI", amount=0.43, unit="umol/L", hours=None, note="as fluoxetine, 20 mg/kg"),
         "LPS": Agent(input="systemic_priming", amount=2.0, unit="healthy drive", hours=24.0, note="primes NF-kB"),
         "BHB_infusion": Agent(
             input="BHB_infusion", amount=4.0, unit="mmol/L/h", hours=1.5, note="intravenous beta-hydroxybutyrate"

@@ -115,7 +115,7 @@ def phases(model: Model, treatments: Sequence[Treatment], duration: float) -> tu
     levels: list[tuple[Level, str]] = []
     doses: list[tuple[Dose, str]] = []
     for treatment in treatments:
-        if not isinstance(treatment, Treatment):
+        if not isinstance(treatment, Treatment) or isinstance(treatment, type):
             raise InvalidValueError(f"{treatment!r} is no treatment; it needs a schedule() of Level and Dose")
         for item in treatment.schedule():
             key = _target(model, item)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from ._diets import KETOGENIC_CAPACITY
+from ._interventions import require_whole
 from ._model import Model
 from ._sensitivity import sample
 from ._simulate import Array
@@ -282,6 +283,9 @@ def population(
     from ._library import load
 
     require_range("the number of patients", n, 1, 1_000_000)
+    require_whole("the number of patients", n)
+    require_range("the seed", seed, 0, 2**63)
+    require_whole("the seed", seed)
     require_range("the entry rule in seizures per 28 days", minimum, 0.0, 28 * _constant("rate_max"))
     require_range("the baseline in weeks", baseline_weeks, 1.0, 104.0)
     drift_law = DRIFTS[require_choice("drift", drift, DRIFTS)]

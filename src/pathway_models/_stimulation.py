@@ -50,7 +50,9 @@ POINTS: Mapping[str, Point] = MappingProxyType(
             evidence=("clinical:C086", "clinical:C087", "clinical:C088", "clinical:C089"),
             note="Patients, stimulation of the concha (vagus): fewer seizures over weeks.",
         ),
-        "PC6+LI11": Point(efficacy=0.0, evidence=("clinical:C091",), note="Rat, kainate, 10 Hz: no effect."),
+        "PC6+LI11": Point(
+            efficacy=0.0, evidence=("clinical:C091",), note="Rat, kainate, 10 Hz: no effect; 100 Hz is not on record."
+        ),
     }
 )
 

@@ -17,10 +17,11 @@ import numpy as np
 from ._ensemble import Ensemble, ensemble
 from ._groups import Z95
 from ._interventions import Dose, Level, Treatment
+from ._loop import AT_REST, gains_from_rest, has_loop
 from ._model import Model
 from ._outcomes import Outcome
 from ._population import CAPACITY, Ints, Mask, Population, seizure_counts
-from ._simulate import Array, adopt, compiled, imposed_input
+from ._simulate import Array, adopt, compiled
 from ._statistics import Interval, area_under_curve, bootstrapped, rank_correlation, risk_ratio, wilson
 from .errors import InvalidValueError, UnknownNameError, require_choice, require_range
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 Arms: TypeAlias = Mapping[str, Treatment | Sequence[Treatment]]
 FEW_ROWS = 64  # fewer runs than this are done here: starting processes takes longer
-LOOP_STEP = 0.02  # relative rise of the imposed seizure rate, by which the loop gain is read
 MARKERS = ("IL1B", "GABA", "GLU", "ROS", "AMPK", "MTORC1", "KATP", "gaba_gad67.inhibition")
 GAIN = "loop_gain"
 BEYOND_CHILDREN = (
@@ -289,9 +289,8 @@ def trial(
     from ._library import load
 
     model = load("epilepsy") if model is None else model
-    plans = {name: [t] if isinstance(t, Treatment) else list(t) for name, t in arms.items()}
-    if not plans:
-        raise InvalidValueError("arms is empty; give at least one, e.g. {'control': [], 'diet': [KetogenicDiet()]}")
+    plans = _plans(patients, arms)
+    require_range("the length of the trial in weeks", weeks, 1e-3, 1040.0)
     require_range("the window in weeks", window_weeks, 1e-3, weeks)
     assigned = _assigned(patients, len(plans), require_choice("allocation", allocation, ("paired", "randomised")))
     with _workers(model, run, len(patients), workers, executor) as how:
@@ -318,6 +317,23 @@ def trial(
         markers=MappingProxyType({k: v[keep] for k, v in found.items()}),
         excluded=MappingProxyType(excluded),
     )
+
+
+def _plans(patients: Population, arms: Arms) -> dict[str, list[Treatment]]:
+    """Treatments per arm; `InvalidValueError` for what is neither patients nor arms."""
+    if not isinstance(patients, Population):
+        raise InvalidValueError(f"patients is {patients!r}; make them with pathway_models.population(n, seed)")
+    if not isinstance(arms, Mapping) or not arms:
+        kind = "empty" if isinstance(arms, Mapping) else f"a {type(arms).__name__}"
+        raise InvalidValueError(f"arms is {kind}; give at least one, e.g. {{'control': [], 'diet': [KetogenicDiet()]}}")
+    plans = {name: [t] if _treats(t) else list(t) for name, t in arms.items()}  # type: ignore[arg-type]
+    for name, item in [(k, t) for k, plan in plans.items() for t in plan if not _treats(t)]:
+        raise InvalidValueError(f"arm {name!r} holds {item!r}, which is no treatment; give e.g. KetogenicDiet()")
+    return plans  # type: ignore[return-value]
+
+
+def _treats(item: object) -> bool:
+    return isinstance(item, Treatment) and not isinstance(item, type)
 
 
 def _assigned(patients: Population, arms: int, allocation: str) -> Mask:
@@ -378,34 +394,16 @@ class _Runs:
         variables = tuple(dict.fromkeys((*names.values(), *model.anchors.values(), model.resolve("seizure_rate"))))
         rows = np.arange(len(self.patients))
         outcomes = [Outcome(variable=v, reduce="final", label=v) for v in variables]
-        short = {"duration": 1.0, "every": 1.0}  # at rest nothing moves; an hour is as good as any
-        runs = self._call(model, self._columns(rows), (), outcomes=outcomes, **short)
+        columns = self._columns(rows)
+        runs = self._call(model, columns, (), outcomes=outcomes, **AT_REST)
         rest = dict(zip(variables, runs.values.T, strict=True))
         excluded = {int(i): f"run failed: {runs.messages.get(int(i), '')}" for i in np.flatnonzero(~runs.ok)}
         found = {name: rest[v] for name, v in names.items()}
-        gain = self._loop_gain(rows, rest)
-        if gain is not None:
-            found[GAIN] = gain
+        if has_loop(model):
+            gain = found[GAIN] = gains_from_rest(model, columns, rest, self._call)
             for i in np.flatnonzero(~(gain < 1)):
                 excluded.setdefault(int(i), f"not chronic: loop gain {gain[i]:.2f}")
         return found, excluded
-
-    def _loop_gain(self, rows: Ints, rest: Mapping[str, Array]) -> Array | None:
-        """The gain of `Model.loop_gain` for every patient, from one more rest with the imposed rate a little higher."""
-        context = self.model.contexts.get(self.model.context or "")
-        if context is None or len(context.loop) < 3:
-            return None
-        opened = {context.loop["switch"]: 0.0, imposed_input(self.model, context.loop["input"]): 1 + LOOP_STEP}
-        model = replace(
-            self.model,
-            contexts={context.name: replace(context, anchors={}, held={})},
-            settings={**self.model.settings, **opened},
-        )
-        anchors = {k: np.nan_to_num(rest[v], nan=1.0) for k, v in self.model.anchors.items()}
-        rate = Outcome(variable=context.loop["output"], reduce="final")
-        columns = self._columns(rows) | anchors
-        runs = self._call(model, columns, (), outcomes=[rate], duration=1.0, every=1.0)
-        return np.asarray(np.log(runs.values[:, 0]) / math.log(1 + LOOP_STEP))
 
     def arm(
         self, plan: Sequence[Treatment], members: Mask, weeks: float, window: float, excluded: dict[int, str]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from numbers import Real
 
 
 class PathwayModelsError(Exception):
@@ -33,18 +34,20 @@ def unknown_name(what: str, name: str, allowed: Iterable[str]) -> UnknownNameErr
     "unknown module 'nlrp3'; did you mean 'nlrp3_il1b'? Allowed: gaba_gad67, nlrp3_il1b"
     """
     names = sorted(allowed)
-    near = get_close_matches(name, names, n=3, cutoff=0.5)
+    near = get_close_matches(str(name), names, n=3, cutoff=0.5)
     hint = f" did you mean {', '.join(repr(n) for n in near)}?" if near else ""
     shown = ", ".join(names[:40]) + (f" and {len(names) - 40} more" if len(names) > 40 else "")
-    return UnknownNameError(f"unknown {what} {name!r};{hint} Allowed: {shown or '(none)'}")
+    return UnknownNameError(f"unknown {what.removeprefix('the ')} {name!r};{hint} Allowed: {shown or '(none)'}")
 
 
 def require_range(what: str, value: float, low: float, high: float) -> float:
-    """Return `value` if it lies in `low..high`, else raise `InvalidValueError` (NaN is outside).
+    """Return `value` if it lies in `low..high`, else raise `InvalidValueError` (NaN is outside, as is no number).
 
     >>> require_range("ratio", 4.0, 1.0, 5.0)
     4.0
     """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise InvalidValueError(f"{what} is {value!r}; allowed is a number from {low:g} to {high:g}")
     if not low <= value <= high:
         raise InvalidValueError(f"{what} is {value:g}; allowed is {low:g} to {high:g}")
     return value
