@@ -6,9 +6,9 @@ compiles and caches, `_rows` runs the rows of a job. libroadrunner stays the ref
 
 `run_rows(job, names, table)` returns for each row the `Course` that `run_job(job, row)` would return, or a
 `SimulationError`; such a row goes to libroadrunner. `compile_model(job.sbml)` raises `Unsupported` with a reason of one
-line for a model that must go there; a model compiled once is loaded by other processes in hundredths of a second. Rows do
-not depend on which others are in the block, bit for bit; 32 rows or more per block keep the lanes busy. One process runs
-one block at a time: the scratch space of a model is not shared by threads.
+line for a model that must go there; a model compiled once is loaded by other processes in hundredths of a second. Rows
+do not depend on which others are in the block, bit for bit; 32 rows or more per block keep the lanes busy. One process
+runs one block at a time: the scratch space of a model is not shared by threads.
 
 Needs llvmlite 0.45 or newer, which nothing else here imports.
 """
