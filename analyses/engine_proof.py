@@ -5,6 +5,7 @@ Every row runs on the batch engine at the tolerance of ensembles (1e-6), REFEREN
 was asked for, 1e-6 |value| + 1e-7 scale. Prints a Markdown table; below it what did not
 run on the batch engine, and why.
 Run: python analyses/engine_proof.py [--rows 1000] [--reference 1000] [--models NAME ...] [--arms ARM ...]
+[--indices 64]
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from pathway_models._rows import LADDER, Limits, roadrunner_rows
 from pathway_models._simulate import ABSOLUTE_PER_RELATIVE, Course, Job, make_job, runner
 
 WEEKS, TOLERANCE, EXACT, ALLOWED = 12.0, 1e-6, 1e-10, 10.0
+ROUNDING = 1e-5  # of an index: what has no effect has an interval without width
 DIET = {"carb_restriction": 0.9, "fat_ratio": 4.0, "BHB": 3.0, "AcAc": 1.0}  # what the diet does to a single module
 NEEDLES = {"EA_drive": 0.5, "vagal_drive": 0.5, "vagal_stimulation": 0.5, "sessions": 1.0}
 SESSIONS = tuple((start, start + 24.0) for start in np.arange(0.0, 12 * 168.0, 168.0))
@@ -85,6 +87,20 @@ def line(
     return Counter(_kind(str(r)) for r in other)
 
 
+def indices(model: pm.Model, arm: list[pm.Treatment], n: int) -> None:
+    """Print how far the Sobol indices of both engines lie apart, and in how many intervals of each other."""
+    names = [p.id for p in model.outputs_][:3]
+    options = {"outcomes": names, "n": n, "workers": 1, "progress": False}
+    a, b = (pm.sobol(model, arm, engine=e, **options).indices for e in ("roadrunner", "batch"))
+    gap = max(float(np.max(np.abs(x - y))) for x, y in ((a.S1, b.S1), (a.ST, b.ST)))
+    inside = [
+        (low - ROUNDING <= x) & (x <= high + ROUNDING)
+        for x, low, high in ((b.S1, a.S1_low, a.S1_high), (b.ST, a.ST_low, a.ST_high))
+    ]
+    print(f"{model.name}: {np.sum(inside)} of {np.size(inside)} indices lie within the other engine's intervals")
+    print(f"{model.name}: the largest difference of an index is {gap:.1e}")
+
+
 def _kind(message: str) -> str:
     """A message without its numbers."""
     return " ".join("#" if any(c.isdigit() for c in word) else word for word in message.split())
@@ -97,6 +113,7 @@ def main() -> None:
     parser.add_argument("--reference", type=int, default=1000)
     parser.add_argument("--models", nargs="*", default=list(pm.available()))
     parser.add_argument("--arms", nargs="*", default=["none", "diet", "needles", "both"])
+    parser.add_argument("--indices", type=int, default=0, metavar="N", help="also compare the indices of N base rows")
     asked = parser.parse_args()
     print("| model | arm | rows | to libroadrunner | compared | median | worst (state) | above 10 |")
     print("|---|---|---|---|---|---|---|---|")
@@ -107,6 +124,8 @@ def main() -> None:
         for arm, treatments in ((k, v) for k, v in arms(model).items() if k in asked.arms):
             found = line(model, arm, treatments, rows, asked.reference)
             reasons.update({f"{name}, {arm}: {k}": v for k, v in found.items()})
+        if asked.indices:
+            indices(model, arms(model)[asked.arms[-1]], asked.indices)
     print("\n".join(["", *(f"- {count} rows of {reason}" for reason, count in reasons.most_common())]))
 
 
