@@ -29,7 +29,7 @@ models: $(VENV)/.installed
 	$(BIN)/python -m pathway_models._build
 
 docs: $(VENV)/.installed
-	$(BIN)/python -m pathway_models._pages
+	$(BIN)/python -m pathway_models._docs
 
 # AMICI takes part where it is installed (pip install amici: swig, a C++ compiler, HDF5 and BLAS headers).
 exchange-test: $(VENV)/.installed
