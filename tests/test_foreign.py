@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import antimony
@@ -86,6 +87,18 @@ def test_notes_that_antimony_cannot_read_back_are_left_out() -> None:
     made = _exchange_antimony.to_antimony(text, "theirs")
     assert "S' = -S" in made
     assert _exchange_antimony.from_antimony(made, Path("theirs.ant"))
+
+
+def test_ids_that_antimony_renames_are_said() -> None:
+    """BIOMD0000000727 has a species DNA, which is a word of Antimony."""
+    text = sbml("compartment c = 1; species S in c; S = 1; k = 1; J: S -> ; k*S*c")
+    renamed = text.replace('id="S"', 'id="DNA"').replace('species="S"', 'species="DNA"').replace("> S <", "> DNA <")
+    with pytest.warns(UserWarning, match="theirs: antimony renames DNA, words"):
+        made = _exchange_antimony.to_antimony(renamed, "theirs")
+    assert "DNA_" in made
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _exchange_antimony.to_antimony(text, "theirs")
 
 
 @pytest.mark.parametrize(

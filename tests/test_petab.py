@@ -261,7 +261,12 @@ STEPS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "plan"), [("acupuncture", [EA]), ("nlrp3_il1b", STEPS), ("nlrp3_il1b", [])])
+LATE = [pm.Level(input="BHB", value=3, start=50, stop=120)]  # nothing at 0, where the experiment begins all the same
+
+
+@pytest.mark.parametrize(
+    ("name", "plan"), [("acupuncture", [EA]), ("nlrp3_il1b", STEPS), ("nlrp3_il1b", []), ("nlrp3_il1b", LATE)]
+)
 def test_scenario_of_version_2_has_no_findings_and_petab_makes_the_same_run_of_it(
     name: str, plan: list[pm.Treatment], tmp_path: Path
 ) -> None:
@@ -283,6 +288,7 @@ def test_scenario_of_version_2_has_no_findings_and_petab_makes_the_same_run_of_i
         got = np.ravel(engine.simulate(times=list(rows["time"])))
         np.testing.assert_allclose(got, rows["measurement"], atol=2e-6 * max(1.0, rows["measurement"].abs().max()))
     assert len(table) == 49 * len(problem.observables)
+    assert problem.experiments[0].periods[0].time == 0
 
 
 def test_scenario_keeps_what_initial_assignments_saw_before_treatment(tmp_path: Path) -> None:

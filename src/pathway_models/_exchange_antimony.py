@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 
 from . import _sbml
@@ -67,7 +68,7 @@ def _nesting(text: str) -> int:
 
 
 def to_antimony(text: str, name: str) -> str:
-    """Antimony of a flat SBML text; `ModelError` if Antimony cannot hold it."""
+    """Antimony of a flat SBML text; `ModelError` if Antimony cannot hold it, a warning if it renames something."""
     import antimony
 
     antimony.clearPreviousLoads()
@@ -76,10 +77,19 @@ def to_antimony(text: str, name: str) -> str:
     written = str(antimony.getAntimonyString(antimony.getMainModuleName()))
     antimony.clearPreviousLoads()
     if antimony.loadAntimonyString(written) >= 0:
+        if lost := sorted(_ids(text) - _ids(str(antimony.getSBMLString(antimony.getMainModuleName())))):
+            warnings.warn(f"{name}: antimony renames {', '.join(lost)}, words of its own language", stacklevel=2)
         return written
     if "<notes" in text:  # it writes notes with namespaces of their own and cannot read them
         return to_antimony(_without_notes(text), name)
     raise ModelError(f"{name}: antimony cannot hold it, as it cannot read what it wrote: {_complaint()}")
+
+
+def _ids(text: str) -> set[str]:
+    document = libsbml.readSBMLFromString(text)
+    model = document.getModel()
+    kinds = (model.getListOfSpecies(), model.getListOfParameters(), model.getListOfCompartments())
+    return {item.getId() for kind in kinds for item in kind}
 
 
 def _unambiguous(text: str) -> str:

@@ -33,9 +33,9 @@ def petab_files(model: Model, treatments: Sequence[Treatment], duration: float) 
     variables, so that a reader can compare; the constants with a range are parameters that are not estimated. Raises
     as `scenario_sbml` and `simulate`. Source: PEtab 2.0, doi:10.1371/journal.pcbi.1008646.
     """
-    nothing = [(EXPERIMENT, "0.0", "")]
     text, start, changes = untreated_sbml(model, treatments, duration)
-    periods = [(0.0, {k: repr(float(v)) for k, v in start.items()})] if start else []
+    # an experiment begins with its first period, so there is one at 0 even if nothing is changed there
+    periods = [(0.0, {k: repr(float(v)) for k, v in start.items()})]
     periods += [(time, dict(map(_change, group))) for time, group in groupby(changes, lambda c: c.time)]
     conditions = _distinct([targets for _, targets in periods])
     run = model.simulate(treatments, duration=duration, every=duration / STEPS)
@@ -51,7 +51,7 @@ def petab_files(model: Model, treatments: Sequence[Treatment], duration: float) 
         ),
         "experiments.tsv": _table(
             ("experimentId", "time", "conditionId"),
-            [(EXPERIMENT, repr(float(t)), conditions[tuple(c.items())]) for t, c in periods] or nothing,
+            [(EXPERIMENT, repr(float(t)), conditions.get(tuple(c.items()), "")) for t, c in periods],
         ),
         "observables.tsv": _observables(run, names),
         "measurements.tsv": _measurements(run, names),
@@ -65,7 +65,7 @@ def _change(change: Change) -> tuple[str, str]:
 
 def _distinct(periods: Sequence[Mapping[str, str]]) -> dict[tuple[tuple[str, str], ...], str]:
     """Condition -> its id; periods with the same changes share one."""
-    unique = dict.fromkeys(tuple(p.items()) for p in periods)
+    unique = dict.fromkeys(tuple(p.items()) for p in periods if p)
     return {condition: f"condition_{number}" for number, condition in enumerate(unique, 1)}
 
 
