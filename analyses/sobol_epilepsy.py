@@ -1,6 +1,6 @@
 """Which pathway's uncertain parameters decide how much the combined treatment helps?
 
-Prints Sobol indices per module, writes results/sobol_epilepsy.png and .csv.
+Prints Sobol indices per module, writes results/sobol_epilepsy.png, .csv and an .html report.
 Run: python analyses/sobol_epilepsy.py [N]   (N base rows, a power of two; default 64)
 """
 
@@ -22,7 +22,7 @@ OUTCOMES = (
 
 
 def main(n: int) -> None:
-    """Sobol indices of the combined treatment by module, and a page that explains them."""
+    """Sobol indices of the combined treatment by module."""
     RESULTS.mkdir(exist_ok=True)
     model = pm.load("epilepsy")
     treatments = [pm.KetogenicDiet(ratio=4), pm.Electroacupuncture(sessions_per_week=5, weeks=12)]

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from . import _annotate, _combination, _ensemble, _evidence, _exchange, _library, _sensitivity, _treatments
+from . import _annotate, _combination, _ensemble, _evidence, _exchange, _library, _repeat, _sensitivity, _treatments
+from ._cli_output import check_files, plot, save, show, without_display
 from ._model import Model
-from ._printing import check_files, plot, save, show, without_display
-from ._repeat import OUTCOME_HELP, outcome_named, parameters_named, times_named
 from ._sensitivity_plots import KINDS
 from .errors import InvalidValueError, PathwayModelsError
 
@@ -233,7 +232,7 @@ def _compare(arguments: argparse.Namespace) -> int:
 def _sobol_command(parser: argparse.ArgumentParser) -> None:
     _model_options(parser)
     parser.add_argument("--treat", action="append", default=[], metavar="TREATMENT", help=TREAT_HELP)
-    parser.add_argument("--outcome", action="append", required=True, metavar="OUTCOME", help=OUTCOME_HELP)
+    parser.add_argument("--outcome", action="append", required=True, metavar="OUTCOME", help=_repeat.OUTCOME_HELP)
     parser.add_argument("--n", type=int, default=128, help="base rows, a power of two (default 128)")
     parser.add_argument("--seed", type=int, default=1, help="default 1")
     parser.add_argument(
@@ -267,9 +266,9 @@ def _sobol(arguments: argparse.Namespace) -> int:
             raise InvalidValueError(f"--kind {kind} needs --{option.replace('_', '-')}")
     model, treatments = _loaded(arguments), [_treatments.named(t) for t in arguments.treat]
     options: dict[str, Any] = {
-        "outcomes": [outcome_named(o) for o in arguments.outcome],
-        "parameters": parameters_named(arguments.parameter),
-        "times": times_named(arguments.times),
+        "outcomes": [_repeat.outcome_named(o) for o in arguments.outcome],
+        "parameters": _repeat.parameters_named(arguments.parameter),
+        "times": _repeat.times_named(arguments.times),
         **{k: getattr(arguments, k) for k in SOBOL_OPTIONS},
     }
     if arguments.cost:
