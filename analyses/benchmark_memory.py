@@ -59,8 +59,11 @@ def main(rows: int, engine: str, workers: int) -> None:
     print(f"{runs.seconds:.0f} s, {rows / runs.seconds:.0f} rows/s; {len(sampler.workers)} worker processes in turn")
     print(f"largest memory of a process (as the library reports it): {runs.cost.peak_bytes / MB:.0f} MB")
     print("share of the time   this process MB   largest worker MB")
-    for k, part in enumerate(np.array_split(np.array(sampler.samples), 10)):
-        print(f"{10 * (k + 1):16d} % {part[:, 1].max():17.0f} {part[:, 2].max():19.0f}")
+    tenths = [part.max(axis=0) for part in np.array_split(np.array(sampler.samples), 10)]
+    for k, (_, own, worker) in enumerate(tenths):
+        print(f"{10 * (k + 1):16d} % {own:17.0f} {worker:19.0f}")
+    growth = (tenths[-1][2] - tenths[4][2]) * MB / (0.5 * rows / workers)
+    print(f"a worker grew by {growth:.0f} bytes a row in the second half (below some 20,000 rows that is starting up)")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,21 @@ def test_interactions_are_named_where_they_are_sure() -> None:
     assert pairs.startswith("Interact beyond doubt (S2): a with b (")
     assert verdicts.pairs(analysis("two", 256, second_order=True), 0).startswith("No pair interacts beyond doubt")
     assert verdicts.pairs(analysis("two"), 0) == ""
+
+
+def test_a_pair_with_a_parameter_that_does_nothing_is_chance() -> None:
+    """In some samples the interval of such a pair lies above 0; it contradicts ST, which is 0, and is no pair."""
+    chance = 0
+    for seed in range(40):
+        design = pm.saltelli_design(3, 32, seed, second_order=True)
+        a, b, _ = design.unit.T
+        found = pm.sobol_indices((a**3 * b)[:, None], design, resamples=100)
+        pairs = verdicts.possible_pairs(SimpleNamespace(indices=found), 0)
+        assert found.S2_low is not None
+        chance += int(np.sum(found.S2_low[:2, 2, 0] > 1e-9))
+        assert (0, 1) in {(p.i, p.j) for p in pairs}
+        assert not [p for p in pairs if p.j == 2 and p.low > 1e-9]
+    assert chance > 0
 
 
 def test_a_heavy_tail_is_called_one() -> None:

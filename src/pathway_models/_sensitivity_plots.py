@@ -26,6 +26,7 @@ PAIR = "#D55E00"
 MOST_NODES = 12
 LONG = 24  # characters of a name that needs a line of a legend for itself
 TALLEST = 2.0  # index up to which bands are drawn
+SMALLEST_NODE = 0.01  # end of the interval of ST below which a factor is left out of the graph
 SMALLEST_PAIR = 0.05  # S2 below which an edge that is not sure is not drawn
 
 
@@ -286,13 +287,12 @@ def _draw_graph(axis: Axes, result: SobolResult, k: int, top: int) -> None:
     from matplotlib.patches import Circle
 
     indices: Any = result.indices
-    nodes = largest(indices.ST[:, k], top)
-    angle = math.pi / 2 - 2 * math.pi * np.arange(len(nodes)) / len(nodes)
+    nodes = [g for g in largest(indices.ST[:, k], top) if indices.ST_high[g, k] >= SMALLEST_NODE]
+    angle = math.pi / 2 - 2 * math.pi * np.arange(len(nodes)) / max(len(nodes), 1)
     at = dict(zip(nodes, np.column_stack([np.cos(angle), np.sin(angle)]), strict=True))
-    for i in nodes:
-        for j in nodes:
-            if i < j:
-                _draw_pair(axis, at[i], at[j], *(float(m[i, j, k]) for m in (indices.S2, indices.S2_low)))
+    for pair in _verdicts.possible_pairs(result, k):
+        if pair.i in at and pair.j in at:
+            _draw_pair(axis, at[pair.i], at[pair.j], pair)
     for g, (x, y) in at.items():
         axis.plot(x, y, marker="o", ms=3, color=TOTAL, zorder=4)
         for name, colour in (("ST", "#cfe3f1"), ("S1", TOTAL)):
@@ -308,9 +308,9 @@ def _draw_graph(axis: Axes, result: SobolResult, k: int, top: int) -> None:
     axis.axis("off")
 
 
-def _draw_pair(axis: Axes, a: Any, b: Any, value: float, low: float) -> None:
-    sure = low > 0
-    if not sure and value < SMALLEST_PAIR:
+def _draw_pair(axis: Axes, a: Any, b: Any, pair: _verdicts.Pair) -> None:
+    value, sure = pair.value, pair.low > 0
+    if not sure and min(value, pair.most) < SMALLEST_PAIR:
         return
     style: dict[str, Any] = {"color": PAIR, "lw": 0.8 + 14 * min(value, 0.5)} if sure else {"color": PALE, "lw": 0.9}
     axis.plot([a[0], b[0]], [a[1], b[1]], ls="-" if sure else "--", solid_capstyle="butt", zorder=1, **style)

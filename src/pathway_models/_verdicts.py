@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -80,6 +81,34 @@ def independent_rows(y: Floats, design: Design, ok: Bools) -> tuple[Floats, Floa
     ends[[0, -1]] = True
     kept = good & np.tile(ends, design.n)
     return design.unit[kept], y[kept]
+
+
+class Pair(NamedTuple):
+    """Two factors, their second-order index, the lower end of its interval, and the most that it can be."""
+
+    i: int
+    j: int
+    value: float
+    low: float
+    most: float
+
+
+def possible_pairs(result: SobolResult, k: int) -> list[Pair]:
+    """Pairs whose S2 does not contradict the other indices.
+
+    A pair explains no more than what each of the two explains beyond its S1. Among hundreds of pairs some intervals lie
+    above 0 by chance; where a parameter does nothing, this tells.
+    """
+    found = result.indices
+    assert found.S2 is not None
+    assert found.S2_low is not None
+    beyond = found.ST_high[:, k] - np.maximum(found.S1_low[:, k], 0.0)
+    pairs = []
+    for i, j in combinations(range(len(beyond)), 2):
+        low, most = float(found.S2_low[i, j, k]), float(min(beyond[i], beyond[j]))
+        if low <= most:
+            pairs.append(Pair(i, j, float(found.S2[i, j, k]), low, most))
+    return pairs
 
 
 class Directions(NamedTuple):
@@ -242,13 +271,14 @@ def through_interactions(result: SobolResult, k: int) -> str:
 
 def pairs(result: SobolResult, k: int) -> str:
     """Which pairs interact beyond doubt; '' without second order."""
-    found = result.indices
-    if found.S2 is None or found.S2_low is None:
+    if result.indices.S2 is None:
         return ""
-    sure = [(float(found.S2[i, j, k]), i, j) for i, j in np.argwhere(found.S2_low[:, :, k] > 0)]
+    sure = [(pair.value, pair) for pair in possible_pairs(result, k) if pair.low > 0]
     if not sure:
-        return "No pair interacts beyond doubt: every interval of S2 holds 0."
-    names = [f"{said(result.factors[i])} with {said(result.factors[j])} ({s:.2f})" for s, i, j in sorted(sure)[::-1]]
+        return "No pair interacts beyond doubt."
+    names = [
+        f"{said(result.factors[p.i])} with {said(result.factors[p.j])} ({p.value:.2f})" for _, p in sorted(sure)[::-1]
+    ]
     return f"Interact beyond doubt (S2): {listed(names)}."
 
 
