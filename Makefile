@@ -29,7 +29,7 @@ models: $(VENV)/.installed
 	$(BIN)/python -m pathway_models._build
 
 docs: $(VENV)/.installed
-	$(BIN)/python -m pathway_models._pages
+	$(BIN)/python -m pathway_models._docs
 
 exchange-test: $(VENV)/.installed
 	$(BIN)/python analyses/exchange_test.py

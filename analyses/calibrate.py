@@ -37,7 +37,7 @@ OBSERVATIONS = (
     "kd_ect_before_10d",  # C110
     *("ear_8weeks_rong", "ear_he_8weeks", "ear_he_16weeks", "ear_he_24weeks"),  # C086 to C089
 )
-HELD_OUT = ("kd_6hz_16d", "kd_6hz_21d", "kd_ptz_5weeks", "kd_srs_rat")
+HELD_OUT = ("kd_6hz_21d", "kd_ptz_5weeks", "kd_srs_rat")
 
 
 def main() -> None:

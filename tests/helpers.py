@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
 
 import antimony
 import numpy as np
@@ -16,6 +19,17 @@ UNITS = (
     "unit time_unit = 3600 second; unit substance = 1e-3 mole; unit extent = 1e-3 mole; unit volume = litre; "
     "unit mM = 1e-3 mole/litre; "
 )
+
+
+def analysis(name: str) -> ModuleType:
+    """A script of `analyses/` as a module."""
+    path = Path(__file__).parents[1] / "analyses" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def sbml(body: str, *, name: str = "tiny") -> str:

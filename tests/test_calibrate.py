@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 import pathway_models as pm
-from helpers import tiny
+from helpers import analysis, tiny
 from pathway_models._calibrate import calibrate
 from pathway_models._evidence import report
 from pathway_models._fit import Target, find_targets, to_unit, to_values
 from pathway_models._model import Context, Model
 from pathway_models._module import Alternative, Hypothesis, Parameter
-from pathway_models._observations import Observation, treatment
+from pathway_models._observations import Observation, read_observations, treatment
 from pathway_models.errors import InvalidValueError, SimulationError, UnknownNameError
 
 matplotlib.use("Agg")
@@ -188,6 +188,36 @@ class TestPrior:
         found = fit(step(), ["a"], rows)
         assert found.to_dataframe().loc["a", "at_edge"]
         assert "at the end of its range" in found.summary()
+
+
+class TestStartAt:
+    def test_it_is_the_first_start_and_the_centre_of_the_prior(self):
+        found = fit(step(), ["a", "idle"], data(), prior=True, start_at={"a": 3.0, "idle": 0.6})
+        assert found.starts[0].begin == {"a": pytest.approx(3.0), "idle": pytest.approx(0.6)}
+        assert found.values["idle"] == pytest.approx(0.6, rel=1e-3)
+        assert found.to_dataframe().loc["a", "before"] == 3.0
+        again = fit(step().with_parameters(a=3.0, idle=0.6), ["a", "idle"], data(), prior=True)
+        assert dict(found.values) == dict(again.values)
+
+    def test_it_does_not_change_the_hypothesis_in_force(self):
+        """The size of acupuncture is a hypothesis and is fitted: rows that expect one reading stay allowed."""
+        switch = Hypothesis(
+            id="size",
+            title="",
+            default="large",
+            alternatives={
+                "large": Alternative(settings={"a": 1.0}),
+                "none": Alternative(settings={"a": 0.0}),
+            },
+        )
+        rows = [stepped("x", 24.0, value=30.0, error=1.0, expected_under=(("size", "large"),))]
+        assert fit(step(hypotheses=(switch,)), ["a"], rows, start_at={"a": 2.0}).values["a"] > 0
+
+    def test_bad_starts(self):
+        with pytest.raises(UnknownNameError, match="b"):
+            fit(step(), ["a"], data(), start_at={"b": 2.0})
+        with pytest.raises(InvalidValueError, match=r"start of a is 9; allowed is 0\.25 to 4"):
+            fit(step(), ["a"], data(), start_at={"a": 9.0})
 
 
 class TestWhatTheDataCannotTell:
@@ -368,6 +398,38 @@ class TestScale:
     def test_a_range_over_zero_is_linear(self):
         p = Parameter(id="p", value=0, unit="", kind="fitted", low=-1, high=1, distribution="loguniform")
         assert to_values([p], np.array([[0.5]]))[0, 0] == 0
+
+
+class TestCommittedFit:
+    """A part of `analyses/calibrate.py`: from the values before any fit back to those in the models."""
+
+    def test_committed_constants_are_where_the_fit_ends(self):
+        script = analysis("calibrate")
+        model = pm.load("epilepsy")
+        for name, alternative in script.HYPOTHESES.items():
+            model = model.with_hypothesis(name, alternative)
+        free = ("excitability.kappa", "acupuncture.efficacy")
+        found = calibrate(
+            model,
+            {k: script.CONSTANTS[k] for k in free},
+            script.OBSERVATIONS,
+            start_at={k: script.BEFORE[k] for k in free},
+            starts=1,
+            progress=False,
+        )
+        for name in free:
+            key = model.resolve(name)
+            assert found.values[key] == pytest.approx(model.parameters.loc[key, "value"], rel=0.03)
+            assert found.starts[0].begin[key] == pytest.approx(script.BEFORE[name])
+        assert found.cost < 0.1 * found.starts[0].cost_begin
+
+    def test_committed_constants_are_marked_and_in_their_ranges(self):
+        script, model = analysis("calibrate"), pm.load("epilepsy")
+        keys = {model.resolve(k) for k in script.CONSTANTS}
+        assert keys == {p.id for p in model.parameters_ if p.kind == "fitted"}
+        rows = {o.id: o for o in read_observations(model)}
+        assert {rows[k].use for k in script.OBSERVATIONS} == {"fit"}
+        assert {rows[k].use for k in script.HELD_OUT} == {"check"}
 
 
 class TestLibraryModel:

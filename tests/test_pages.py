@@ -10,7 +10,7 @@ import pytest
 
 import pathway_models as pm
 from helpers import sbml
-from pathway_models import _diagram, _equations, _library, _markdown, _pages
+from pathway_models import _diagram, _docs, _equations, _library, _markdown, _pages, _readme
 from pathway_models._simulate import at_rest
 from pathway_models.errors import ModelError
 
@@ -52,7 +52,7 @@ def test_every_model_has_a_page_and_nothing_else_is_there() -> None:
 
 def test_the_tables_of_the_readme_are_current() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert_agrees(readme, _pages.with_blocks(readme))
+    assert_agrees(readme, _readme.with_blocks(readme))
 
 
 def test_small_changes_of_a_solver_do_not_matter_and_others_do() -> None:
@@ -64,8 +64,8 @@ def test_small_changes_of_a_solver_do_not_matter_and_others_do() -> None:
 
 def test_writing_twice_changes_nothing_and_removes_what_is_gone(tmp_path: Path) -> None:
     (tmp_path / "no_such_model.md").write_text("old", encoding="utf-8")
-    assert {p.stem for p in _pages.write_pages(tmp_path)} == set(NAMES)
-    assert _pages.write_pages(tmp_path) == []
+    assert {p.stem for p in _docs.write_pages(tmp_path)} == set(NAMES)
+    assert _docs.write_pages(tmp_path) == []
     assert not (tmp_path / "no_such_model.md").exists()
     assert all((tmp_path / f"{n}.png").stat().st_size > 5_000 for n in NAMES if _pages.report(n))
 
@@ -127,22 +127,22 @@ def test_diagrams_are_sound(name: str) -> None:
 # ---- README blocks ----
 
 
-MARKED = "a\n" + "\n".join(f"<!-- {b}:start -->\nSTALE\n<!-- {b}:end -->" for b in _pages.BLOCKS) + "\nz\n"
+MARKED = "a\n" + "\n".join(f"<!-- {b}:start -->\nSTALE\n<!-- {b}:end -->" for b in _readme.BLOCKS) + "\nz\n"
 
 
 def test_blocks_are_replaced_between_their_markers() -> None:
-    made = _pages.with_blocks(MARKED)
+    made = _readme.with_blocks(MARKED)
     assert made.startswith("a\n")
     assert made.endswith("\nz\n")
     assert "STALE" not in made
     assert all(f"`{name}`" in made for name in NAMES)
-    assert _pages.with_blocks(made) == made
+    assert _readme.with_blocks(made) == made
 
 
 @pytest.mark.parametrize("text", ["", MARKED.replace("models:end", "models:stop"), MARKED + MARKED])
 def test_missing_and_double_markers_are_errors(text: str) -> None:
     with pytest.raises(ModelError, match="models:start"):
-        _pages.with_blocks(text)
+        _readme.with_blocks(text)
 
 
 # ---- parts ----

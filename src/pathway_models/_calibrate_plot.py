@@ -131,7 +131,7 @@ def _draw_constants(axis: Axes, fit: Calibration, lines: int) -> None:
         unit = "" if p.unit == "dimensionless" else f" {p.unit}"
         axis.text(1.03, y, f"{p.high:g}{unit}", ha="left", va="center", fontsize=8, color=BAND)
         axis.text(now[y], y - 0.2, f"{fit.values[p.id]:.3g}", ha="center", va="bottom", fontsize=8, color=AFTER)
-    axis.set_xlim(-0.2, 1.24)
+    axis.set_xlim(-0.3, 1.24)
     axis.set_xticks([])
     axis.spines[["bottom", "left"]].set_visible(False)
     axis.tick_params(axis="y", length=0)

@@ -1,0 +1,61 @@
+"""Generate `docs/models/` and the tables of README.md from the same files that make the models."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from . import _library
+from ._pages import FOLDER, names, page, report
+from ._readme import with_blocks
+from .errors import PathwayModelsError
+
+
+def write_pages(folder: Path) -> list[Path]:
+    """Write page and figure of every model, and remove those of models that are gone; returns changed texts."""
+    folder.mkdir(parents=True, exist_ok=True)
+    changed = [p for name in names() for p in _write(folder / f"{name}.md", page(name))]
+    for name in names():
+        _plot(name, folder / f"{name}.png")
+    for path in (*folder.glob("*.md"), *folder.glob("*.png")):
+        if path.stem not in names():
+            path.unlink()
+    return changed
+
+
+def _write(path: Path, text: str) -> list[Path]:
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return []
+    path.write_text(text, encoding="utf-8")
+    return [path]
+
+
+def _plot(name: str, path: Path) -> None:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    found = report(name)
+    if found is not None:
+        figure = found.plot()
+        figure.savefig(path, dpi=100, metadata={"Software": None})
+        plt.close(figure)
+
+
+def main() -> int:
+    """Regenerate pages and README of a checkout and say what changed; 2 with one line on an error."""
+    root = _library.sbml_root().parent
+    try:
+        changed = write_pages(root / FOLDER)
+        readme = root / "README.md"
+        changed += _write(readme, with_blocks(readme.read_text(encoding="utf-8")))
+    except PathwayModelsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    sys.stdout.write("".join(f"wrote {p}\n" for p in changed) or "docs/models and README.md are current\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
