@@ -2,9 +2,9 @@
 
 Both arms and their combination run on the same rows, so that each row gives one interaction, and Sobol indices of the
 interaction itself say what decides it: first by module; then the parameters of strongest rank correlation in these runs
-stand alone in a second design, all others in the rest of their module. `--readings` adds every contested mechanism.
+stand alone in a second design, all others in the rest of their module.
 Writes results/interaction.png and results/interaction_*.csv.
-Run: python analyses/interaction.py [--n 512] [--top 20] [--readings] [--model epilepsy]
+Run: python analyses/interaction.py [--n 512] [--top 20] [--model epilepsy]
 """
 
 import argparse
@@ -69,19 +69,6 @@ def correlations(rows: pd.DataFrame, result: pm.SobolResult) -> pd.DataFrame:
     return found.loc[found.abs().max(axis=1).sort_values(ascending=False).index]
 
 
-def contested(model: pm.Model) -> pd.DataFrame:
-    """The interaction under every other reading of each contested mechanism, at both sizes of acupuncture."""
-    tables = []
-    for size in ("weak", "vns_like"):
-        sized = model.with_hypothesis("efficacy", size)
-        scans = [pm.hypothesis_scan(sized, plan, RUN["outcomes"], weeks=8, every=24) for plan in ARMS.values()]
-        names = scans[0].to_dataframe()[["hypothesis", "alternative"]].assign(efficacy=size)
-        tables.append(names.join(over_rows([s.runs.values for s in scans])))
-    table = pd.concat(tables)
-    table["reading"] = (table["hypothesis"] + ": " + table["alternative"]).str.removeprefix(": ")
-    return table[table["hypothesis"] != "efficacy"].drop(columns=["hypothesis", "alternative"])
-
-
 def draw(rows: pd.DataFrame, modules: pd.DataFrame, single: pd.DataFrame) -> plt.Figure:
     """How large it is on each scale, and whose parameters decide it."""
     figure, axes = plt.subplots(1, 3, figsize=(15.5, 5.2), layout="constrained", width_ratios=[0.9, 1, 1.2])
@@ -112,11 +99,10 @@ def draw(rows: pd.DataFrame, modules: pd.DataFrame, single: pd.DataFrame) -> plt
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Modules, parameters, and on request the contested mechanisms."""
+    """First the modules, then the parameters of strongest correlation."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--n", type=int, default=512, help="base rows, a power of two")
     parser.add_argument("--top", type=int, default=20, help="parameters that stand alone")
-    parser.add_argument("--readings", action="store_true", help="also under every contested mechanism")
     parser.add_argument("--model", default="epilepsy")
     options = parser.parse_args(arguments)
     RESULTS.mkdir(exist_ok=True)
@@ -130,8 +116,6 @@ def main(arguments: list[str] | None = None) -> None:
     single, more, _ = indices(model, {**{p: [p] for p in top}, **{k: v for k, v in rest.items() if v}}, options.n)
     single = single.merge(strongest.add_prefix("rho_"), left_on="factor", right_index=True, how="left")
     tables = {"modules": modules, "parameters": single, "rows": pd.concat([rows, more])}
-    if options.readings:
-        tables["readings"] = contested(model)
     for name, table in tables.items():
         table.to_csv(RESULTS / f"interaction_{name}.csv", index=False)
         if name != "rows":
