@@ -2,9 +2,9 @@
 
 Both arms and their combination run on the same rows, so that each row gives one interaction, and Sobol indices of the
 interaction itself say what decides it: first by module; then the parameters of strongest rank correlation in these runs
-stand alone in a second design, all others in the rest of their module. `--readings` adds every contested mechanism.
+stand alone in a second design, all others in the rest of their module.
 Writes results/interaction.png and results/interaction_*.csv.
-Run: python analyses/interaction.py [--n 512] [--top 20] [--readings] [--model epilepsy]
+Run: python analyses/interaction.py [--n 512] [--top 20] [--model epilepsy]
 """
 
 import argparse
@@ -28,8 +28,9 @@ SCALES = {  # 0: no interaction; below 0: more than the single effects give toge
     "ln threshold": lambda a, b, both: both[:, 1] - a[:, 1] - b[:, 1],
     "against the better one": lambda a, b, both: np.log(both[:, 0] / np.minimum(np.minimum(a[:, 0], b[:, 0]), 1)),
 }
-# The interaction has a heavy tail (remissions), which makes its variance the work of a few rows: its rank has none.
-KINDS = {"rank": ("rank of the interaction", "#0072B2"), "ln rate": ("interaction, ln rate", "#E69F00")}
+# The interaction has a heavy tail (remissions), which makes its variance the work of a few rows: its rank has none, and
+# of its value the outer 2 percent are clipped.
+KINDS = {"rank": ("rank of the interaction", "#0072B2"), "clipped": ("interaction, ln rate, tails clipped", "#E69F00")}
 
 
 def over_rows(values: list[np.ndarray]) -> pd.DataFrame:
@@ -43,6 +44,7 @@ def indices(model: pm.Model, groups: object, n: int) -> tuple[pd.DataFrame, pd.D
     arms = [pm.sobol(model, plan, groups=groups, n=n, seed=1, resamples=1, **RUN) for plan in ARMS.values()]
     rows, any_arm = over_rows([r.runs.values for r in arms]), arms[-1]
     rows["rank"] = rows["ln rate"].rank(pct=True)
+    rows["clipped"] = rows["ln rate"].clip(*rows["ln rate"].quantile([0.01, 0.99]))
     ok = np.all([r.runs.ok for r in arms], axis=0)
     found = pm.sobol_indices(rows[list(KINDS)].to_numpy(), any_arm.design, seed=1, ok=ok)
     parts = [
@@ -53,30 +55,23 @@ def indices(model: pm.Model, groups: object, n: int) -> tuple[pd.DataFrame, pd.D
     return pd.concat(map(pd.DataFrame, parts)).assign(noise=noise), rows, any_arm
 
 
-def correlations(rows: pd.DataFrame, result: pm.SobolResult) -> pd.Series:
-    """Rank correlation of every parameter with the interaction, over the independent rows; strongest first."""
+def correlations(rows: pd.DataFrame, result: pm.SobolResult) -> pd.DataFrame:
+    """Rank correlation of every parameter with the interaction or with its size, strongest first.
+
+    Over the independent rows of the design. With its size (distance from the middle rank), as a parameter that makes
+    every interaction larger, of either sign, is not seen otherwise.
+    """
     blocks = np.arange(len(rows)).reshape(result.design.n, -1)
     independent = np.sort(blocks[:, [0, -1]].ravel())  # A and B of the Saltelli design
     places = pd.DataFrame(result.design.unit[independent], columns=[p.id for p in result.parameters])
-    return places.corrwith(rows["rank"].iloc[independent].reset_index(drop=True)).sort_values(key=lambda r: -r.abs())
-
-
-def contested(model: pm.Model) -> pd.DataFrame:
-    """The interaction under every other reading of each contested mechanism, at both sizes of acupuncture."""
-    tables = []
-    for size in ("weak", "vns_like"):
-        sized = model.with_hypothesis("efficacy", size)
-        scans = [pm.hypothesis_scan(sized, plan, RUN["outcomes"], weeks=8, every=24) for plan in ARMS.values()]
-        names = scans[0].to_dataframe()[["hypothesis", "alternative"]].assign(efficacy=size)
-        tables.append(names.join(over_rows([s.runs.values for s in scans])))
-    table = pd.concat(tables)
-    table["reading"] = (table["hypothesis"] + ": " + table["alternative"]).str.removeprefix(": ")
-    return table[table["hypothesis"] != "efficacy"].drop(columns=["hypothesis", "alternative"])
+    rank = rows["rank"].iloc[independent].reset_index(drop=True)
+    found = pd.DataFrame({"value": places.corrwith(rank), "size": places.corrwith((rank - 0.5).abs().rank())})
+    return found.loc[found.abs().max(axis=1).sort_values(ascending=False).index]
 
 
 def draw(rows: pd.DataFrame, modules: pd.DataFrame, single: pd.DataFrame) -> plt.Figure:
     """How large it is on each scale, and whose parameters decide it."""
-    figure, axes = plt.subplots(1, 3, figsize=(15, 5.2), layout="constrained", width_ratios=[0.9, 1, 1.2])
+    figure, axes = plt.subplots(1, 3, figsize=(15.5, 5.2), layout="constrained", width_ratios=[0.9, 1, 1.2])
     for y, scale in enumerate(reversed(SCALES)):
         low, a, middle, b, high = rows[scale].quantile([0.025, 0.25, 0.5, 0.75, 0.975])
         axes[0].plot([low, high], [y, y], color="#0072B2", lw=1.2)
@@ -104,11 +99,10 @@ def draw(rows: pd.DataFrame, modules: pd.DataFrame, single: pd.DataFrame) -> plt
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Modules, parameters, and on request the contested mechanisms."""
+    """First the modules, then the parameters of strongest correlation."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--n", type=int, default=512, help="base rows, a power of two")
     parser.add_argument("--top", type=int, default=20, help="parameters that stand alone")
-    parser.add_argument("--readings", action="store_true", help="also under every contested mechanism")
     parser.add_argument("--model", default="epilepsy")
     options = parser.parse_args(arguments)
     RESULTS.mkdir(exist_ok=True)
@@ -120,10 +114,8 @@ def main(arguments: list[str] | None = None) -> None:
     for p in result.parameters:
         rest.setdefault(f"rest of {p.module}", []).extend([] if p.id in top else [p.id])
     single, more, _ = indices(model, {**{p: [p] for p in top}, **{k: v for k, v in rest.items() if v}}, options.n)
-    single = single.merge(strongest.rename("rank_correlation"), left_on="factor", right_index=True, how="left")
+    single = single.merge(strongest.add_prefix("rho_"), left_on="factor", right_index=True, how="left")
     tables = {"modules": modules, "parameters": single, "rows": pd.concat([rows, more])}
-    if options.readings:
-        tables["readings"] = contested(model)
     for name, table in tables.items():
         table.to_csv(RESULTS / f"interaction_{name}.csv", index=False)
         if name != "rows":

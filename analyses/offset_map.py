@@ -62,8 +62,8 @@ def draw(table: pd.DataFrame, horizon: float) -> plt.Figure:
             axis.axvline(0, color="#999999", lw=0.8, ls=":")
             axis.spines[["top", "right"]].set_visible(False)
     axes[1, 0].axhline(0, color="#333333", lw=0.6)
-    axes[0, 0].set_ylabel(f"mean seizure rate over {horizon:g} weeks\n(untreated = 1)")
-    axes[1, 0].set_ylabel("lost against starting together\n(% of the untreated rate; band: 90 % of draws)")
+    axes[0, 0].set_ylabel(f"mean rate over {horizon:g} weeks\n(untreated = 1)")
+    axes[1, 0].set_ylabel("lost against starting together\n(% of untreated; band: 90 % of draws)")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=5, frameon=False)
     return figure
 

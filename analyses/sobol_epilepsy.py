@@ -1,7 +1,7 @@
 """Which pathway's uncertain parameters decide how much the combined treatment helps?
 
 Prints Sobol indices per module, writes results/sobol_epilepsy.png, .csv and an .html report.
-Run: python analyses/sobol_epilepsy.py [N]   (N base rows, a power of two; default 64)
+Run: python analyses/sobol_epilepsy.py [N]   (N base rows, a power of two; default 1024)
 """
 
 import sys
@@ -37,4 +37,4 @@ def main(n: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 64)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1024)

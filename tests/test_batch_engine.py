@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -182,12 +183,25 @@ def test_an_extended_analysis_keeps_its_engine(first: int) -> None:
 
 
 @pytest.mark.usefixtures("eager")
-def test_the_cost_is_estimated_on_the_engine_that_will_run() -> None:
+@pytest.mark.parametrize(("n", "engine"), [(16, "roadrunner"), (65_536, "batch")])
+def test_the_cost_is_estimated_on_the_engine_that_will_run(n: int, engine: str) -> None:
     model = tiny("a = 1; b = 1; x = 1; x' = a - b * x")
     options: dict[str, Any] = {"outcomes": [FINAL_X], "parameters": {"a": (0.5, 2.0)}, "duration": 1}
-    slow = pm.sobol_cost(model, n=64, engine="roadrunner", **options)
-    fast = pm.sobol_cost(model, n=64, **options)
-    assert fast.seconds_per_run < slow.seconds_per_run
+    assert pm.sobol_cost(model, n=n, **options).engine == engine
+
+
+def test_the_batch_engine_reads_models_beside_libsedml() -> None:
+    """Once it is imported, formulas come back as its objects, whose type is no number."""
+    pytest.importorskip("libsedml")
+    code = (
+        "import libsedml, numpy as np, pathway_models as pm\n"
+        "rows = {'efficacy': np.linspace(0, 1, 8)}\n"
+        "runs = pm.ensemble(pm.load('acupuncture'), rows, [pm.Electroacupuncture()], outcomes=['vagal_drive'],\n"
+        "                   weeks=1, workers=1, progress=False, engine='batch')\n"
+        "assert runs.ok.all()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 # ---- failures ------------------------------------------------------------------------------------------------------

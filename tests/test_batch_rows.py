@@ -86,7 +86,12 @@ def test_a_tiny_model_from_its_file_start() -> None:
 def test_a_first_transient_far_below_the_time_span_is_resolved() -> None:
     model = tiny("k = 1e20; x = 1; x' = -k * x * y; y = 3; y' = -k * x * y - 0.1 * y; z = 0; z' = k * x * y - z;")
     job = job_of(model, [], ("x", "y", "z"), duration=50.0, start="file")
-    assert_like_roadrunner(job, ["k"], np.array([[1e20], [1e22], [1.0]]))
+    assert_like_roadrunner(job, ["k"], np.array([[1.0]]))
+    for course in run_rows(job, ["k"], np.array([[1e20], [1e22]])):  # x is gone at once; libroadrunner often gives up
+        assert isinstance(course, Course)
+        t = np.array(job.times)[1:]
+        exact = np.column_stack([np.zeros_like(t), 2 * np.exp(-0.1 * t), np.exp(-t)])
+        np.testing.assert_allclose(course.values[1:], exact, rtol=1e-4, atol=1e-5)
 
 
 def test_a_level_2_file_with_a_layout_is_read() -> None:

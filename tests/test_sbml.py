@@ -47,20 +47,25 @@ def test_folder_instead_of_file_is_named(tmp_path: Path) -> None:
 
 def test_file_that_is_not_text_is_named(tmp_path: Path) -> None:
     path = tmp_path / "binary.xml"
-    path.write_bytes(b"\xff\xfe\x00\x81")
+    path.write_bytes(b"\xa1\x00\x81")
     with pytest.raises(ModelError, match=r"binary\.xml: not UTF-8 text"):
         pm.load(path)
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["", "hello", "<html></html>", sbml(DECAY)[:400]],
+    ("text", "message"),
+    [
+        ("", r"broken_one\.xml: it is empty"),
+        ("hello", "broken_one is not valid SBML"),
+        ("<html></html>", r"broken_one\.xml: it is a web page"),
+        (sbml(DECAY)[:400], "broken_one is not valid SBML"),
+    ],
     ids=["empty", "plain text", "html", "cut off"],
 )
-def test_broken_file_is_named(tmp_path: Path, text: str) -> None:
+def test_broken_file_is_named(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "broken_one.xml"
     path.write_text(text)
-    with pytest.raises(ModelError, match="broken_one is not valid SBML"):
+    with pytest.raises(ModelError, match=message):
         pm.load(path)
 
 

@@ -134,7 +134,7 @@ def make_study(
 
 @dataclass(frozen=True, kw_only=True)
 class CostEstimate:
-    """What an analysis will take, from a few of its rows: runs, seconds per run, hours of wall clock, bytes.
+    """What an analysis will take, from a few of its rows: runs, seconds per run, hours of wall clock, bytes, engine.
 
     >>> print(CostEstimate(runs=1000, seconds_per_run=0.1, workers=2, memory_bytes=2**20, disk_bytes=0))
     1000 runs of 0.1 s each: about 50 s on 2 processes, 1 MB of memory for results
@@ -145,6 +145,7 @@ class CostEstimate:
     workers: int
     memory_bytes: int
     disk_bytes: int
+    engine: str = "roadrunner"
 
     @property
     def hours(self) -> float:
@@ -196,4 +197,5 @@ def estimate_cost(study: Study, n: int, workers: int | None) -> CostEstimate:
         workers=worker_count(workers),
         memory_bytes=int(8 * np.float64(runs) * numbers),
         disk_bytes=stored + written,
+        engine=engine,
     )

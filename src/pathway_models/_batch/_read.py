@@ -245,7 +245,7 @@ class _Reader:
         """An expression from a libSBML formula."""
         if node is None:
             raise Unsupported(f"the formula of {self._open[-1] if self._open else 'a rule'!r} is missing")
-        g, kind = self.graph, node.getType()
+        g, kind = self.graph, _kind(node)
         if node.isNumber():
             return g.const(node.getValue())
         if kind in _CONSTANTS():
@@ -261,6 +261,11 @@ class _Reader:
         return operation(g, a)
 
 
+def _kind(node: Any) -> int:
+    """Type of a node by libSBML's own function: the method gives no number once libsedml has been imported."""
+    return int(libsbml.ASTNode.getType(node))
+
+
 def _uses_time(model: Any) -> bool:
     maths = [r.getMath() for r in model.getListOfRules()]
     maths += [r.getKineticLaw().getMath() for r in model.getListOfReactions() if r.getKineticLaw()]
@@ -268,7 +273,7 @@ def _uses_time(model: Any) -> bool:
 
 
 def _mentions_time(node: Any) -> bool:
-    if node.getType() == libsbml.AST_NAME_TIME:
+    if _kind(node) == libsbml.AST_NAME_TIME:
         return True
     return any(_mentions_time(node.getChild(i)) for i in range(node.getNumChildren()))
 
