@@ -17,7 +17,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python analyses/sobol_epilepsy.py
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check src tests analyses
