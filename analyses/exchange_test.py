@@ -270,7 +270,8 @@ state in that run (relative tolerance 1e-10; `here` and `archive` at the toleran
 {LIMIT:g}.
 
 - here: `simulate`, which switches between integrations, against the exported events
-- COPASI, AMICI: these tools on the same SBML
+- COPASI, AMICI: these tools on the same SBML (AMICI compiles each scenario and may be given a time: a blank was not
+  measured)
 - Level 2, Antimony: the scenario as SBML L2V5, and through Antimony and back
 - PEtab: the experiment of the PEtab problem, turned into events by petab
 - archive: tellurium on the SED-ML of the COMBINE archive against its `expected.csv`, after libCOMBINE and libSEDML
