@@ -6,6 +6,7 @@ import math
 import re
 from pathlib import Path
 
+import libsbml
 import pytest
 
 import pathway_models as pm
@@ -156,6 +157,11 @@ def test_rows_link_to_their_work() -> None:
     assert _markdown.address("nlrp3_il1b:p036") == "https://pubmed.ncbi.nlm.nih.gov/26168875"
     assert _markdown.link("nlrp3_il1b:p036", "nlrp3_il1b").startswith("[p036](https://")
     assert all(re.fullmatch(r"(https?://\S+)?", _markdown.address(row)) for row in _markdown.rows())
+
+
+@pytest.mark.parametrize("text", ["(a^b)^c", "a^(b^c)", "((a + 1)^2)^(h / 2) * x", "x^2 - b * (y^2)^2"])
+def test_powers_of_powers_keep_their_brackets(text: str) -> None:
+    assert _equations.formula(libsbml.parseL3Formula(text)).replace(" ", "") == text.replace(" ", "")
 
 
 def test_equations_are_those_of_the_sbml() -> None:

@@ -91,7 +91,18 @@ def formula(node: libsbml.ASTNode) -> str:
     """An SBML formula as text, units of literal numbers left out."""
     settings = libsbml.L3ParserSettings()
     settings.setParseUnits(False)
-    return str(libsbml.formulaToL3StringWithSettings(node, settings))
+    return str(libsbml.formulaToL3StringWithSettings(_bracketed(node.deepCopy()), settings))
+
+
+def _bracketed(node: libsbml.ASTNode) -> libsbml.ASTNode:
+    """The same tree with powers of powers as a name in brackets: libSBML would write (a^b)^c as a^b^c."""
+    for i in range(node.getNumChildren()):
+        child = _bracketed(node.getChild(i))
+        if i == 0 and _sbml.is_power(node) and _sbml.is_power(child):
+            inner = libsbml.ASTNode(libsbml.AST_NAME)
+            inner.setName(f"({formula(child)})")
+            node.replaceChild(0, inner)
+    return node
 
 
 def _names(node: libsbml.ASTNode) -> Iterator[str]:

@@ -117,8 +117,7 @@ def _sign(node: libsbml.ASTNode) -> str:
         return ""
     if node.isUMinus():
         return "minus"
-    # not getType(): it gives no number any more once libsedml or libcombine is imported
-    return "power" if node.getCharacter() == "^" or node.getName() == "power" else ""
+    return "power" if _sbml.is_power(node) else ""
 
 
 def _complaint() -> str:

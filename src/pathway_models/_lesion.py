@@ -174,9 +174,10 @@ def _with_switches(sbml: str, wires: tuple[Connection, ...]) -> str:
         _constant(model, KEEP + wire.target, 1.0, "dimensionless")
         _constant(model, HOLD + wire.target, target.getValue(), target.getUnits())
         rule = model.getAssignmentRuleByVariable(wire.target)
-        keep, whole = KEEP + wire.target, libsbml.formulaToL3String(rule.getMath())
-        formula = f"{keep}*({whole}) + (1 dimensionless - {keep})*{HOLD}{wire.target}"
-        rule.setMath(libsbml.parseL3Formula(formula))
+        keep = KEEP + wire.target
+        switched = libsbml.parseL3Formula(f"{keep}*whole + (1 dimensionless - {keep})*{HOLD}{wire.target}")
+        switched.getChild(0).replaceChild(1, rule.getMath().deepCopy())  # the tree: formulas as text lose parentheses
+        rule.setMath(switched)
     return str(libsbml.writeSBMLToString(document))
 
 

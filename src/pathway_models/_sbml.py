@@ -411,3 +411,11 @@ def set_value(model: libsbml.Model, key: str, value: float) -> None:
         item.setInitialAmount(value)
     else:
         item.setInitialConcentration(value)
+
+
+def is_power(node: libsbml.ASTNode) -> bool:
+    """Whether a node is a power, in either of libSBML's forms.
+
+    Not by getType(): it gives no number any more once libsedml or libcombine is imported.
+    """
+    return bool(node.getNumChildren() > 0 and (node.getCharacter() == "^" or node.getName() == "power"))
