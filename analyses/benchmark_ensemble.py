@@ -112,6 +112,8 @@ def compilation(model: pm.Model) -> None:
     os.environ.pop(CACHE_VARIABLE)
     if before is not None:
         os.environ[CACHE_VARIABLE] = before
+    _batch.compile_model.cache_clear()  # so that the workers below find it in the cache of the user
+    _batch.compile_model(model.sbml)
     print(f"compiling takes {seconds[0]:.1f} s, loading from the cache {seconds[1]:.3f} s")
 
 

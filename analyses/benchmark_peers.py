@@ -118,6 +118,7 @@ class Amici:
 
     def __init__(self, model: pm.Model, reads: list[str], folder: Path) -> None:
         import amici
+        import amici.sim.sundials  # a compiled model needs it, and does not import it
 
         self.name, self.reads = f"AMICI {version('amici')}", reads
         known = f"batch_{model.hash[:12]}"
