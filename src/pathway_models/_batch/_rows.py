@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .._interventions import Phase, snapped
-from .._simulate import ABSOLUTE_PER_RELATIVE, MAX_STEPS, SETTLE_HORIZONS, SETTLED, Array, Course, Job
+from .._simulate import ABSOLUTE_PER_RELATIVE, GROWN, MAX_STEPS, SETTLE_HORIZONS, SETTLED, Array, Course, Job
 from ..errors import SimulationError
 from ._machine import Machine, machine
 from ._read import TIME, Unsupported
@@ -172,7 +172,8 @@ class _Run:
             before = self._by_row()
             self.advance(start, stop, none, moving)
             with np.errstate(invalid="ignore", over="ignore"):
-                change = np.abs(self._by_row() - before) / self.scales
+                after = self._by_row()
+                change = np.abs(after - before) / np.maximum(self.scales, GROWN * np.abs(after))
             if TIME in self.model.states:
                 change[:, self.model.states[TIME]] = 0.0
             moving = np.intersect1d(moving, self._live())
