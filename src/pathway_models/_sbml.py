@@ -30,6 +30,11 @@ _UNIT_TEXT = {
     (1e-3, (("metre", 3),)): "L",
     (1.0, (("kilogram", -1), ("mole", 1))): "mol/kg",
     (1e-3, (("kilogram", -1), ("mole", 1))): "mmol/kg",
+    (1e-3 / 3600.0, (("kilogram", -1), ("mole", 1), ("second", -1))): "mmol/kg/h",
+    (1e-3, (("kilogram", -1), ("metre", 3))): "L/kg",
+    (1e-3 / 86400.0, (("kilogram", 1), ("second", -1))): "g/d",
+    (1e-2, (("kilogram", 1), ("metre", -3))): "mg/dL",
+    (1e-2, (("kilogram", 1), ("mole", -1))): "mg/dL per mmol/L",
 }
 # Beyond these libSBML takes minutes (its checks are quadratic) or overflows its stack; real models stay far below.
 MAX_BYTES = 50_000_000
