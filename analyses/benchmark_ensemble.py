@@ -12,6 +12,8 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -162,6 +164,34 @@ def whole_analysis(model: pm.Model, rows: Rows) -> None:
     print(f"four arms of {wanted} rows on two processes: {total / 60:.0f} min (asked: under 10)")
 
 
+def stages(model: pm.Model, rows: Rows, few: Rows) -> None:
+    """Where the time of an analysis goes: design, simulation, estimator; efficiency on two processes; peak memory."""
+    outcome = pm.Outcome(variable=OUTCOMES.get(model.name, model.outputs_[0].id))
+    plan = {"treatments": ARMS["both"], "outcomes": [outcome], "weeks": WEEKS, "progress": False}
+    for engine, table in (("batch", rows), ("roadrunner", few)):
+        pool = get_context("spawn")
+        seconds = []
+        for workers in (1, 2):
+            with ProcessPoolExecutor(workers, mp_context=pool) as executor:
+                call = {**plan, "engine": engine, "executor": executor, "workers": workers}
+                pm.ensemble(model, table, **call)  # starts the processes, which compile or load the model
+                runs = pm.ensemble(model, table, **call)
+            seconds.append(runs.seconds)
+        print(
+            f"{engine:10} {len(runs.ok):5} rows: {seconds[0]:.1f} s on one process, {seconds[1]:.1f} s on two, "
+            f"efficiency {seconds[0] / seconds[1] / 2:.2f}; largest process {runs.cost.peak_bytes >> 20} MB"
+        )
+    began = time.perf_counter()
+    design = pm.saltelli_design(len(rows), N, seed=1)
+    for parameter, column in zip(choose(model, None), design.unit.T, strict=True):
+        sample(parameter, column)
+    designed = time.perf_counter() - began
+    began = time.perf_counter()
+    pm.sobol_indices(np.random.default_rng(1).random((len(design.unit), 3)), design, seed=1)
+    estimated = time.perf_counter() - began
+    print(f"{len(design.unit)} rows: design {designed:.1f} s, estimator of 3 outcomes {estimated:.1f} s")
+
+
 def main() -> None:
     """All tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -178,6 +208,7 @@ def main() -> None:
     engines(model, rows, {k: v[: asked.loops] for k, v in rows.items()}, asked)
     nearness(model, rows)
     whole_analysis(model, rows)
+    stages(model, rows, {k: v[: 4 * asked.loops] for k, v in rows.items()})
 
 
 if __name__ == "__main__":
