@@ -5,16 +5,15 @@ The scripts run in this process, one after another, so that each coupled model i
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import pathway_models as pm
+from helpers import analysis
 
 ROOT = Path(__file__).parents[1]
 
@@ -27,15 +26,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "results"
 
 
-def _script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ROOT / "analyses" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def _table(folder: Path, name: str) -> pd.DataFrame:
     assert (folder / f"{name.removesuffix('_rows')}.png").stat().st_size > 10_000
     return pd.read_csv(folder / f"{name}.csv")
@@ -43,7 +33,7 @@ def _table(folder: Path, name: str) -> pd.DataFrame:
 
 def test_pathway_shares(here: Path) -> None:
     options = ["--weeks", "1", "--sessions", "1", "--skip-wires", "--hypothesis", "efficacy=vns_like"]
-    _script("pathway_shares").main(["--model", "epilepsy_core", *options])
+    analysis("pathway_shares").main(["--model", "epilepsy_core", *options])
     table = _table(here, "pathway_shares").set_index(["cut", "treatment", "kept", "group"])["log_rate"].sort_index()
     assert np.isfinite(table).all()
     assert (table.xs("all", level="kept") < -0.005).all()
@@ -53,7 +43,7 @@ def test_pathway_shares(here: Path) -> None:
 
 
 def test_interaction(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = _script("interaction")
+    script = analysis("interaction")
     monkeypatch.setitem(script.RUN, "weeks", 2)
     needles = pm.Electroacupuncture(sessions_per_week=2, weeks=1)
     monkeypatch.setitem(script.ARMS, "needles", [needles])
@@ -75,7 +65,7 @@ def test_interaction(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_offset_map(here: Path) -> None:
     options = ["--points", "3", "--lengths", "2", "--horizon", "10", "--sessions", "1", "--efficacies", "vns_like"]
-    _script("offset_map").main([*options, "--draws", "2", "--model", "epilepsy_core"])
+    analysis("offset_map").main([*options, "--draws", "2", "--model", "epilepsy_core"])
     table = _table(here, "offset_map")
     assert table["offset"].tolist() == [-8, 0, 8]
     assert table["mean"].between(0, 0.99).all()
@@ -85,7 +75,7 @@ def test_offset_map(here: Path) -> None:
 
 
 def test_smallest_course(here: Path) -> None:
-    _script("smallest_course").main(
+    analysis("smallest_course").main(
         ["--horizon", "3", "--weeks", "1", "3", "--sessions", "1", "2", "--ratios", "2", "4"]
     )
     table = _table(here, "smallest_course")
@@ -96,7 +86,7 @@ def test_smallest_course(here: Path) -> None:
 
 
 def test_stopping(here: Path) -> None:
-    _script("stopping").main(["--weeks", "1", "--after", "2", "--sessions", "1"])
+    analysis("stopping").main(["--weeks", "1", "--after", "2", "--sessions", "1"])
     table = _table(here, "stopping").set_index(["reading", "plan"]).sort_index()
     assert len(table) == 24
     assert table.to_numpy().min() >= 0
@@ -106,7 +96,7 @@ def test_stopping(here: Path) -> None:
 
 
 def test_review_signs(here: Path) -> None:
-    _script("review_signs").main(["--weeks", "2"])
+    analysis("review_signs").main(["--weeks", "2"])
     table = _table(here, "review_signs")
     assert len(table) > 60
     assert set(table["verdict"]) <= {"agrees", "opposite", "no change"}
@@ -117,7 +107,7 @@ def test_review_signs(here: Path) -> None:
 
 
 def test_epileptogenesis(here: Path) -> None:
-    _script("epileptogenesis").main(["--points", "1", "--hours", "1", "48", "--weeks", "12", "--diet-weeks", "4"])
+    analysis("epileptogenesis").main(["--points", "1", "--hours", "1", "48", "--weeks", "12", "--diet-weeks", "4"])
     rate = _table(here, "epileptogenesis").set_index(["arm", "hours"])["rate"]
     assert rate["no treatment", 1] < 0.01
     assert rate["no treatment", 48] > 0.1
@@ -126,7 +116,7 @@ def test_epileptogenesis(here: Path) -> None:
 
 def test_what_to_measure(here: Path) -> None:
     options = ["--model", "epilepsy_core", "--n", "2", "--trajectories", "2", "--hypotheses", "2", "--weeks", "1"]
-    _script("what_to_measure").main(options)
+    analysis("what_to_measure").main(options)
     assert (here / "what_to_measure.png").stat().st_size > 10_000
     listed = pd.read_csv(here / "what_to_measure_list.csv", index_col=0)
     model = pm.load("epilepsy_core")
@@ -144,7 +134,7 @@ def test_what_to_measure(here: Path) -> None:
 
 
 def test_robustness(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _script("robustness").main(["--n", "3", "--weeks", "4", "--models", "epilepsy_core"])
+    analysis("robustness").main(["--n", "3", "--weeks", "4", "--models", "epilepsy_core"])
     table = pd.read_csv(here / "robustness.csv").set_index(["arm", "row"])
     assert len(table) == 15
     np.testing.assert_allclose(table.loc["none", "seizure_rate"], 1, atol=1e-4)
@@ -154,7 +144,7 @@ def test_robustness(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_virtual_trial(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _script("virtual_trial").main(["--n", "10", "--weeks", "4", "--trials", "--model", "epilepsy_core"])
+    analysis("virtual_trial").main(["--n", "10", "--weeks", "4", "--trials", "--model", "epilepsy_core"])
     assert (here / "virtual_trial.png").stat().st_size > 10_000
     arms = pd.read_csv(here / "virtual_trial_arms.csv", index_col=0)
     assert list(arms.index) == ["control", "diet", "diet + acupuncture"]

@@ -194,7 +194,7 @@ def test_the_batch_engine_reads_models_beside_libsedml() -> None:
     """Once it is imported, formulas come back as its objects, whose type is no number."""
     pytest.importorskip("libsedml")
     code = (
-        "import libsedml, numpy as np, pathway_models as pm\n"
+        "import libsbml, libsedml, numpy as np, pathway_models as pm\n"  # in this order: the later one takes over
         "rows = {'efficacy': np.linspace(0, 1, 8)}\n"
         "runs = pm.ensemble(pm.load('acupuncture'), rows, [pm.Electroacupuncture()], outcomes=['vagal_drive'],\n"
         "                   weeks=1, workers=1, progress=False, engine='batch')\n"

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 
 import pathway_models as pm
-from helpers import sbml
+from helpers import analysis, sbml
 from pathway_models._simulate import Course
-
-ANALYSES = Path(__file__).resolve().parents[1] / "analyses"
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -23,17 +19,8 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> object:
         yield
 
 
-def script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ANALYSES / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_our_models(capsys: pytest.CaptureFixture[str]) -> None:
-    proof = script("engine_proof")
+    proof = analysis("engine_proof")
     model = pm.load("acupuncture")
     arms = proof.arms(model)
     assert set(arms) == {"none", "needles"}
@@ -44,7 +31,7 @@ def test_our_models(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_public_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    public = script("engine_public")
+    public = analysis("engine_public")
     texts = {
         "good": "k = 0.5; x = 1; x' = -k * x;",
         "event": "x = 1; x' = -x; at (time > 1): x = 2;",
@@ -74,7 +61,7 @@ def test_public_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_times_of_a_case_of_the_suite(tmp_path: Path) -> None:
-    public = script("engine_public")
+    public = analysis("engine_public")
     (tmp_path / "00001-sbml-l3v1.xml").write_text("", encoding="utf-8")
     (tmp_path / "00001-settings.txt").write_text("start: 0\nduration: 5\nsteps: 50\n", encoding="utf-8")
     (path,) = public.models(tmp_path)

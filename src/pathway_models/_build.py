@@ -59,15 +59,16 @@ def build(root: Path) -> list[Path]:
     changed = []
     for name in _library.module_names():
         folder = root / "modules" / name
-        changed += _write(folder / "model.xml", module_sbml(folder))
+        changed += write(folder / "model.xml", module_sbml(folder))
     for name in _library.coupled_names():
         flat, hierarchical = coupled_sbml(name)
-        changed += _write(root / "coupled" / f"{name}.xml", flat)
-        changed += _write(root / "coupled" / f"{name}-comp.xml", hierarchical)
+        changed += write(root / "coupled" / f"{name}.xml", flat)
+        changed += write(root / "coupled" / f"{name}-comp.xml", hierarchical)
     return changed
 
 
-def _write(path: Path, text: str) -> list[Path]:
+def write(path: Path, text: str) -> list[Path]:
+    """Write a generated file; the path in a list if its text changed."""
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return []
     path.write_text(text, encoding="utf-8")

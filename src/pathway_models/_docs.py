@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from . import _library
+from ._build import write
 from ._pages import FOLDER, names, page, report
 from ._readme import with_blocks
 from .errors import PathwayModelsError
@@ -14,20 +15,13 @@ from .errors import PathwayModelsError
 def write_pages(folder: Path) -> list[Path]:
     """Write page and figure of every model, and remove those of models that are gone; returns changed texts."""
     folder.mkdir(parents=True, exist_ok=True)
-    changed = [p for name in names() for p in _write(folder / f"{name}.md", page(name))]
+    changed = [p for name in names() for p in write(folder / f"{name}.md", page(name))]
     for name in names():
         _plot(name, folder / f"{name}.png")
     for path in (*folder.glob("*.md"), *folder.glob("*.png")):
         if path.stem not in names():
             path.unlink()
     return changed
-
-
-def _write(path: Path, text: str) -> list[Path]:
-    if path.exists() and path.read_text(encoding="utf-8") == text:
-        return []
-    path.write_text(text, encoding="utf-8")
-    return [path]
 
 
 def _plot(name: str, path: Path) -> None:
@@ -49,7 +43,7 @@ def main() -> int:
     try:
         changed = write_pages(root / FOLDER)
         readme = root / "README.md"
-        changed += _write(readme, with_blocks(readme.read_text(encoding="utf-8")))
+        changed += write(readme, with_blocks(readme.read_text(encoding="utf-8")))
     except PathwayModelsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
