@@ -20,7 +20,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 import pathway_models as pm
 from helpers import tiny
 from pathway_models import _executors, _rows
-from pathway_models._rows import Attempt, Limits
+from pathway_models._rows import Limits
+from pathway_models._tolerances import Attempt
 from pathway_models.errors import InvalidValueError, UnknownNameError
 
 DECAY = "x = 1; k = 0.5; x' = -k*x"

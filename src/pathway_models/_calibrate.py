@@ -39,7 +39,7 @@ from ._model import Model
 from ._module import Parameter
 from ._predictor import Predictor
 from ._scores import Score
-from ._simulate import Array
+from ._tolerances import Array, Tolerance
 from .errors import SimulationError, require_choice, require_range, unknown_name
 
 if TYPE_CHECKING:
@@ -313,6 +313,8 @@ def calibrate(
     workers: int | None = None,
     executor: Executor | None = None,
     engine: str = "auto",
+    rtol: float | None = None,
+    atol: Tolerance | None = None,
     progress: bool = True,
 ) -> Calibration:
     """Fit constants of `model` to observations by bounded least squares from several starts.
@@ -325,7 +327,7 @@ def calibrate(
     right. With `prior` each constant has one residual more: a normal law round the value in use, whose central 95
     percent are as wide as the range. The first start is the model as it is, the others are a Sobol design; `start_at`
     sets other values of the constants first, such as those before an earlier fit. Rows of the Jacobian run in parallel,
-    by `engine` as in `ensemble`.
+    by `engine` as in `ensemble`, at the tolerances `rtol` (default 5e-9) and `atol` as in `simulate`.
     Raises `InvalidValueError` or `UnknownNameError` for what cannot be fitted or is no observation, `SimulationError`
     if the model as it is cannot be run under an observation.
     Source: trust region reflective, Branch et al. 1999, doi:10.1137/S1064827595289108; profiles, Raue et al. 2009,
@@ -353,7 +355,7 @@ def calibrate(
         raise SimulationError(f"{names} cannot be predicted by {model.name} as it is: {why}")
     everything = range(len(chosen))
     with _opened(model, workers, executor) as (count, pool):
-        predictor = Predictor(model, chosen, rows, count, pool, engine=engine, fits=int(starts))
+        predictor = Predictor(model, chosen, rows, count, pool, engine=engine, fits=int(starts), rtol=rtol, atol=atol)
         objective = Objective(predictor, chosen, targets, in_use(model, chosen), prior=prior)
         places = _start_places(model, chosen, int(starts), seed)
         ends = []

@@ -102,6 +102,24 @@ def _length_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--duration", type=float, help="length in the model's own unit of time")
 
 
+def _tolerance_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--rtol", type=float, help="relative tolerance of the solver")
+    parser.add_argument(
+        "--atol",
+        action="append",
+        metavar="VALUE|STATE=VALUE",
+        help="absolute tolerance of all states or of one, repeatable",
+    )
+
+
+def _tolerances(arguments: argparse.Namespace) -> dict[str, Any]:
+    texts = arguments.atol or []
+    if len(texts) == 1 and "=" not in texts[0]:
+        return {"rtol": arguments.rtol, "atol": _number(texts[0], "--atol ")}
+    pairs = dict(_pair(t, "--atol") for t in texts)
+    return {"rtol": arguments.rtol, "atol": {k: _number(v, f"--atol {k}=") for k, v in pairs.items()} or None}
+
+
 def _table_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the table as JSON")
     parser.add_argument("--out", type=Path, help="write the table as CSV")
@@ -112,7 +130,7 @@ def _loaded(arguments: argparse.Namespace) -> Model:
     for text in arguments.hypothesis:
         name, alternative = _pair(text, "--hypothesis")
         model = model.with_hypothesis(name, alternative)
-    return model.with_parameters({n: _number(v, n) for n, v in (_pair(t, "--set") for t in arguments.set)})
+    return model.with_parameters({n: _number(v, f"--set {n}=") for n, v in (_pair(t, "--set") for t in arguments.set)})
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:
@@ -122,11 +140,11 @@ def _pair(text: str, option: str) -> tuple[str, str]:
     return name, value
 
 
-def _number(text: str, name: str) -> float:
+def _number(text: str, before: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise InvalidValueError(f"--set {name}={text}: {text!r} is no number") from None
+        raise InvalidValueError(f"{before}{text}: {text!r} is no number") from None
 
 
 # ---- list --------------------------------------------------------------------------------------------------
@@ -164,6 +182,7 @@ def _simulate_command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--treat", action="append", default=[], metavar="TREATMENT", help=TREAT_HELP)
     _length_options(parser)
     parser.add_argument("--every", type=float, help="output step in model time (default 6 h)")
+    _tolerance_options(parser)
     parser.add_argument("--out", type=Path, help="write the time courses: .csv or .nc")
     parser.add_argument("--plot", type=Path, help="write a figure (.png, .pdf, .svg)")
     parser.add_argument("--show", action="append", metavar="NAME", help="variable to plot and print, repeatable")
@@ -175,7 +194,7 @@ def _simulate(arguments: argparse.Namespace) -> int:
     model = _loaded(arguments)
     treatments = [_treatments.named(t) for t in arguments.treat]
     length = _ensemble.default_duration(model, arguments.weeks, arguments.duration)
-    run = model.simulate(treatments, duration=length, every=arguments.every)
+    run = model.simulate(treatments, duration=length, every=arguments.every, **_tolerances(arguments))
     names = [run.pm.resolve(n) for n in arguments.show or _default_variables(model)]
     if arguments.out is not None:
         frame = run.to_dataframe()
@@ -208,6 +227,7 @@ def _compare_command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--outcome", action="append", metavar="NAME", help="variable, repeatable (default seizure_rate)"
     )
+    _tolerance_options(parser)
     _table_options(parser)
     parser.add_argument("--plot", type=Path, help="write the four arms as a figure")
     parser.set_defaults(run=_compare)
@@ -224,6 +244,7 @@ def _compare(arguments: argparse.Namespace) -> int:
         weeks=arguments.weeks,
         duration=arguments.duration,
         outcomes=arguments.outcome,
+        **_tolerances(arguments),
     )
     show(arms.to_dataframe(), arguments, index=True)
     if not arguments.json:
@@ -256,6 +277,7 @@ def _sobol_command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--times", metavar="T,T,...", help="also indices over time, at these model times")
     parser.add_argument("--every", type=float, help="output step in model time (default 6 h)")
     parser.add_argument("--store", choices=("timecourses",), help="keep all time courses in the checkpoint folder")
+    _tolerance_options(parser)
     parser.add_argument("--cost", action="store_true", help="say what it will take, from a few runs, and stop")
     _length_options(parser)
     _table_options(parser)
@@ -278,6 +300,7 @@ def _sobol(arguments: argparse.Namespace) -> int:
         "parameters": _repeat.parameters_named(arguments.parameter),
         "times": _repeat.times_named(arguments.times),
         **{k: getattr(arguments, k) for k in SOBOL_OPTIONS},
+        **_tolerances(arguments),
     }
     if arguments.cost:
         sys.stdout.write(f"{_sensitivity.sobol_cost(model, treatments, **options)}\n")

@@ -17,7 +17,8 @@ import numpy as np
 
 from ._checkpoint import RECORD
 from ._rows import ENGINES, Limits, roadrunner_rows
-from ._simulate import ABSOLUTE_PER_RELATIVE, Array, Course, Job
+from ._simulate import Course, Job
+from ._tolerances import Array
 from .errors import InvalidValueError, ModelError
 
 ENGINE_NAMES = ("auto", *ENGINES)
@@ -104,7 +105,7 @@ def _compared(job: Job, names: Sequence[str], probes: Array, limits: Limits) -> 
     floors = _floors(job, compiled.volumes, compiled.parameters, compiled.layout)
     wide = replace(job, columns=tuple(floors))
     ours = [c if isinstance(c, Course) else None for c in _batch().run_rows(wide, names, probes, steps=limits.steps)]
-    exact = _reference(replace(wide, relative_tolerance=FINER * job.relative_tolerance), names, probes, limits)
+    exact = _reference(wide.scaled(FINER), names, probes, limits)
     pairs = [k for k in range(len(probes)) if ours[k] is not None and exact[k] is not None]
     if not pairs:
         return Choice("roadrunner", f"none of {len(probes)} rows ran in both engines")
@@ -123,8 +124,8 @@ def _floors(
 ) -> dict[str, float]:
     """What is compared, the columns and all states, with the size below which a difference counts in full."""
     floors = dict.fromkeys(job.columns, TINY)
-    for key, scale in zip(layout, job.scales, strict=True):
-        floors[key] = ABSOLUTE_PER_RELATIVE * scale / (sizes[volumes[key]] if key in volumes else 1.0)
+    for key, absolute in zip(layout, job.absolute, strict=True):
+        floors[key] = absolute / job.relative_tolerance / (sizes[volumes[key]] if key in volumes else 1.0)
     return floors
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import re
 import sys
+from collections import defaultdict, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol, runtime_checkable
 
 from ._model import Model
+from ._sbml import Quantity
 from .errors import InvalidValueError, UnknownNameError, require_range, unknown_name
 
 HOURS_PER_WEEK = 168.0
@@ -96,7 +98,7 @@ def snake(name: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
-    """A stretch `start..stop` of constant inputs; the doses fall on its start."""
+    """A stretch `start..stop` of constant inputs; the doses fall on its start. It may have no length (at the end)."""
 
     start: float
     stop: float
@@ -124,26 +126,60 @@ def phases(model: Model, treatments: Sequence[Treatment], duration: float) -> tu
             else:
                 doses.append((item, key))
     _check_overlaps(levels, duration)
-    windows = [
-        (
-            key,
-            item.value,
-            snapped(item.start, duration),
-            snapped(math.inf if item.stop is None else item.stop, duration),
-        )
-        for item, key in levels
-    ]
+    windows = [(key, item.value, snapped(item.start, duration), snapped(_stop(item), duration)) for item, key in levels]
     given = [(key, item.amount, snapped(t, duration)) for item, key in doses for t in item.times]
-    cuts = {0.0, duration, *(t for w in windows for t in w[2:]), *(t for *_, t in given)}
-    pieces = []
-    for start, stop in pairwise(sorted(t for t in cuts if t <= duration)):
-        active = tuple((key, value) for key, value, begin, end in windows if begin <= start < end)
-        due: dict[str, float] = {}
-        for key, amount, time in given:
-            if time == start and amount:
-                due[key] = due.get(key, 0.0) + amount
-        pieces.append(Phase(start=start, stop=stop, levels=active, doses=tuple(due.items())))
+    return _pieces(windows, given, duration)
+
+
+def _stop(level: Level) -> float:
+    return math.inf if level.stop is None else level.stop
+
+
+def _pieces(
+    windows: Sequence[tuple[str, float, float, float]], given: Sequence[tuple[str, float, float]], duration: float
+) -> tuple[Phase, ...]:
+    """One sweep over the switch times; a last phase of no length where something changes at the very end.
+
+    What holds at a time must not depend on how long the run goes on: levels are half open, doses act at their time.
+    """
+    begins: dict[float, dict[str, float]] = defaultdict(dict)
+    ends: dict[float, list[str]] = defaultdict(list)
+    due: dict[float, dict[str, float]] = defaultdict(dict)
+    for key, value, begin, end in windows:
+        begins[begin][key] = value
+        ends[end].append(key)
+    for key, amount, time in given:
+        if amount:
+            due[time][key] = due[time].get(key, 0.0) + amount
+    cuts = sorted({0.0, duration, *(t for t in (*begins, *ends, *due) if t < duration)})
+    active: dict[str, float] = {}
+    held: tuple[tuple[str, float], ...] = ()
+    pieces: list[Phase] = []
+    for start, stop in zip(cuts, [*cuts[1:], duration], strict=True):
+        for key in ends.get(start, ()):
+            active.pop(key, None)
+        active |= begins.get(start, {})
+        if start in begins or start in ends:
+            held = tuple(active.items())
+        doses = tuple(due[start].items()) if start in due else ()
+        if start < duration or doses or held != pieces[-1].levels:
+            pieces.append(Phase(start=start, stop=stop, levels=held, doses=doses))
     return tuple(pieces)
+
+
+def cut(pieces: Sequence[Phase], times: Sequence[float]) -> tuple[Phase, ...]:
+    """The same phases, cut at further `times` (increasing) as well."""
+    inner = deque(times)
+    found = []
+    for piece in pieces:
+        start, doses = piece.start, piece.doses
+        while inner and inner[0] < piece.stop:
+            time = inner.popleft()
+            if time > start:
+                found.append(replace(piece, start=start, stop=time, doses=doses))
+                start, doses = time, ()
+        found.append(replace(piece, start=start, doses=doses))
+    return tuple(found)
 
 
 def snapped(time: float, duration: float) -> float:
@@ -170,11 +206,20 @@ def _target(model: Model, item: Level | Dose) -> str:
             raise InvalidValueError(f"a dose acts on a state; {key} of {model.name} is none")
         if port is not None:
             require_range(f"the dose of {key}", item.amount, port.low, port.high)
-    elif q is None or q.ruled or q.kind != "parameter":
-        raise InvalidValueError(f"{key} of {model.name} is computed by the model; a level acts on an input")
+    elif q is None or q.ruled or not (q.kind == "parameter" or model.is_fixed(key)):
+        raise InvalidValueError(f"{key} of {model.name} {_moved_by(q)}; a level acts on an input or a constant")
     elif port is not None:
         require_range(f"the level of {key}", item.value, port.low, port.high)
     return key
+
+
+def _moved_by(q: Quantity | None) -> str:
+    """Why a level cannot hold a quantity."""
+    if q is None:
+        return "is the rate of a reaction"
+    if q.kind == "compartment":
+        return "is the size of a compartment (set it for a whole run by with_parameters)"
+    return "is computed by a rule" if q.ruled else "is changed by reactions"
 
 
 def _check_overlaps(levels: Sequence[tuple[Level, str]], duration: float) -> None:

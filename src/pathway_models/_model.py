@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from . import _sbml
 from ._coupling import flatten
 from ._module import Hypothesis, Parameter, Port
+from ._tolerances import Tolerance
 from .errors import InvalidValueError, ModelError, require_range, unknown_name
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ._interventions import Treatment
 
 SECONDS_PER_WEEK = 7 * 24 * 3600.0
+SETTABLE = "constants, inputs, sizes and start values can be set"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +82,11 @@ class Model:
             for k, q in self.quantities.items()
             if q.ruled == "rate" or (q.kind == "species" and q.ruled != "assignment" and not q.constant)
         )
+
+    def is_fixed(self, key: str) -> bool:
+        """Whether `key` is a species that neither rules nor reactions change."""
+        q = self.quantities.get(key)
+        return q is not None and q.kind == "species" and q.boundary and not q.ruled
 
     @property
     def time_unit_seconds(self) -> float | None:
@@ -166,10 +173,13 @@ class Model:
     # ---- variants ------------------------------------------------------------------------------------------
 
     def with_parameters(self, values: Mapping[str, float] | None = None, /, **named: float) -> Model:
-        """The model with other constants (names as in `resolve`).
+        """The model with other values at the start (names as in `resolve`): the same as a file with these values in it.
 
-        Raises `UnknownNameError` for a name that is not there, `InvalidValueError` for a value that is not finite,
-        for a negative value of a quantity whose table has no negative range, and for a variable or a state.
+        Constants, sizes of compartments, species and whatever else has a value of its own; a value wins over an initial
+        assignment, and what is computed from it follows. Of a species it is what its id stands for: the concentration,
+        or the amount with `hasOnlySubstanceUnits`. Models of the library start at rest, so that their states cannot be
+        set. Raises `UnknownNameError` for a name that is not there, `InvalidValueError` for a value that is not finite,
+        for a negative value of a quantity whose table has no negative range, and for what a rule computes.
 
         >>> import pathway_models as pm
         >>> dict(pm.load("acupuncture").with_parameters(efficacy=0.5).settings)["efficacy"]
@@ -183,9 +193,15 @@ class Model:
 
     def _checked(self, key: str, value: float) -> float:
         q = self.quantities.get(key)
-        if q is None or q.ruled or q.kind == "species":
-            allowed = "constants and inputs can be set; states start at the context's rest"
-            raise InvalidValueError(f"{key} of {self.name} is computed by the model; {allowed}")
+        if q is None:
+            raise InvalidValueError(f"{key} of {self.name} is the rate of a reaction; {SETTABLE}")
+        if q.ruled == "assignment":
+            raise InvalidValueError(f"{key} of {self.name} is computed by a rule; {SETTABLE}")
+        if self.context is not None and key in self.states:
+            raise InvalidValueError(
+                f"{key} of {self.name} is a state, and runs start at the rest of the context {self.context!r}, "
+                f"whatever it is set to; add to it by a Dose, or load an exported file, which starts from its own values"
+            )
         if not math.isfinite(value):
             raise InvalidValueError(f"{key} is {value}; allowed are finite numbers")
         for port in self.inputs_:
@@ -280,11 +296,24 @@ class Model:
         duration: float | None = None,
         every: float | None = None,
         start: str = "auto",
+        rtol: float | None = None,
+        atol: Tolerance | None = None,
+        variables: Sequence[str] = (),
     ) -> xr.Dataset:
         """Run the model under a list of treatments; see `pathway_models.simulate` for the details."""
-        from ._simulate import simulate
+        from ._run import simulate
 
-        return simulate(self, treatments, weeks=weeks, duration=duration, every=every, start=start)
+        return simulate(
+            self,
+            treatments,
+            weeks=weeks,
+            duration=duration,
+            every=every,
+            start=start,
+            rtol=rtol,
+            atol=atol,
+            variables=variables,
+        )
 
     def to_sbml(self) -> str:
         """SBML text with what is in use written into it, so that other simulators start where ours does.

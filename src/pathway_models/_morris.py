@@ -193,9 +193,9 @@ def morris(
     """Morris screening of `model` under `treatments`: trajectories*(factors + 1) runs.
 
     Screen first, then give what matters to `sobol`. Arguments as in `sobol`; `options` are `weeks`, `duration`,
-    `every`, `start`, `limits`, `checkpoint`, `store`, `engine`. A failed run costs the two effects that it is part
-    of, and nothing else. Raises as `sobol` does, and `InvalidValueError` for trajectories or levels that make no
-    sense.
+    `every`, `start`, `limits`, `checkpoint`, `store`, `engine`, `rtol`, `atol`. A failed run costs the two effects that
+    it is part of, and nothing else. Raises as `sobol` does, and `InvalidValueError` for trajectories or levels that
+    make no sense.
 
     >>> import pathway_models as pm
     >>> screen = morris(pm.load("acupuncture"), [pm.Electroacupuncture()], outcomes=["vagal_drive"], trajectories=4,

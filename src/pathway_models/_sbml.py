@@ -61,6 +61,7 @@ class Quantity:
     constant: bool
     ruled: str  # "", "assignment" or "rate"
     amount: bool  # a species that is counted in amounts, not concentrations
+    boundary: bool = False  # a species that reactions do not change
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -328,6 +329,7 @@ def _quantity(item: libsbml.SBase, kind: str, ruled: str) -> Quantity:
         constant=item.getConstant() and not ruled,
         ruled=ruled,
         amount=amount,
+        boundary=kind == "species" and (item.getBoundaryCondition() or item.getConstant()),
     )
 
 

@@ -23,7 +23,7 @@ from ._outcomes import Outcome
 from ._plan import Folder
 from ._reliability import FailureBounds, failure_bounds, trace, where_failed, widest
 from ._rows import Limits
-from ._simulate import Array
+from ._tolerances import Array, Tolerance
 from ._study import CostEstimate, Study, estimate_cost, make_study
 from .errors import InvalidValueError, require_range
 
@@ -263,6 +263,8 @@ def sobol(
     checkpoint: Folder | None = None,
     store: str | None = None,
     engine: str = "auto",
+    rtol: float | None = None,
+    atol: Tolerance | None = None,
 ) -> SobolResult:
     """Sobol indices of outcomes of `model` under `treatments`, with 95 percent bootstrap intervals.
 
@@ -273,8 +275,8 @@ def sobol(
     `times` (model time) adds indices over time. With `target_width` n is doubled until no interval of ST is wider, or
     the next doubling would cost more than `budget` runs (default: 64 times the first n). `copula` correlates parameters
     of one group.
-    `limits`, `checkpoint`, `store` and `engine` as in `ensemble`. The same seed gives the same result on any number of
-    processes. Failed runs are recorded and drop their base row.
+    `limits`, `checkpoint`, `store`, `engine`, `rtol` and `atol` as in `ensemble`. The same seed gives the same result
+    on any number of processes. Failed runs are recorded and drop their base row.
 
     Raises `InvalidValueError` for an n that is no power of two, an empty list of parameters, an empty range or
     correlated parameters in different groups, `UnknownNameError` for unknown names.
@@ -307,6 +309,8 @@ def sobol(
         checkpoint=checkpoint,
         store=store,
         engine=engine,
+        rtol=rtol,
+        atol=atol,
     )
     how: dict[str, Any] = {"workers": workers, "executor": executor, "progress": progress}
     result = _run(study, n, None, **how)

@@ -27,6 +27,10 @@ class SimulationError(PathwayModelsError, RuntimeError):
     """The integrator gave up, or no steady state was reached."""
 
 
+class AccuracyWarning(UserWarning):
+    """Numbers that may be less exact than they look."""
+
+
 def unknown_name(what: str, name: str, allowed: Iterable[str]) -> UnknownNameError:
     """An `UnknownNameError` that lists what is allowed, nearest names first.
 
