@@ -107,14 +107,23 @@ def kind_of(node: Any) -> int:
 
 
 def ids_in(math: Any) -> frozenset[str]:
-    """The ids that a formula names (time and the Avogadro constant are none)."""
+    """The ids that a formula names, or for `rateOf` their `rate_name` (time and the Avogadro constant are none)."""
     found, waiting = set[str](), [math] if math is not None else []
     while waiting:
         node = waiting.pop()
-        if kind_of(node) == libsbml.AST_NAME:
+        kind = kind_of(node)
+        if kind == libsbml.AST_NAME:
             found.add(str(node.getName()))
-        waiting += [node.getChild(i) for i in range(node.getNumChildren())]
+        elif kind == libsbml.AST_FUNCTION_RATE_OF:
+            found.add(rate_name(node.getChild(0).getName()))
+        else:
+            waiting += [node.getChild(i) for i in range(node.getNumChildren())]
     return frozenset(found)
+
+
+def rate_name(key: str) -> str:
+    """What `rateOf` of an id is called where ids have nodes; no id has a blank."""
+    return f"rateOf {key}"
 
 
 class Formulas:
@@ -156,28 +165,33 @@ class Formulas:
                 self._called[item] = results[-1]
         return results[0]
 
-    def law(self, law: Any, names: Mapping[str, int]) -> int:
-        """The node of a kinetic law; its own parameters hide global ids."""
+    def law_recipe(self, reaction: Any) -> Recipe:
+        """How the value of a reaction is made: that of its kinetic law, NaN where it has none."""
+        law = reaction.getKineticLaw()
+        if law is None or law.getMath() is None:
+            return Recipe(frozenset(), lambda _: self.tape.number(math.nan))
+        own = {p.getId() for p in law.getListOfParameters()}
+        return Recipe(ids_in(law.getMath()) - own - {rate_name(k) for k in own}, lambda names: self._law(law, names))
+
+    def _law(self, law: Any, names: Mapping[str, int]) -> int:
+        """Its own parameters hide global ids."""
         local = {p.getId(): self.tape.number(p.getValue()) for p in law.getListOfParameters()}
+        local |= {rate_name(k): self.tape.number(0.0) for k in local}
         return self.put(law.getMath(), ChainMap(local, dict(names)) if local else names)
 
     def _leaf(self, node: Any, scope: Mapping[str, int]) -> int | None:
         kind = kind_of(node)
         if node.isNumber():
             return self.tape.number(node.getValue())
-        if kind == libsbml.AST_NAME:
-            name = str(node.getName())
+        if kind in (libsbml.AST_NAME, libsbml.AST_FUNCTION_RATE_OF):
+            name = str(node.getName()) if kind == libsbml.AST_NAME else rate_name(node.getChild(0).getName())
             if name not in scope:
                 raise ModelError(f"a formula names {name!r}, which has no value")
             return scope[name]
         if kind == libsbml.AST_NAME_TIME:
             return self.tape.add("time")
         constant = _constants().get(kind)
-        if constant is not None:
-            return self.tape.number(constant)
-        if kind == libsbml.AST_FUNCTION_RATE_OF:
-            return self.tape.add("rate", label=str(node.getChild(0).getName()))
-        return None
+        return None if constant is None else self.tape.number(constant)
 
     def _body(self, name: str, args: tuple[int, ...], running: list[str]) -> tuple[Any, Mapping[str, int]]:
         definition = self._functions.get(name)
@@ -337,6 +351,7 @@ _SAME: Sequence[str] = tuple(_ONE_TO_ONE)
 
 FUNCTIONS: dict[str, Callable[..., Value]] = {name.lower(): function for name, function in _ONE_TO_ONE.items()}
 FUNCTIONS |= {
+    "time": lambda: np.float64(0.0),
     "slot": lambda x: x,  # the value of an id: what the file says, unless another is given
     "plus": _folded(operator.add),
     "times": _folded(operator.mul),

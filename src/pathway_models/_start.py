@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ._formula import Array, Formulas, Recipe, Tape, Value, built, ids_in
+from ._formula import Array, Formulas, Recipe, Tape, Value, built, ids_in, rate_name
 from ._native import libsbml
 from .errors import InvalidValueError, ModelError, unknown_name
 
@@ -122,16 +122,21 @@ class _Reader:
     def __init__(self, model: Any, tape: Tape) -> None:
         self.model, self.tape = model, tape
         self.formulas = Formulas(model, tape)
-        rules = [r for r in model.getListOfRules() if r.isAssignment() and r.getMath() is not None]
-        self.assigned = {r.getVariable(): r.getMath() for r in rules}
+        rules = [r for r in model.getListOfRules() if r.getMath() is not None]
+        self.assigned = {r.getVariable(): r.getMath() for r in rules if r.isAssignment()}
+        self.rated = {r.getVariable(): r.getMath() for r in rules if r.isRate()}
         assignments = [a for a in model.getListOfInitialAssignments() if a.getMath() is not None]
         self.initial = {a.getSymbol(): a.getMath() for a in assignments}
-        self.references = {x.getId(): x for x in _references(model) if x.getId()}
+        self.reactions = list(model.getListOfReactions())
+        self.references = {x.getId(): x for _, x, _ in self._participants() if x.getId()}
         for key, reference in self.references.items():
             if model.getLevel() == 2 and reference.isSetStoichiometryMath():
                 self.assigned[key] = reference.getStoichiometryMath().getMath()
         species = list(model.getListOfSpecies())
         self.compartments = {s.getId(): s.getCompartment() for s in species}
+        self.fixed = {s.getId() for s in species if s.getBoundaryCondition() or s.getConstant()}
+        common = model.getConversionFactor() if model.getLevel() == 3 else ""
+        self.factors = {s.getId(): s.getConversionFactor() or common for s in species} if model.getLevel() == 3 else {}
         flat = {c.getId() for c in model.getListOfCompartments() if c.getSpatialDimensions() == 0}
         self.amounts = {s.getId() for s in species if s.getHasOnlySubstanceUnits() or s.getCompartment() in flat}
         self.kinds = {c.getId(): COMPARTMENT for c in model.getListOfCompartments()}
@@ -141,7 +146,7 @@ class _Reader:
 
     def recipes(self) -> dict[str, Recipe]:
         """For each id, and for each reaction with a kinetic law."""
-        found = {r.getId(): self._law(r) for r in self.model.getListOfReactions()}
+        found = {r.getId(): self.formulas.law_recipe(r) for r in self.reactions}
         for species in self.model.getListOfSpecies():
             found[species.getId()] = self._written_species(species)
         for item in self.model.getListOfParameters():
@@ -153,7 +158,8 @@ class _Reader:
         for key, formula in {**self.initial, **self.assigned}.items():
             if key in self.kinds:
                 found[key] = self._formula(key, formula)
-        return found
+        named = {name for recipe in found.values() for name in recipe.reads}
+        return found | {rate_name(k): self._rate(k) for k in self.kinds if rate_name(k) in named}
 
     def _slot(self, key: str, node: int) -> int:
         return self.tape.add("slot", (node,), label=key)
@@ -163,13 +169,6 @@ class _Reader:
 
     def _formula(self, key: str, formula: Any) -> Recipe:
         return Recipe(ids_in(formula), lambda names: self._slot(key, self.formulas.put(formula, names)))
-
-    def _law(self, reaction: Any) -> Recipe:
-        law = reaction.getKineticLaw()
-        if law is None or law.getMath() is None:
-            return Recipe(frozenset(), lambda _: self.tape.number(math.nan))
-        local = {p.getId() for p in law.getListOfParameters()}
-        return Recipe(ids_in(law.getMath()) - local, lambda names: self.formulas.law(law, names))
 
     def _written_species(self, species: Any) -> Recipe:
         """The value in the file, as the amount or the concentration that the id means."""
@@ -189,10 +188,35 @@ class _Reader:
 
         return Recipe(frozenset({compartment}), build)
 
+    def _rate(self, key: str) -> Recipe:
+        """How fast an id changes at time 0: by its rate rule, or a species by its reactions."""
+        if key in self.assigned:
+            raise ModelError(f"rateOf({key}) is not defined: an assignment rule computes {key}")
+        if key in self.rated:
+            return Recipe(ids_in(self.rated[key]), lambda names: self.formulas.put(self.rated[key], names))
+        sides = [(x, r.getId(), sign) for r, x, sign in self._participants() if x.getSpecies() == key]
+        if not sides or key in self.fixed:
+            return Recipe(frozenset(), lambda _: self.tape.number(0.0))
+        compartment, factor = self.compartments[key], self.factors.get(key, "")
+        if key not in self.amounts and (compartment in self.assigned or compartment in self.rated):
+            raise ModelError(f"rateOf({key}) is not supported: its compartment {compartment} changes")
+        reads = {compartment, *([factor] if factor else [])}
+        reads |= {name for x, reaction, _ in sides for name in (x.getId(), reaction) if name}
 
-def _references(model: Any) -> list[Any]:
-    reactions = model.getListOfReactions()
-    return [x for r in reactions for x in (*r.getListOfReactants(), *r.getListOfProducts())]
+        def build(names: Mapping[str, int]) -> int:
+            tape, total = self.tape, self.tape.number(0.0)
+            for x, reaction, op in sides:
+                count = names[x.getId()] if x.getId() else tape.number(stoichiometry(x))
+                total = tape.add(op, (total, tape.add("times", (count, names[reaction]))))
+            total = tape.add("times", (total, names[factor])) if factor else total
+            return total if key in self.amounts else tape.add("divide", (total, names[compartment]))
+
+        return Recipe(frozenset(reads), build)
+
+    def _participants(self) -> list[tuple[Any, Any, str]]:
+        """(reaction, species reference, what its flux does to the amount) each."""
+        sides = [(r, (("minus", r.getListOfReactants()), ("plus", r.getListOfProducts()))) for r in self.reactions]
+        return [(r, x, op) for r, both in sides for op, items in both for x in items]
 
 
 def stoichiometry(reference: Any) -> float:
