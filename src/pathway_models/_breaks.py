@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache, reduce
+from collections.abc import Container, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,31 +24,46 @@ MAX_RUNS = 1_000  # stretches in which a function varies; more are no pulses but
 BISECTIONS = 60
 LEAVES = frozenset({"number", "constant", "state", "time"})
 LEVELLED = frozenset({"floor", "ceiling", "quotient", "rem"})  # jump where their argument passes an integer
+BENDING = frozenset({"min", "max", "abs"})
 COMPARED = frozenset({"lt", "le", "eq", "ne"})  # jump where the difference of their arguments passes 0
+BREAKING = LEVELLED | COMPARED | BENDING
 
 
 class Clockwork:
     """What of a tape depends on time and on what changes, and how: 0 in steps, 1 straight in pieces, 2 otherwise."""
 
-    def __init__(self, tape: Tape, clocks: Mapping[int, tuple[int, int]]) -> None:
+    def __init__(self, tape: Tape, clocks: Mapping[int, tuple[int, int]], changed: Container[str]) -> None:
         self.tape = tape
         count = len(tape.op)
         self.timed, self.stated, self.degree = [False] * count, [False] * count, [0] * count
+        self.rising: Mapping[int, tuple[int, int]] = {}
+        self._restarted: set[int] = set()
         self._classify()
-        self.rising = {n: p for n, p in clocks.items() if tape.op[n] == "state" and not self._moves(p[1])}
+        steady = {n: c for n, c in clocks.items() if tape.op[n] == "state" and not self._moves(c[1])}
+        self._restarted = {n for n in steady if tape.label[n] in changed}  # clocks that an event sets
+        self.rising = {n: c for n, c in steady.items() if n not in self._restarted}
         self._classify()
-        self.ancestors = lru_cache(maxsize=None)(self._ancestors)
+        self.ancestors = lru_cache(maxsize=1024)(self._ancestors)
 
     def _moves(self, node: int) -> bool:
         return self.timed[node] or self.stated[node]
 
     def _classify(self) -> None:
-        rising = getattr(self, "rising", {})
         for node, (op, args) in enumerate(zip(self.tape.op, self.tape.args, strict=True)):
-            clock = op == "time" or node in rising
-            self.timed[node] = clock or any(self.timed[k] for k in args)
-            self.stated[node] = (op == "state" and not clock) or any(self.stated[k] for k in args)
+            clock = op == "time" or node in self.rising
+            self.timed[node] = clock or node in self._restarted or any(self.timed[k] for k in args)
+            changes = (op == "state" and not clock) or (op == "delay" and self.timed[node])
+            self.stated[node] = changes or any(self.stated[k] for k in args)
             self.degree[node] = int(clock) if not args else _degree(op, [self.degree[k] for k in args])
+
+    def core(self, node: int) -> int:
+        """The function that a node only scales and shifts: as fast, and the same for many values of constants."""
+        while self.tape.op[node] in ("times", "plus", "minus", "negative", "divide"):
+            varying = [k for k in self.tape.args[node] if self.timed[k]]
+            if len(varying) > 1 or self.degree[varying[0]] != self.degree[node]:
+                break
+            node = varying[0]
+        return node
 
     def _ancestors(self, node: int) -> tuple[int, ...]:
         """The operations that depend on time and lead to a node, itself included, in order."""
@@ -108,11 +123,12 @@ class Breaks:
         self.longest_step: float | None = None
         self.reasons: dict[str, None] = {}
         self._values = self._constant_values(constants)
-        self._kinks: dict[int, Array] = {}  # by node: where it jumps or bends, all that it reads included
+        self._own: dict[int, Array] = {}  # by operation: where it jumps or bends, but not what it reads
         self._switches: list[Array] = []
 
     def _constant_values(self, constants: Mapping[str, float]) -> list[Value]:
-        tape, values = self.tape, [None] * len(self.tape.op)
+        tape = self.tape
+        values: list[Value] = [None] * len(tape.op)
         known = np.zeros(len(tape.op), dtype=bool)
         for node, number in tape.numbers().items():
             values[node], known[node] = number, True
@@ -174,43 +190,37 @@ class Breaks:
 
     def solve(self, node: int, place: str) -> None:
         """Find where an operation jumps."""
-        own = self._own(node, place)
-        self._switches.append(own)
-
-    def _own(self, node: int, place: str) -> Array:
-        args, levelled = self.tape.args[node], self.tape.op[node] in LEVELLED
-        inner = self._merged([self.kinks(k, place) for k in args])
-        degrees = [self.work.degree[k] for k in args]
-        if max(degrees) == 0:
-            own = np.zeros(0)
-        elif max(degrees) == 1 and (len(args) == 1 or not levelled or degrees[1] == 0):
-            own = self._straight(lambda t: self._argument(node, t), inner, levelled, place)
-        else:
-            own = self._curved(node, inner, levelled, place)
-        self._kinks[node] = self._merged([inner, own])
-        return own
+        self.kinks(node, place)
+        self._switches.append(self._own[node])
 
     def kinks(self, node: int, place: str) -> Array:
-        """Where a node jumps, or bends in a way that its degree does not tell."""
-        for k in self.work.ancestors(node):
-            if k in self._kinks:
-                continue
-            op, args = self.tape.op[k], self.tape.args[k]
-            if op in COMPARED or op in LEVELLED:
-                self._own(k, place)
-                continue
-            found = [self._kinks[a] for a in args if a in self._kinks]
-            if op in ("min", "max", "abs") and self.work.degree[k] == 1:
-                found += self._bends(k, self._merged(found), place)
-            self._kinks[k] = self._merged(found)
-        return self._kinks.get(node, np.zeros(0))
+        """Where a node jumps, or bends in a way that its degree does not tell, all that it reads included."""
+        ancestors = self.work.ancestors(node)
+        for k in ancestors:
+            if k not in self._own and self.tape.op[k] in BREAKING:
+                inner = self._merged([self.kinks(a, place) for a in self.tape.args[k] if self.work.timed[a]])
+                self._own[k] = self._breaks(k, inner, place)
+        return self._merged([self._own[k] for k in ancestors if k in self._own])
 
-    def _bends(self, node: int, inner: Array, place: str) -> list[Array]:
+    def _breaks(self, node: int, inner: Array, place: str) -> Array:
+        op, args = self.tape.op[node], self.tape.args[node]
+        degrees = [self.work.degree[k] for k in args]
+        if op in BENDING:
+            return self._bends(node, inner, place) if max(degrees) == 1 else np.zeros(0)
+        if max(degrees) == 0:
+            return np.zeros(0)
+        levelled = op in LEVELLED
+        if max(degrees) == 1 and (len(args) == 1 or not levelled or degrees[1] == 0):
+            return self._straight(lambda t: self._argument(node, t), inner, levelled, place)
+        return self._curved(node, inner, levelled, place)
+
+    def _bends(self, node: int, inner: Array, place: str) -> Array:
         args = self.tape.args[node]
         if self.tape.op[node] == "abs":
-            return [self._straight(lambda t: self.at(args[0], t), inner, False, place)]
+            return self._straight(lambda t: self.at(args[0], t), inner, False, place)
         pairs = [(a, b) for i, a in enumerate(args) for b in args[:i]]
-        return [self._straight(lambda t, p=p: self._difference(*p, t), inner, False, place) for p in pairs]
+        roots = [self._straight(lambda t, a=a, b=b: self._difference(a, b, t), inner, False, place) for a, b in pairs]
+        return self._merged(roots)
 
     def _straight(self, function: Any, inner: Array, levelled: bool, place: str) -> Array:
         """Where a function that is straight between the `inner` times passes 0, or integers."""
@@ -351,7 +361,7 @@ def _with_extrema(function: Any, grid: Array, values: Array, apart: Any, levelle
     left, here, right = values[:-2], values[1:-1], values[2:]
     low = (here < left) & (here <= right) & (levelled | (here > 0))
     high = (here > left) & (here >= right) & (levelled | (here <= 0))
-    found = np.flatnonzero((low | high) & ~apart[:-1] & ~apart[1:])[:20_000]
+    found = np.flatnonzero((low | high) & ~apart[:-1] & ~apart[1:])
     if not len(found):
         return grid, values
     a, b = grid[found], grid[found + 2]
@@ -361,9 +371,10 @@ def _with_extrema(function: Any, grid: Array, values: Array, apart: Any, levelle
         smaller = sign * function(c) < sign * function(d)
         a, b = np.where(smaller, a, c), np.where(smaller, d, b)
     best = (a + b) / 2
-    both = np.concatenate([grid, best])
-    order = np.argsort(both, kind="stable")
-    return both[order], np.concatenate([values, function(best)])[order]
+    every: Array = np.concatenate([grid, best])
+    order = np.argsort(every, kind="stable")
+    known: Array = np.concatenate([values, function(best)])
+    return every[order], known[order]
 
 
 def _bends_unseen(values: Array, apart: Any) -> bool:

@@ -135,7 +135,7 @@ class Formulas:
         self._called: dict[tuple[str, tuple[int, ...]], int] = {}
 
     def put(self, math: Any, names: Mapping[str, int]) -> int:
-        """The node of a formula whose ids have the nodes `names`; raises `ModelError` by the name of what is unknown."""
+        """The node of a formula whose ids have the nodes `names`; `ModelError` names what is unknown."""
         results: list[int] = []
         work: list[tuple[str, Any, Mapping[str, int]]] = [("visit", math, names)]
         running: list[str] = []

@@ -132,6 +132,7 @@ class _Reader:
         for key, reference in self.references.items():
             if model.getLevel() == 2 and reference.isSetStoichiometryMath():
                 self.assigned[key] = reference.getStoichiometryMath().getMath()
+        self.assigned = {k: formula for k, formula in self.assigned.items() if formula is not None}
         species = list(model.getListOfSpecies())
         self.compartments = {s.getId(): s.getCompartment() for s in species}
         self.fixed = {s.getId() for s in species if s.getBoundaryCondition() or s.getConstant()}
