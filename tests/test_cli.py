@@ -16,8 +16,9 @@ import pytest
 import xarray as xr
 
 import pathway_models as pm
-from pathway_models import _rows
+from helpers import count_rows
 from pathway_models._cli import main
+from pathway_models._tolerances import OF_ENSEMBLES
 
 COMMANDS = ("list", "simulate", "compare", "sobol", "evidence", "export", "check")
 EXPLOSION = "model explosion()\n x = 1; k = 0.5; x' = k*x^2\nend"  # infinite at time 1/k
@@ -269,9 +270,7 @@ def test_the_same_sobol_command_resumes_and_a_larger_n_goes_on(
     arguments += ("--parameter", "tau_session=0.5:8", "--weeks", 1, "--workers", 1, "--seed", 3, "--json")
     folder = ("--checkpoint", tmp_path)
     whole = {n: run(capfd, *arguments, "--n", n)[1] for n in (8, 16)}
-    runs: list[int] = []
-    original = _rows.run_job
-    monkeypatch.setattr(_rows, "run_job", lambda *a, **k: (runs.append(1), original(*a, **k))[1])
+    runs = count_rows(monkeypatch, OF_ENSEMBLES)
     counts = []
     for n in (8, 8, 16):
         assert run(capfd, *arguments, *folder, "--n", n)[1] == whole[n]

@@ -151,7 +151,9 @@ def test_every_allowed_treatment_fits_the_inputs_of_the_model(treatment: pm.Trea
 
 
 def test_level_on_something_computed_is_an_error() -> None:
-    with pytest.raises(InvalidValueError, match="IL1B of nlrp3_il1b is computed by a rule; a level acts on an input or a constant"):
+    with pytest.raises(
+        InvalidValueError, match="IL1B of nlrp3_il1b is computed by a rule; a level acts on an input or a constant"
+    ):
         phases(pm.load("nlrp3_il1b"), [pm.Level(input="IL1B", value=1)], 1.0)
     with pytest.raises(InvalidValueError, match="nlrp3_il1b__BHB of epilepsy is computed"):
         phases(pm.load("epilepsy"), [pm.Level(input="nlrp3_il1b.BHB", value=1)], 1.0)

@@ -6,7 +6,7 @@ import math
 import re
 import sys
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol, runtime_checkable
@@ -114,21 +114,25 @@ def phases(model: Model, treatments: Sequence[Treatment], duration: float) -> tu
     """
     if isinstance(treatments, Treatment):
         raise InvalidValueError("treatments must be a list, e.g. [KetogenicDiet()]")
+    targets = _Targets(model)
     levels: list[tuple[Level, str]] = []
     doses: list[tuple[Dose, str]] = []
     for treatment in treatments:
         if not isinstance(treatment, Treatment) or isinstance(treatment, type):
             raise InvalidValueError(f"{treatment!r} is no treatment; it needs a schedule() of Level and Dose")
         for item in treatment.schedule():
-            key = _target(model, item)
+            key = targets.of(item)
             if isinstance(item, Level):
                 levels.append((item, key))
             else:
                 doses.append((item, key))
     _check_overlaps(levels, duration)
     windows = [(key, item.value, snapped(item.start, duration), snapped(_stop(item), duration)) for item, key in levels]
-    given = [(key, item.amount, snapped(t, duration)) for item, key in doses for t in item.times]
-    return _pieces(windows, given, duration)
+    due: dict[float, dict[str, float]] = defaultdict(dict)
+    for item, key in doses:
+        for time in snapped_all(item.times, duration) if item.amount else ():
+            due[time][key] = due[time].get(key, 0.0) + item.amount
+    return _pieces(windows, due, duration)
 
 
 def _stop(level: Level) -> float:
@@ -136,7 +140,7 @@ def _stop(level: Level) -> float:
 
 
 def _pieces(
-    windows: Sequence[tuple[str, float, float, float]], given: Sequence[tuple[str, float, float]], duration: float
+    windows: Sequence[tuple[str, float, float, float]], due: Mapping[float, Mapping[str, float]], duration: float
 ) -> tuple[Phase, ...]:
     """One sweep over the switch times; a last phase of no length where something changes at the very end.
 
@@ -144,13 +148,9 @@ def _pieces(
     """
     begins: dict[float, dict[str, float]] = defaultdict(dict)
     ends: dict[float, list[str]] = defaultdict(list)
-    due: dict[float, dict[str, float]] = defaultdict(dict)
     for key, value, begin, end in windows:
         begins[begin][key] = value
         ends[end].append(key)
-    for key, amount, time in given:
-        if amount:
-            due[time][key] = due[time].get(key, 0.0) + amount
     cuts = sorted({0.0, duration, *(t for t in (*begins, *ends, *due) if t < duration)})
     active: dict[str, float] = {}
     held: tuple[tuple[str, float], ...] = ()
@@ -188,29 +188,50 @@ def snapped(time: float, duration: float) -> float:
     >>> snapped(0.1 + 0.2, 1.0)
     0.3
     """
-    if not math.isfinite(time) or time == duration:
-        return time
-    return round(time, 12 - math.ceil(math.log10(duration)))
+    return snapped_all([time], duration)[0]
 
 
-def _target(model: Model, item: Level | Dose) -> str:
-    try:
-        key = model.resolve(item.input)
-    except UnknownNameError:
-        known = [p.id for p in model.inputs_] or [p.id for p in model.parameters_]
-        raise unknown_name(f"input of {model.name}", item.input, known) from None
-    q = model.quantities.get(key)
-    port = next((p for p in model.inputs_ if p.id == key), None)
-    if isinstance(item, Dose):
-        if key not in model.states:
-            raise InvalidValueError(f"a dose acts on a state; {key} of {model.name} is none")
-        if port is not None:
+def snapped_all(times: Iterable[float], duration: float) -> list[float]:
+    """`snapped` of each."""
+    digits = 12 - math.ceil(math.log10(duration))
+    return [t if t == duration or not math.isfinite(t) else round(t, digits) for t in times]
+
+
+class _Targets:
+    """What the levels and doses of a schedule act on; a name is looked up once."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.ports = {p.id: p for p in model.inputs_}
+        self.keys: dict[tuple[str, bool], str] = {}
+
+    def of(self, item: Level | Dose) -> str:
+        """The id of the input; raises for one that is not there, that cannot be acted on, or a value out of range."""
+        what = (item.input, isinstance(item, Dose))
+        if what not in self.keys:
+            self.keys[what] = self._found(item)
+        key = self.keys[what]
+        port = self.ports.get(key)
+        if port is not None and isinstance(item, Dose):
             require_range(f"the dose of {key}", item.amount, port.low, port.high)
-    elif q is None or q.ruled or not (q.kind == "parameter" or model.is_fixed(key)):
-        raise InvalidValueError(f"{key} of {model.name} {_moved_by(q)}; a level acts on an input or a constant")
-    elif port is not None:
-        require_range(f"the level of {key}", item.value, port.low, port.high)
-    return key
+        elif port is not None and isinstance(item, Level):
+            require_range(f"the level of {key}", item.value, port.low, port.high)
+        return key
+
+    def _found(self, item: Level | Dose) -> str:
+        model = self.model
+        try:
+            key = model.resolve(item.input)
+        except UnknownNameError:
+            known = [p.id for p in model.inputs_] or [p.id for p in model.parameters_]
+            raise unknown_name(f"input of {model.name}", item.input, known) from None
+        q = model.quantities.get(key)
+        if isinstance(item, Dose):
+            if key not in model.states:
+                raise InvalidValueError(f"a dose acts on a state; {key} of {model.name} is none")
+        elif q is None or q.ruled or not (q.kind == "parameter" or model.is_fixed(key)):
+            raise InvalidValueError(f"{key} of {model.name} {_moved_by(q)}; a level acts on an input or a constant")
+        return key
 
 
 def _moved_by(q: Quantity | None) -> str:

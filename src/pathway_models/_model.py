@@ -200,7 +200,7 @@ class Model:
         if self.context is not None and key in self.states:
             raise InvalidValueError(
                 f"{key} of {self.name} is a state, and runs start at the rest of the context {self.context!r}, "
-                f"whatever it is set to; add to it by a Dose, or load an exported file, which starts from its own values"
+                f"whatever it is set to; add to it by a Dose, or load an exported file, which has start values"
             )
         if not math.isfinite(value):
             raise InvalidValueError(f"{key} is {value}; allowed are finite numbers")

@@ -44,7 +44,7 @@ class Solved:
 
 
 def output_times(model: Model, duration: float, every: float | None) -> Array:
-    """A regular grid from 0 to `duration` that ends on it; the default step is 1/400 of it, in our models 6 h at most."""
+    """A regular grid from 0 to `duration` that ends on it; the default step is 1/400 of it, at most 6 h in ours."""
     if every is None:
         step = duration / OUTPUT_STEPS
         if model.context is not None:

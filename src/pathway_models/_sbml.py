@@ -397,8 +397,9 @@ def with_values(text: str, values: Mapping[str, float]) -> str:
     if not values:
         return text
     document = libsbml.readSBMLFromString(text)
-    for key, value in values.items():
-        set_value(document.getModel(), key, value)
+    model = document.getModel()
+    for key in sorted(values, key=lambda k: model.getCompartment(k) is None):  # sizes first, for Level 1
+        set_value(model, key, values[key])
     return str(libsbml.writeSBMLToString(document))
 
 
@@ -416,6 +417,9 @@ def set_value(model: libsbml.Model, key: str, value: float) -> None:
         item.setSize(value)
     elif item.getHasOnlySubstanceUnits() or model.getCompartment(item.getCompartment()).getSpatialDimensions() == 0:
         item.setInitialAmount(value)
+    elif model.getLevel() == 1:  # there are concentrations in formulas and amounts in the list of species
+        compartment = model.getCompartment(item.getCompartment())
+        item.setInitialAmount(value * (compartment.getSize() if compartment.isSetSize() else 1.0))
     else:
         item.setInitialConcentration(value)
 

@@ -23,8 +23,8 @@ from ._outcomes import Outcome
 from ._plan import Folder
 from ._reliability import FailureBounds, failure_bounds, trace, where_failed, widest
 from ._rows import Limits
-from ._tolerances import Array, Tolerance
 from ._study import CostEstimate, Study, estimate_cost, make_study
+from ._tolerances import Array, Tolerance
 from .errors import InvalidValueError, require_range
 
 if TYPE_CHECKING:

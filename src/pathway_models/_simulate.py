@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ._interventions import Phase, Treatment, cut, phases, snapped
+from ._interventions import Phase, Treatment, cut, phases, snapped_all
 from ._model import Model
 from ._native import roadrunner
 from ._start import start_values
@@ -332,7 +332,7 @@ def _pieces(engine: Runner, job: Job, values: Mapping[str, float]) -> tuple[Phas
 def _run_phases(engine: Runner, job: Job, pieces: Sequence[Phase]) -> Array:
     columns = tuple(engine.selection(c) for c in job.columns)
     duration = pieces[-1].stop
-    times = np.array([snapped(t, duration) for t in job.times])
+    times = np.array(snapped_all(job.times, duration))
     result = np.full((len(times), len(columns)), np.nan)
     touched = sorted({key for piece in pieces for key, _ in piece.levels})
     base = {k: engine.value(k) for k in touched}

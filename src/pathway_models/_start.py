@@ -50,7 +50,7 @@ class Start:
             {k: kind for k, kind in reader.kinds.items() if k not in reader.assigned}
         )
         self._nodes = nodes
-        self._volumes = {k: c for k, c in reader.compartments.items() if k not in reader.amounts}
+        self.volumes = {k: c for k, c in reader.compartments.items() if k not in reader.amounts}
         self._species = tuple(reader.compartments)
         self._readers: list[list[int]] = [[] for _ in self._tape.op]
         for node, args in enumerate(self._tape.args):
@@ -84,7 +84,7 @@ class Start:
 
     def amounts(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The amount of each species for such values."""
-        return {k: values[k] * values[self._volumes[k]] if k in self._volumes else values[k] for k in self._species}
+        return {k: values[k] * values[self.volumes[k]] if k in self.volumes else values[k] for k in self._species}
 
     def follows(self, keys: Iterable[str]) -> frozenset[str]:
         """The ids whose value at time 0 depends on that of one of these, and these."""

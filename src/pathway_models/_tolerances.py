@@ -61,8 +61,8 @@ class Attempt:
 # Adams' method lets go of a Jacobian that the solver cannot use; the last are the defaults of libroadrunner
 LADDER = (
     Attempt(),
-    Attempt(relative_tolerance=1e-8),
-    Attempt(relative_tolerance=1e-8, initial_step=1e-7),
+    Attempt(relative_tolerance=1e-9),
+    Attempt(relative_tolerance=1e-9, initial_step=1e-7),
     Attempt(method="adams"),
     Attempt(relative_tolerance=1e-6, absolute_tolerance=1e-12),
 )

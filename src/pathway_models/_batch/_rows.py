@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .._interventions import Phase, snapped
+from .._interventions import Phase, snapped_all
 from .._simulate import GROWN, SETTLE_HORIZONS, SETTLED, Course, Job
 from .._start import start_values
 from .._tolerances import MAX_STEPS, Array
@@ -209,7 +209,7 @@ class _Run:
         job, model = self.job, self.model
         before = self.now(job.columns)
         duration = job.phases[-1].stop
-        times = np.array([snapped(t, duration) for t in job.times])
+        times = np.array(snapped_all(job.times, duration))
         touched = sorted({key for phase in job.phases for key, _ in phase.levels})
         base = {k: self.parameters[:, model.parameters[k]].copy() for k in touched}
         values = _empty((len(self.states), len(times), len(job.columns), model.lanes))
