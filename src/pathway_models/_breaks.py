@@ -60,7 +60,8 @@ class Clockwork:
         """The function that a node only scales and shifts: as fast, and the same for many values of constants."""
         while self.tape.op[node] in ("times", "plus", "minus", "negative", "divide"):
             varying = [k for k in self.tape.args[node] if self.timed[k]]
-            if len(varying) > 1 or self.degree[varying[0]] != self.degree[node]:
+            below = self.tape.op[node] == "divide" and varying[0] != self.tape.args[node][0]
+            if below or len(varying) > 1 or self.degree[varying[0]] != self.degree[node]:
                 break
             node = varying[0]
         return node
@@ -281,11 +282,11 @@ class Breaks:
         if width >= FAST * self.stop:
             return
         begins, ends = _runs(rate > STILL * rate.max(), grid, width)
-        if 0 < len(begins) <= MAX_RUNS and (ends - begins).sum() < 0.5 * self.stop:
-            self._switches += [self._inside(begins), self._inside(ends)]
         known = np.concatenate([[0.0], inner])
-        nearest = np.abs(begins[:, None] - known[None, :]).min(axis=1) if len(begins) * len(known) < 10**7 else begins
-        if np.all(nearest <= 2 * self.stop / GRID) and np.all(ends - begins <= DECAY * width):
+        started = begins - known[np.searchsorted(known, begins, side="right") - 1] <= 2 * self.stop / GRID
+        if len(begins) <= MAX_RUNS and (ends - begins).sum() < 0.5 * self.stop:
+            self._switches += [self._inside(begins[~started]), self._inside(ends)]
+        if np.all(started) and np.all(ends - begins <= DECAY * width):
             return  # the solver starts afresh where it begins, with steps that fit, and it soon comes to rest
         step = max(width, SHORTEST_STEP * self.stop)
         self.bound(step, f"{place} has a function of time that varies within {width:.3g}")
@@ -296,8 +297,12 @@ class Breaks:
         spread = self.stop * 2.0 ** -np.arange(1, 45)
         near = np.concatenate([foci[:, None] - spread, foci[:, None] + spread, foci[:, None]], axis=1).ravel()
         gap = 2 * SAME * self.stop
-        points = np.concatenate([np.linspace(0, self.stop, GRID + 1), near, inner - gap, inner + gap])
-        kept: Array = np.unique(points[(points >= 0) & (points <= self.stop)])
+        points = np.concatenate([np.linspace(0, self.stop, GRID + 1), near])
+        if len(inner):  # at a jump a point would belong to either side
+            after = np.minimum(np.searchsorted(inner, points), len(inner) - 1)
+            distance = np.minimum(np.abs(points - inner[after]), np.abs(points - inner[np.maximum(after - 1, 0)]))
+            points = np.concatenate([points[distance > gap], inner - gap, inner + gap])
+        kept: Array = np.unique(points[(points >= gap) & (points <= self.stop - gap)])  # a jump at an end is none
         return kept
 
     def _foci(self, nodes: Iterable[int]) -> Array:
@@ -328,8 +333,9 @@ class Breaks:
         filled = [a for a in several if len(a)]
         if len(filled) < 2:
             return filled[0] if filled else np.zeros(0)
-        times = np.unique(np.concatenate(filled))
-        return times[np.concatenate([[True], np.diff(times) > SAME * self.stop])]
+        times: Array = np.unique(np.concatenate(filled))
+        apart: Array = times[np.concatenate([[True], np.diff(times) > SAME * self.stop])]
+        return apart
 
 
 def _between(roots: Array, low: Array, high: Array, slack: float) -> Any:

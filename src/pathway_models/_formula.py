@@ -204,9 +204,11 @@ class Formulas:
         return definition.getBody(), bound
 
     def _operation(self, node: Any, args: tuple[int, ...]) -> int:
-        operation = _operations().get(kind_of(node))
-        if operation is None:
-            raise ModelError(f"the function {node.getName() or kind_of(node)!r} of a formula is not supported")
+        kind = kind_of(node)
+        operation = _operations().get(kind)
+        if operation is None or len(args) not in _COUNTS.get(kind, range(len(args) + 1)):
+            shown = f"{node.getName() or kind!r} with {len(args)} arguments"
+            raise ModelError(f"the function {shown} in a formula is not supported")
         return operation(self.tape, args)
 
 
@@ -223,15 +225,19 @@ def _constants() -> dict[int, float]:
 Operation: TypeAlias = Callable[[Tape, tuple[int, ...]], int]
 _CONSTANTS: dict[int, float] = {}
 _OPERATIONS: dict[int, Operation] = {}
+_COUNTS: dict[int, Sequence[int]] = {}  # of arguments, where not every number is allowed
 
 
 def _operations() -> dict[int, Operation]:
     """What a libSBML operator puts on the tape; made at first use because libSBML loads slowly."""
     if not _OPERATIONS:
         for name in _SAME:
-            _OPERATIONS[getattr(libsbml, f"AST_FUNCTION_{name}")] = _plain(name.lower())
+            kind = getattr(libsbml, f"AST_FUNCTION_{name}")
+            _OPERATIONS[kind], _COUNTS[kind] = _plain(name.lower()), (2,) if name in _OF_TWO else (1,)
         for name, operation in _SHAPED.items():
             _OPERATIONS[getattr(libsbml, f"AST_{name}")] = operation
+        for name, counts in _ALLOWED.items():
+            _COUNTS[getattr(libsbml, f"AST_{name}")] = counts
     return _OPERATIONS
 
 
@@ -308,6 +314,13 @@ _SHAPED: dict[str, Operation] = {
     "RELATIONAL_EQ": _relation("eq"),
     "RELATIONAL_NEQ": _relation("ne"),
 }
+_TWO_OR_MORE = ("LT", "LEQ", "GT", "GEQ", "EQ")
+_ALLOWED: dict[str, Sequence[int]] = {
+    **dict.fromkeys(("MINUS", "FUNCTION_ROOT", "FUNCTION_LOG"), (1, 2)),
+    **dict.fromkeys(("DIVIDE", "POWER", "FUNCTION_POWER", "LOGICAL_IMPLIES", "RELATIONAL_NEQ"), (2,)),
+    **dict.fromkeys((f"RELATIONAL_{name}" for name in _TWO_OR_MORE), range(2, 1_000_000)),
+    "LOGICAL_NOT": (1,),
+}
 
 # ---- computing -----------------------------------------------------------------------------------------------------
 
@@ -348,6 +361,7 @@ _ONE_TO_ONE: Mapping[str, Callable[..., Value]] = {
     "QUOTIENT": lambda a, b: np.trunc(a / b), "REM": np.fmod, "DELAY": lambda x, _: x,
 }  # fmt: skip
 _SAME: Sequence[str] = tuple(_ONE_TO_ONE)
+_OF_TWO = ("QUOTIENT", "REM", "DELAY")
 
 FUNCTIONS: dict[str, Callable[..., Value]] = {name.lower(): function for name, function in _ONE_TO_ONE.items()}
 FUNCTIONS |= {
