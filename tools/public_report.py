@@ -39,6 +39,7 @@ def report(rows: Sequence[Row], *, compile_times: bool) -> str:
     reasons = Counter(_kind(r) for r in nothing)
     counted = [("all", rows), ("run", [r for r in rows if r not in nothing])]
     counted += [(text, by_verdict[key]) for key, text in VERDICTS.items()]
+    counted += [("run, and something that moves is not in the result", [r for r in rows if r["missing"]])]
     tables = [
         _table(("files", *COUNTED), [_counted(*c) for c in counted]),
         _table(
