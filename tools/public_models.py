@@ -2,8 +2,8 @@
 
 Takes all SBML, Antimony, OMEX and PEtab files below FOLDER. Each runs from 0 to 100 with 51 points through this
 library, on libroadrunner and on COPASI with their defaults, and on libroadrunner at tight tolerances, every tool in a
-process with a time limit. The distance of a course from the tight one is the largest difference over the largest value,
-for variables that matter. Prints Markdown; --out writes one line of numbers for each file.
+process of its own with a limit of processor time. The distance of a course from the tight one is the largest difference
+over the largest value, for variables that matter. Prints Markdown; --out writes one line of numbers for each file.
 Run: python tools/public_models.py FOLDER [--commit C] [--out TSV] [--workers 2] [--limit 60] [--sample N --seed 1]
 """
 
@@ -16,6 +16,8 @@ import math
 import multiprocessing
 import os
 import random
+import resource
+import signal
 import sys
 import time
 from collections import deque
@@ -41,6 +43,7 @@ Tool: TypeAlias = Callable[[Path], Answers]
 Tools: TypeAlias = Mapping[str, Tool]
 TOOLS = ("here", "libroadrunner", "copasi")
 # Forked: a fresh interpreter would import for two seconds for every file. Nothing here has started a thread.
+PATIENCE = 1800.0  # seconds of the clock without an answer, before a process counts as hung
 FORK = multiprocessing.get_context("fork")
 
 
@@ -53,13 +56,20 @@ def model_files(folder: Path) -> list[Path]:
     return [p for p in found if p.suffix != ".yaml" or "parameter_file" in p.read_text(encoding="utf-8")]
 
 
-def _child(tool: Tool, path: Path, pipe: Connection) -> None:
+def _child(tool: Tool, path: Path, pipe: Connection, limit: float) -> None:
+    """Give the answers of a tool, each within `limit` seconds of the processor: other work on it shall not count."""
     silent = os.open(os.devnull, os.O_WRONLY)  # the tools print from C++
     os.dup2(silent, 1)
     os.dup2(silent, 2)
-    for answer in tool(path):
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    waiting = tool(path)
+    while True:
+        due = math.ceil(time.process_time() + limit)
+        resource.setrlimit(resource.RLIMIT_CPU, (due, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+        answer = next(waiting, None)
+        if answer is None:
+            return
         pipe.send(answer)
-    pipe.close()
 
 
 @dataclass
@@ -84,51 +94,48 @@ def answers(paths: Sequence[Path], tools: Tools, workers: int, limit: float) -> 
     while waiting or running:
         while waiting and len(running) < workers:
             path, label = waiting.popleft()
-            receiver, process = _start(tools[label], path)
-            running[receiver] = Job(path, label, process, time.monotonic() + limit)
+            receiver, process = _start(tools[label], path, limit)
+            running[receiver] = Job(path, label, process, time.monotonic() + PATIENCE)
         soonest = min(job.due for job in running.values())
         ready = wait(list(running), timeout=max(0.0, soonest - time.monotonic()))
         for pipe, job in list(running.items()):
             reason = None
             if pipe in ready:
                 reason = _receive(pipe, job, found[job.path])
-                job.due = time.monotonic() + limit
+                job.due = time.monotonic() + PATIENCE
             elif time.monotonic() > job.due:
-                reason = f"error: more than {limit:g} s"
+                reason = "hangs"
             if reason is None:
                 continue
-            _end(pipe, job)
+            job.process.kill()
+            job.process.join()
+            pipe.close()
             del running[pipe]
             if reason:
-                found[job.path].setdefault(job.label, Answer(reason=reason))
+                found[job.path].setdefault(job.label, Answer(reason=f"error: {reason}"))
             left[job.path] -= 1
             if not left[job.path]:
                 yield job.path, found.pop(job.path)
 
 
-def _start(tool: Tool, path: Path) -> tuple[Connection, Any]:
+def _start(tool: Tool, path: Path, limit: float) -> tuple[Connection, Any]:
     receiver, sender = FORK.Pipe(duplex=False)
-    process = FORK.Process(target=_child, args=(tool, path, sender), daemon=True)
+    process = FORK.Process(target=_child, args=(tool, path, sender, limit), daemon=True)
     process.start()
     sender.close()  # before the next fork, so that the end of this process closes the pipe
     return receiver, process
 
 
 def _receive(pipe: Connection, job: Job, found: Found) -> str | None:
-    """Note the answer that came (None), or say how the process ended."""
+    """Note the answer that came (None), or say how the process ended (empty where it was through)."""
     try:
         label, answer = pipe.recv()
     except EOFError:
         job.process.join()
-        return "" if job.process.exitcode == 0 else f"error: the process died ({job.process.exitcode})"
+        code = job.process.exitcode
+        return "" if code == 0 else "the time limit" if code == -signal.SIGXCPU else f"the process died ({code})"
     found[label] = answer
     return None
-
-
-def _end(pipe: Connection, job: Job) -> None:
-    job.process.kill()
-    job.process.join()
-    pipe.close()
 
 
 # ---- comparison --------------------------------------------------------------------------------------------------
@@ -191,7 +198,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--commit", help="of the collection, for the table")
     parser.add_argument("--out", type=Path, help="write a TSV, one line for each file")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--limit", type=float, default=60.0, help="seconds for an answer of one tool")
+    parser.add_argument("--limit", type=float, default=60.0, help="seconds of the processor for an answer of one tool")
     parser.add_argument("--sample", type=int, help="only so many files, drawn")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", nargs="*", help="only files whose path holds one of these")
