@@ -121,8 +121,12 @@ def test_delong_interval_covers_as_often_as_it_says() -> None:
 
 def test_risk_ratio_and_its_zero_cell() -> None:
     assert_allclose(risk_ratio(28, 73, 4, 72), (6.904, 2.55, 18.7), rtol=0.01)
-    ratio, low, high = risk_ratio(3, 20, 0, 20)
-    assert low < 1 < ratio < high < math.inf
+    # 3 of 20 and 0 of 30 with half an event and half a non-event added to both: 3.5 of 21 and 0.5 of 31
+    error = math.sqrt(1 / 3.5 - 1 / 21 + 1 / 0.5 - 1 / 31)
+    ratio = (3.5 / 21) / (0.5 / 31)
+    expected = ratio * np.exp(1.959964 * error * np.array([0, -1, 1]))
+    assert_allclose(risk_ratio(3, 20, 0, 30), expected, rtol=1e-6)
+    assert_allclose(risk_ratio(0, 30, 3, 20), 1 / expected[[0, 2, 1]], rtol=1e-6)
 
 
 # ---- the report of a trial ----
