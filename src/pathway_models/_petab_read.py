@@ -2,67 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import groupby
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from . import _sbml
-from ._exchange_read import model_text, read
+from ._exchange_read import model_text
 from ._experiments import REST, Experiments, Measurement, Period, with_start
 from ._expression import formula, substituted
 from ._model import Model, from_sbml
 from ._module import Parameter
+from ._petab_files import MISSING, ProblemFiles, Row, by_id, read_files, yaml_file
 from .errors import ModelError
 
-SUFFIXES = (".yaml", ".yml")
-MISSING = ("", "nan", "NaN", "NA")
 THEN = ">"  # between the pre-equilibration condition and the condition of an experiment of version 1; in no id
 SCALES = {"": "uniform", "lin": "uniform", "log": "loguniform", "log10": "loguniform"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Row:
-    """One row of a table, and where it stands."""
-
-    cells: Mapping[str, str]
-    where: str
-
-    def __getitem__(self, column: str) -> str:
-        return self.cells.get(column, "")
-
-    def number(self, column: str) -> float:
-        """The number of a cell; NaN where it is empty."""
-        text = self[column]
-        try:
-            return math.nan if text in MISSING else float(text)
-        except ValueError:
-            raise self.error(f"{column} is {text!r}; allowed are numbers") from None
-
-    def choice(self, column: str, allowed: Iterable[str]) -> str:
-        if self[column] not in allowed:
-            raise self.error(f"{column} is {self[column]!r}; allowed are {_listed(allowed)}")
-        return self[column]
-
-    def error(self, what: str) -> ModelError:
-        return ModelError(f"{self.where}: {what}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Problem:
-    """The files of a problem as its YAML names them: the SBML file, and the rows of each kind of table."""
-
-    path: Path
-    version: int
-    sbml: Path
-    tables: Mapping[str, Sequence[_Row]]
 
 
 def load_problem(source: Path) -> Model:
@@ -72,7 +28,7 @@ def load_problem(source: Path) -> Model:
     name is kept with the experiments. Raises `ModelError` with file and line for what cannot be read or is not
     supported (several models, other languages than SBML, mapping tables, required extensions).
     """
-    problem = _problem(_yaml_file(source))
+    problem = read_files(yaml_file(source))
     model = from_sbml(model_text(problem.sbml), name=problem.path.stem)
     model, constants = _with_parameters(model, problem)
     periods, experiment_of = (_conditions_1 if problem.version == 1 else _experiments_2)(model, problem)
@@ -91,157 +47,12 @@ def load_problem(source: Path) -> Model:
     )
 
 
-# ---- files -------------------------------------------------------------------------------------------------
-
-
-def _yaml_file(source: Path) -> Path:
-    if not source.is_dir():
-        return source
-    found = sorted(p for p in source.iterdir() if p.suffix.lower() in SUFFIXES)
-    if len(found) != 1:
-        names = f": {_listed(p.name for p in found)}; name one of them" if found else ""
-        raise ModelError(f"the folder {source} holds {len(found)} YAML files; allowed is one, of a PEtab problem{names}")
-    return found[0]
-
-
-def _problem(path: Path) -> _Problem:
-    try:
-        content = yaml.safe_load(read(path))
-    except (yaml.YAMLError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f" (line {mark.line + 1})" if mark else ""
-        raise ModelError(f"{path.name} is not valid YAML{place}: {getattr(error, 'problem', None) or error}") from error
-    if not isinstance(content, dict) or "format_version" not in content:
-        raise ModelError(f"{path.name} is no PEtab problem: it lacks format_version")
-    version = str(content["format_version"]).partition(".")[0]
-    if version not in ("1", "2"):
-        raise ModelError(f"{path.name}: format_version is {content['format_version']!r}; allowed are 1 and 2")
-    _refuse_extensions(path, content.get("extensions"), version)
-    return (_version_1 if version == "1" else _version_2)(path, content)
-
-
-def _refuse_extensions(path: Path, extensions: object, version: str) -> None:
-    for name, entry in extensions.items() if isinstance(extensions, dict) else ():
-        if version == "1" or not isinstance(entry, dict) or entry.get("required", True):
-            raise ModelError(f"{path.name} needs the PEtab extension {name!r}; none is supported")
-
-
-def _version_1(path: Path, content: Mapping[str, Any]) -> _Problem:
-    problems = content.get("problems")
-    if not isinstance(problems, list) or len(problems) != 1 or not isinstance(problems[0], dict):
-        count = len(problems) if isinstance(problems, list) else 0
-        raise ModelError(f"{path.name}: problems has {count} entries; allowed is one, with one model")
-    (entry,) = problems
-    _refuse_mapping(path, {**content, **entry})
-    models = _paths(path, entry, "sbml_files")
-    if len(models) != 1:
-        raise ModelError(f"{path.name}: sbml_files names {len(models)} files; allowed is one model")
-    return _Problem(
-        path=path,
-        version=1,
-        sbml=models[0],
-        tables={
-            "parameters": _table(_paths(path, content, "parameter_file"), ("parameterId",)),
-            "conditions": _table(_paths(path, entry, "condition_files"), ("conditionId",)),
-            "observables": _table(_paths(path, entry, "observable_files"), ("observableId", "observableFormula")),
-            "measurements": _table(
-                _paths(path, entry, "measurement_files"),
-                ("observableId", "simulationConditionId", "measurement", "time"),
-            ),
-        },
-    )
-
-
-def _version_2(path: Path, content: Mapping[str, Any]) -> _Problem:
-    _refuse_mapping(path, content)
-    models = content.get("model_files")
-    if not isinstance(models, dict) or len(models) != 1:
-        count = len(models) if isinstance(models, dict) else 0
-        raise ModelError(f"{path.name}: model_files has {count} entries; allowed is one model")
-    (entry,) = models.values()
-    language = entry.get("language") if isinstance(entry, dict) else None
-    if language != "sbml":
-        raise ModelError(f"{path.name}: the language of the model is {language!r}; allowed is 'sbml'")
-    return _Problem(
-        path=path,
-        version=2,
-        sbml=_paths(path, entry, "location")[0],
-        tables={
-            "parameters": _table(_paths(path, content, "parameter_files"), ("parameterId",)),
-            "conditions": _table(
-                _paths(path, content, "condition_files", optional=True), ("conditionId", "targetId", "targetValue")
-            ),
-            "experiments": _table(
-                _paths(path, content, "experiment_files", optional=True), ("experimentId", "time", "conditionId")
-            ),
-            "observables": _table(_paths(path, content, "observable_files"), ("observableId", "observableFormula")),
-            "measurements": _table(
-                _paths(path, content, "measurement_files"), ("observableId", "measurement", "time")
-            ),
-        },
-    )
-
-
-def _refuse_mapping(path: Path, content: Mapping[str, Any]) -> None:
-    if content.get("mapping_files"):
-        raise ModelError(f"{path.name} has mapping_files; mapping tables are not supported: use the ids of the model")
-
-
-def _paths(path: Path, entry: Mapping[str, Any], key: str, *, optional: bool = False) -> list[Path]:
-    """The files that a key of the YAML names, beside it or by path."""
-    found = entry.get(key)
-    names = [found] if isinstance(found, str) else found
-    if not names and optional:
-        return []
-    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
-        raise ModelError(f"{path.name}: {key} is {found!r}; allowed is the name of a file, or a list of them")
-    for name in names:
-        if "://" in name:
-            raise ModelError(f"{path.name}: {key} names {name!r}; only files are read: download it and name it there")
-    return [path.parent / n for n in names]
-
-
-def _table(paths: Iterable[Path], required: Sequence[str]) -> tuple[_Row, ...]:
-    return tuple(row for path in paths for row in _rows(path, required))
-
-
-def _rows(path: Path, required: Sequence[str]) -> Iterator[_Row]:
-    lines = csv.reader(io.StringIO(read(path)), delimiter="\t")
-    try:
-        header = [c.strip() for c in next(lines)]
-        for column in required:
-            if column not in header:
-                raise ModelError(f"{path.name} lacks the column {column}; it has {_listed(header)}")
-        for cells in lines:
-            where = f"{path.name}:{lines.line_num}"
-            if any(c.strip() for c in cells[len(header) :]):
-                raise ModelError(f"{where}: {len(cells)} cells in a table of {len(header)} columns")
-            if any(c.strip() for c in cells):
-                yield _Row(cells={k: c.strip() for k, c in zip(header, cells, strict=False)}, where=where)
-    except csv.Error as error:
-        raise ModelError(f"{path.name}:{lines.line_num}: {error}") from error
-
-
-def _by_id(rows: Iterable[_Row], column: str) -> dict[str, _Row]:
-    found: dict[str, _Row] = {}
-    for row in rows:
-        if not row[column] or row[column] in found:
-            raise row.error(f"{column} is {row[column]!r}; allowed is an id that is in no other row")
-        found[row[column]] = row
-    return found
-
-
-def _listed(names: Iterable[str]) -> str:
-    found = list(names)
-    return ", ".join(found[:20]) + (f" and {len(found) - 20} more" if len(found) > 20 else "")
-
-
 # ---- parameters --------------------------------------------------------------------------------------------
 
 
-def _with_parameters(model: Model, problem: _Problem) -> tuple[Model, dict[str, float]]:
+def _with_parameters(model: Model, problem: ProblemFiles) -> tuple[Model, dict[str, float]]:
     """The model with nominal values and bounds, and the constants that it does not have."""
-    rows = _by_id(problem.tables["parameters"], "parameterId")
+    rows = by_id(problem.tables["parameters"], "parameterId")
     constants = {k: row.number("nominalValue") for k, row in rows.items() if k not in model.quantities}
     own = {k: row for k, row in rows.items() if k in model.quantities}
     for key, row in own.items():
@@ -253,7 +64,7 @@ def _with_parameters(model: Model, problem: _Problem) -> tuple[Model, dict[str, 
     return with_start(replace(model, parameters_=ranged), nominal), constants
 
 
-def _ranged(parameter: Parameter, row: _Row, version: int) -> Parameter:
+def _ranged(parameter: Parameter, row: Row, version: int) -> Parameter:
     """A parameter with the bounds of the table; what the model file says of its source and range wins."""
     low, high = row.number("lowerBound"), row.number("upperBound")
     if parameter.kind != "unknown" or not low < high or math.isinf(high - low):
@@ -286,21 +97,24 @@ def _check_values(periods: _Periods, known: set[str]) -> None:
                     )
 
 
-def _conditions_1(model: Model, problem: _Problem) -> tuple[_Periods, dict[str, str]]:
+def _conditions_1(model: Model, problem: ProblemFiles) -> tuple[_Periods, dict[str, str]]:
     """The experiments of version 1: each condition, and each pair of conditions that measurements name."""
     conditions: dict[str, tuple[tuple[str, str], ...]] = {}
     named = _named(problem)
-    for name, row in _by_id(problem.tables["conditions"], "conditionId").items():
+    for name, row in by_id(problem.tables["conditions"], "conditionId").items():
         targets = [k for k in row.cells if k and k not in ("conditionId", "conditionName")]
         for key in targets:
             _check_target(model, row, key, named)
         conditions[name] = tuple((k, _value(row, k)) for k in targets if row[k] not in MISSING)
     experiment_of: dict[str, str] = {}
-    periods = {name: (Period(time=0.0, values=values),) for name, values in conditions.items()}
+    periods: dict[str, tuple[Period, ...]] = {
+        name: (Period(time=0.0, values=values),) for name, values in conditions.items()
+    }
     for row in problem.tables["measurements"]:
         condition = row.choice("simulationConditionId", conditions)
         before = row["preequilibrationConditionId"]
-        name, steps = condition, (Period(time=0.0, values=conditions[condition]),)
+        name = condition
+        steps: tuple[Period, ...] = (Period(time=0.0, values=conditions[condition]),)
         if before not in MISSING:
             row.choice("preequilibrationConditionId", conditions)
             name = f"{before}{THEN}{condition}"
@@ -310,7 +124,7 @@ def _conditions_1(model: Model, problem: _Problem) -> tuple[_Periods, dict[str, 
     return tuple(periods.items()), experiment_of
 
 
-def _experiments_2(model: Model, problem: _Problem) -> tuple[_Periods, dict[str, str]]:
+def _experiments_2(model: Model, problem: ProblemFiles) -> tuple[_Periods, dict[str, str]]:
     """The experiments of version 2, with the values of their conditions."""
     conditions: dict[str, list[tuple[str, str]]] = {}
     for row in problem.tables["conditions"]:
@@ -339,14 +153,14 @@ def _experiments_2(model: Model, problem: _Problem) -> tuple[_Periods, dict[str,
     return tuple(periods.items()), experiment_of
 
 
-def _named(problem: _Problem) -> set[str]:
+def _named(problem: ProblemFiles) -> set[str]:
     """What formulas name that need not be in the model."""
     texts = [r[c] for r in problem.tables["observables"] for c in ("observableFormula", "noiseFormula") if r[c]]
     cells = (r[c] for r in problem.tables["measurements"] for c in ("observableParameters", "noiseParameters"))
     return {n for t in texts for n in formula(t).names} | {n.strip() for c in set(cells) for n in c.split(";")}
 
 
-def _check_target(model: Model, row: _Row, key: str, named: set[str]) -> None:
+def _check_target(model: Model, row: Row, key: str, named: set[str]) -> None:
     quantity = model.quantities.get(key)
     if quantity is None and key not in named:
         raise row.error(f"{key!r} is set, which is not in the model; allowed are its constants and states")
@@ -354,7 +168,7 @@ def _check_target(model: Model, row: _Row, key: str, named: set[str]) -> None:
         raise row.error(f"{key} is set, which a rule of the model computes; allowed are constants and states")
 
 
-def _value(row: _Row, column: str) -> str:
+def _value(row: Row, column: str) -> str:
     """The text of a formula that can be read."""
     try:
         formula(row[column])
@@ -367,9 +181,9 @@ def _value(row: _Row, column: str) -> str:
 
 
 def _measurements(
-    model: Model, problem: _Problem, experiment_of: Mapping[str, str], known: set[str]
+    model: Model, problem: ProblemFiles, experiment_of: Mapping[str, str], known: set[str]
 ) -> Iterator[Measurement]:
-    observables = _by_id(problem.tables["observables"], "observableId")
+    observables = by_id(problem.tables["observables"], "observableId")
     for row in problem.tables["measurements"]:
         observable = observables[row.choice("observableId", observables)]
         given = _given(observable, "observable", row)
@@ -383,7 +197,7 @@ def _measurements(
                     f"{column} names {unknown[0]!r}, which is neither in the model nor in the parameter table"
                 )
         time, measurement = row.number("time"), row.number("measurement")
-        if not 0 <= time:
+        if not time >= 0:
             raise row.error(f"time is {row['time']!r}; allowed are numbers from 0, and inf")
         yield Measurement(
             observable=observable["observableId"],
@@ -397,7 +211,7 @@ def _measurements(
         )
 
 
-def _given(observable: _Row, kind: str, row: _Row) -> dict[str, str]:
+def _given(observable: Row, kind: str, row: Row) -> dict[str, str]:
     """What a measurement gives for the placeholders of a formula of its observable."""
     column, name = f"{kind}Formula", observable["observableId"]
     text = _value(observable, column)
@@ -412,7 +226,7 @@ def _given(observable: _Row, kind: str, row: _Row) -> dict[str, str]:
     return dict(zip(names, given, strict=True))
 
 
-def _distribution(observable: _Row, version: int) -> str:
+def _distribution(observable: Row, version: int) -> str:
     name = observable["noiseDistribution"] or "normal"
     if version == 2:
         return name
