@@ -62,9 +62,7 @@ def yaml_file(source: Path) -> Path:
     found = sorted(p for p in source.iterdir() if p.suffix.lower() in SUFFIXES)
     if len(found) != 1:
         names = f": {listed(p.name for p in found)}; name one of them" if found else ""
-        raise ModelError(
-            f"the folder {source} holds {len(found)} YAML files; allowed is one, of a PEtab problem{names}"
-        )
+        raise ModelError(f"the folder {source} holds {len(found)} YAML files; allowed is one PEtab problem{names}")
     return found[0]
 
 

@@ -155,7 +155,8 @@ def _experiments_2(model: Model, problem: ProblemFiles) -> tuple[_Periods, dict[
 
 def _named(problem: ProblemFiles) -> set[str]:
     """What formulas name that need not be in the model."""
-    texts = [r[c] for r in problem.tables["observables"] for c in ("observableFormula", "noiseFormula") if r[c]]
+    columns = ("observableFormula", "noiseFormula")
+    texts = [_value(row, c) for row in problem.tables["observables"] for c in columns]
     cells = (r[c] for r in problem.tables["measurements"] for c in ("observableParameters", "noiseParameters"))
     return {n for t in texts for n in formula(t).names} | {n.strip() for c in set(cells) for n in c.split(";")}
 
