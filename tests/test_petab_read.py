@@ -14,6 +14,8 @@ import pathway_models as pm
 from helpers import sbml
 from pathway_models._expression import formula
 from pathway_models._petab import write_petab
+from pathway_models._petab_files import Row
+from pathway_models._petab_read import ranged
 from pathway_models.errors import ModelError, UnknownNameError
 
 DECAY = "compartment c = 2; species S in c; S = 3; k = 9; dose = 0; S' = dose - k*S; twice := 2*S"
@@ -54,8 +56,8 @@ model_files: {model: {location: model.xml, language: sbml}}
 """,
     "parameters.tsv": "parameterId lowerBound upperBound nominalValue estimate priorDistribution priorParameters\n"
     "k 0.01 100 0.5 true log-uniform 0.01;100\ngain 0.1 10 2 true\n",
-    "conditions.tsv": "conditionId targetId targetValue\non dose 2*k\noff dose 0\nadd S S+3\ndouble S 3*gain\n",
-    "experiments.tsv": "experimentId time conditionId\nrun 0 double\nrun 1 on\nrun 3 off\nrun 2 add\nrun 1 add\n",
+    "conditions.tsv": "conditionId targetId targetValue\non dose 2*k\noff dose 1-dose\nadd S S+3\ndouble S 3*gain\n",
+    "experiments.tsv": "experimentId time conditionId\nrun 3 off\nrun 0 double\nrun 1 on\nrun 2 add\nrun 1 add\n",
     "observables.tsv": "observableId observableFormula noiseFormula observablePlaceholders\nseen a*S 0.1*seen a\n",
     "measurements.tsv": "observableId experimentId time measurement observableParameters\n"
     "seen run 0.5 1 gain\nseen run 1 1 gain\nseen run 4 1 1\nseen  2 1 1\n",
@@ -131,18 +133,38 @@ def test_start_values_of_version_1_are_as_if_written_in_the_file(tmp_path: Path)
     assert list(model.predictions()["prediction"]) == [12 + 400, 5 + 200]
 
 
+def test_a_nominal_value_replaces_an_initial_assignment_and_others_follow_it(tmp_path: Path) -> None:
+    files = changed(V1, "conditions.tsv", "conditionId S\nas_is NaN\nhigh 8\n", "conditionId\nas_is\nhigh\n")
+    path = written(tmp_path, files, "species S; q = 1; k = 2*q; dose = 0; S = 3*k; S' = dose - k*S; twice := 2*S")
+    assert pm.load(path).predictions()["prediction"].iloc[2] == 3 * 0.5
+
+
+def test_a_condition_sets_what_only_formulas_know(tmp_path: Path) -> None:
+    files = changed(V1, "conditions.tsv", V1["conditions.tsv"], "conditionId gain S\nas_is 2 5\nhigh sd 8\n")
+    files = changed(files, "parameters.tsv", "gain log 0.1 10 2 1\n", "")
+    files = changed(files, "measurements.tsv", "seen high 1 9 1.5 0.2", "seen high 0 9 gain 0.2")
+    table = pm.load(written(tmp_path, files)).predictions()
+    assert table["prediction"].iloc[1] == pytest.approx(0.1 * 2 * 8 + 1, rel=1e-9)
+
+
+def test_a_source_in_the_model_file_wins_over_the_table() -> None:
+    known = pm.Parameter(id="k", value=1, unit="", kind="measured", low=0.9, high=1.1, distribution="normal")
+    row = Row(cells={"lowerBound": "0", "upperBound": "9"}, where="parameters.tsv:2")
+    assert ranged(known, row, 2) == known
+
+
 def test_a_preequilibration_ends_at_rest_and_the_condition_starts_there(tmp_path: Path) -> None:
     files = {
         **V1,
         "conditions.tsv": "conditionId dose S A\nbefore 2 NaN NaN\nafter 0 NaN 7\n",
         "observables.tsv": "observableId observableFormula noiseFormula\nplain S+100*A+1000*dose 1\n",
         "measurements.tsv": "observableId preequilibrationConditionId simulationConditionId time measurement\n"
-        "plain before after 0 1\nplain before after 2 1\nplain  after 0 1\n",
+        "plain before after 0 1\nplain before after 2 1\nplain  after 0 1\nplain  after inf 1\n",
     }
     model = pm.load(written(tmp_path, files, "species S, A; k = 9; dose = 0; S = 3; A = 1; S' = dose - k*S; A' = -k*A"))
     table = model.predictions()
-    assert list(table["experiment"]) == ["before>after", "before>after", "after"]
-    np.testing.assert_allclose(table["prediction"], [704, 704 * math.exp(-1), 703], rtol=1e-6)
+    assert list(table["experiment"]) == ["before>after", "before>after", "after", "after"]
+    np.testing.assert_allclose(table["prediction"], [704, 704 * math.exp(-1), 703, 0], rtol=1e-6, atol=1e-6)
     assert (
         list(model.experiments.loc["before>after", "time"])
         == [-math.inf, 0, 0][: len(model.experiments.loc["before>after"])]
@@ -189,12 +211,13 @@ def test_a_period_at_minus_infinity_lasts_until_the_model_rests(tmp_path: Path) 
 def test_the_inline_problems_have_no_findings_of_the_reference_library(tmp_path: Path) -> None:
     v1, v2 = pytest.importorskip("petab.v1"), pytest.importorskip("petab.v2")
     assert not v1.lint_problem(v1.Problem.from_yaml(str(written(tmp_path / "1", V1))))
-    assert not [f for f in v2.Problem.from_yaml(written(tmp_path / "2", V2)).validate()]
+    assert list(v2.Problem.from_yaml(written(tmp_path / "2", V2)).validate()) == []
 
 
 FORMULAS = [
     "-2^2", "2^3^2", "2^-1*x", "a-b-x", "a/b/x", "-a*b^2", "log(8,2)+ln(a)+log(b)", "log10(a)*log2(b)", "1e-3+0.5e1",
-    "piecewise(1/z, z>0, 7)", "piecewise(a, x<a && a<x, b, x<a || a<x, 9)", "min(a,b)*max(a,x)", "!(a<x)",
+    "piecewise(1/z, z>0, 7)", "piecewise(a, x<a && a<x, b, x<a || a<x, 9)", "piecewise(a, x<b, b, x<a, 9)",
+    "min(a,b)*max(a,x)", "!(a<x)",
     "pow(a,b)-sqrt(x)*abs(-x)", "sign(-x)*exp(a)*tanh(b)", "a<=b", "+a - -b",
 ]  # fmt: skip
 
@@ -204,19 +227,16 @@ def test_formulas_mean_what_the_reference_library_reads_in_them(text: str) -> No
     sympify = pytest.importorskip("petab.v2.math").sympify_petab
     values = {"a": 1.5, "b": 2.0, "x": 0.7, "z": 0.0}
     expression = sympify(text)
-    expected = float(
-        bool(found)
-        if (found := expression.subs({s: values[s.name] for s in expression.free_symbols})).is_Boolean
-        else found
-    )
+    found = expression.subs({symbol: values[symbol.name] for symbol in expression.free_symbols})
+    expected = float(bool(found) if found.is_Boolean else found)
     assert float(formula(text).at(values)) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize(
     ("name", "old", "new", "says"),
     [
-        ("problem.yaml", "format_version: 1", "format_version: 3", "problem.yaml: format_version is 3; allowed are 1 and 2"),
-        ("problem.yaml", "format_version: 1", "version: 1", "problem.yaml is no PEtab problem: it lacks format_version"),
+        ("problem.yaml", "format_version: 1", "format_version: 3", "problem.yaml: format_version is 3; allowed are 1"),
+        ("problem.yaml", "format_version: 1", "version: 1", "problem.yaml is no PEtab problem: it lacks format"),
         ("problem.yaml", "problems:", "problems: [", r"problem.yaml is not valid YAML \(line \d+\)"),
         ("problem.yaml", "[model.xml]", "[model.xml, b.xml]", "sbml_files names 2 files; allowed is one model"),
         ("problem.yaml", "[model.xml]", "[http://x.org/m.xml]", "only files are read"),
@@ -229,7 +249,7 @@ def test_formulas_mean_what_the_reference_library_reads_in_them(text: str) -> No
         ("parameters.tsv", "log10", "log2", r"parameters.tsv:2: parameterScale is 'log2'; allowed are .*log10"),
         ("parameters.tsv", "0.5", "half", r"parameters.tsv:2: nominalValue is 'half'; allowed are numbers"),
         ("parameters.tsv", "0.01", "0", r"parameters.tsv:2: lowerBound is 0 on a logarithmic scale"),
-        ("parameters.tsv", "gain", "k", r"parameters.tsv:4: parameterId is 'k'; allowed is an id that is in no other row"),
+        ("parameters.tsv", "gain", "k", r"parameters.tsv:4: parameterId is 'k'; allowed is an id that is in no other"),
         ("parameters.tsv", "gain", "twice", r"parameters.tsv:4: parameterId is 'twice', which the model computes"),
         ("conditions.tsv", " S", " X", r"conditions.tsv:2: 'X' is set, which is not in the model"),
         ("conditions.tsv", " S", " twice", r"conditions.tsv:2: twice is set, which a rule of the model computes"),
@@ -237,8 +257,8 @@ def test_formulas_mean_what_the_reference_library_reads_in_them(text: str) -> No
         ("conditions.tsv", "8", "x", "the value 'x' of S names 'x', which is neither in the model"),
         ("observables.tsv", "*twice", "*thrice", r"observables.tsv:2: observableFormula names 'thrice'"),
         ("observables.tsv", "log(", "lg(", r"observables.tsv:2: observableFormula: .* calls 'lg'; allowed are abs"),
-        ("measurements.tsv", "seen high", "seen low", r"measurements.tsv:3: simulationConditionId is 'low'; allowed are as_is"),
-        ("measurements.tsv", "seen high", "saw high", r"measurements.tsv:3: observableId is 'saw'; allowed are seen, plain"),
+        ("measurements.tsv", "seen high", "seen low", r"tsv:3: simulationConditionId is 'low'; allowed are as_is"),
+        ("measurements.tsv", "seen high", "saw high", r"tsv:3: observableId is 'saw'; allowed are seen, plain"),
         ("measurements.tsv", "1.5", "", r"measurements.tsv:3: observableParameters has 0 values; .* of seen takes 1"),
         ("measurements.tsv", "inf", "-1", r"measurements.tsv:5: time is '-1'; allowed are numbers from 0, and inf"),
         ("measurements.tsv", "gain sd", "gain sd 1 2", r"measurements.tsv:2: 8 cells in a table of 6 columns"),
@@ -266,9 +286,9 @@ def test_a_bad_file_is_named_with_its_line_and_what_is_allowed(
             "model_files: {two: {}, ",
             "model_files has 2 entries; allowed is one model",
         ),
-        ("conditions.tsv", "off dose 0", "on dose 0", r"conditions.tsv:3: targetId is 'dose', which on sets a second"),
+        ("conditions.tsv", "off dose", "on dose", r"conditions.tsv:3: targetId is 'dose', which on sets a second"),
         ("experiments.tsv", "run 3 off", "run 1 off", r"sets dose a second time at 1"),
-        ("experiments.tsv", "run 3 off", "run 3 of", r"experiments.tsv:4: conditionId is 'of'; allowed are on, off"),
+        ("experiments.tsv", "run 3 off", "run 3 of", r"experiments.tsv:2: conditionId is 'of'; allowed are on, off"),
         ("measurements.tsv", "seen run 4", "seen ran 4", r"measurements.tsv:4: experimentId is 'ran'; allowed are run"),
     ],
 )
@@ -283,7 +303,7 @@ def test_a_bad_problem_of_version_2_is_refused_by_name(
     ("name", "old", "new", "says"),
     [
         ("experiments.tsv", "run 3 off", "run 3 double", "time 3 sets the state S to '3.gain'; allowed is to add"),
-        ("conditions.tsv", "dose 0", "dose S", "the value 'S' of dose names S, which is no constant"),
+        ("conditions.tsv", "dose 1-dose", "dose S", "the value 'S' of dose names S, which is no constant"),
         ("experiments.tsv", "run 0 double", "run 0.5 double", "starts at 0.5; allowed are -inf .* and 0"),
     ],
 )

@@ -60,11 +60,11 @@ def _with_parameters(model: Model, problem: ProblemFiles) -> tuple[Model, dict[s
         if quantity.ruled == "assignment" or quantity.kind == "species":
             raise row.error(f"parameterId is {key!r}, which the model computes; allowed are its constants")
     nominal = {k: v for k, row in own.items() if not math.isnan(v := row.number("nominalValue"))}
-    ranged = tuple(_ranged(p, own[p.id], problem.version) if p.id in own else p for p in model.parameters_)
-    return with_start(replace(model, parameters_=ranged), nominal), constants
+    parameters = tuple(ranged(p, own[p.id], problem.version) if p.id in own else p for p in model.parameters_)
+    return with_start(replace(model, parameters_=parameters), nominal), constants
 
 
-def _ranged(parameter: Parameter, row: Row, version: int) -> Parameter:
+def ranged(parameter: Parameter, row: Row, version: int) -> Parameter:
     """A parameter with the bounds of the table; what the model file says of its source and range wins."""
     low, high = row.number("lowerBound"), row.number("upperBound")
     if parameter.kind != "unknown" or not low < high or math.isinf(high - low):
