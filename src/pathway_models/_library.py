@@ -63,6 +63,10 @@ def load(name: str | Path, *, context: str = DEFAULT_CONTEXT) -> Model:
     if isinstance(name, str) and name in module_names():
         return _load_module(name).with_context(context)
     path = Path(name)
+    if path.suffix.lower() in (".yaml", ".yml") or path.is_dir():
+        from ._petab_read import load_problem
+
+        return load_problem(path)
     if path.suffix or path.exists():
         from ._exchange_read import model_text
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from ._experiments import Experiments
     from ._interventions import Treatment
 
 SECONDS_PER_WEEK = 7 * 24 * 3600.0
@@ -66,6 +67,7 @@ class Model:
     aliases: Mapping[str, str] = field(default_factory=dict)
     context: str | None = None
     settings: Mapping[str, float] = field(default_factory=dict)
+    experiments_: Experiments | None = None
 
     # ---- what is in it -------------------------------------------------------------------------------------
 
@@ -136,6 +138,20 @@ class Model:
         ]
         columns = ("hypothesis", "alternative", "default", "settings", "for", "against", "note")
         return pd.DataFrame(rows, columns=columns).set_index(["hypothesis", "alternative"])
+
+    @property
+    def measurements(self) -> pd.DataFrame:
+        """What came with the model as measured (PEtab): observable, experiment, time, number, unit, formulas."""
+        from ._experiments import measurement_table
+
+        return measurement_table(self)
+
+    @property
+    def experiments(self) -> pd.DataFrame:
+        """What the experiments of the measurements set and when (-inf: until the model rests); index `experiment`."""
+        from ._experiments import experiment_table
+
+        return experiment_table(self)
 
     @property
     def gains(self) -> tuple[str, ...]:
@@ -314,6 +330,33 @@ class Model:
             atol=atol,
             variables=variables,
         )
+
+    def experiment(self, name: str) -> tuple[Model, list[Treatment]]:
+        """The model at the start of one of its experiments, and what happens later: what `simulate` takes.
+
+        Raises `UnknownNameError` for a name that is not in `experiments`, `ModelError` for a period that levels and
+        doses cannot express, `SimulationError` if the rest that it starts from is not reached.
+
+        >>> import pathway_models as pm, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     plan = [pm.Level(input="BHB", value=2, start=24)]
+        ...     written = pm.export(pm.load("nlrp3_il1b"), folder, format="petab", interventions=plan, duration=48)
+        ...     model, schedule = pm.load(written).experiment("scenario")
+        >>> schedule
+        [Level(input='BHB', value=2.0, start=24.0, stop=None)]
+        """
+        from ._experiments import experiment
+
+        return experiment(self, name)
+
+    def predictions(self, experiments: Iterable[str] | None = None) -> pd.DataFrame:
+        """`measurements` (of some experiments, or all) with what the model computes: `prediction`, and its `noise`.
+
+        Raises as `experiment` and `simulate`.
+        """
+        from ._experiments import predictions
+
+        return predictions(self, experiments)
 
     def to_sbml(self) -> str:
         """SBML text with what is in use written into it, so that other simulators start where ours does.
