@@ -8,7 +8,7 @@ from pathlib import Path
 
 from . import _sbml
 from ._native import libsbml
-from ._portability import maths
+from ._sbml_formulas import maths
 from .errors import ModelError
 
 SUFFIXES = (".ant",)

@@ -27,6 +27,10 @@ class SimulationError(PathwayModelsError, RuntimeError):
     """The integrator gave up, or no steady state was reached."""
 
 
+class ModelWarning(UserWarning):
+    """Something of a model file that was completed, left out, or that another tool is known to drop."""
+
+
 def unknown_name(what: str, name: str, allowed: Iterable[str]) -> UnknownNameError:
     """An `UnknownNameError` that lists what is allowed, nearest names first.
 
