@@ -27,7 +27,7 @@ def refuse_unsupported(text: str, document: libsbml.SBMLDocument, *, name: str) 
     package = next((p for p in _required(text) if p not in _UNDERSTOOD), "")
     if package:
         what = _WORDS.get(package, "mathematics of its own")
-XX
+        raise ModelError(f"{name} holds {what} (SBML package {package}); {_OURS}")
     model = document.getModel()
     kinetic = any(r.getKineticLaw() is not None for r in model.getListOfReactions())
     if document.getPlugin("fbc") is not None and not kinetic and not model.getNumRules():
