@@ -209,7 +209,7 @@ def test_level_2_that_declares_packages_of_level_3_is_read(tmp_path: Path) -> No
     declared = text.replace("<sbml ", f'<sbml xmlns:layout="{layout}" layout:required="false" ', 1)
     for text in (declared, declared.replace("<model ", "<layout:listOfLayouts/><model ", 1)):
         path = written(tmp_path, text)
-        with pytest.warns(ModelWarning, match="read without the packages that may be ignored.*layout"):
+        with pytest.warns(ModelWarning, match="taken without the packages that may be ignored.*layout"):
             assert load(path).states == ("S",)
         assert {f.severity for f in check(path)} & {"error"}
     bomb = declared.replace("<sbml ", '<!DOCTYPE a [<!ENTITY b "c">]><sbml ', 1)

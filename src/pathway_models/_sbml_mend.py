@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from xml.parsers import expat
 
 from . import _sbml
 from ._native import libsbml
 from .errors import ModelError, ModelWarning
 
+Mend = tuple[str, Callable[[str], str]]  # what it leaves out, and how
 Test = Callable[[str, str], bool]  # of an element: namespace, name; of an attribute: namespace of its element, name
 PACKAGE = re.compile(r"^http://www\.sbml\.org/sbml/level\d/version\d/(?!core$)(\w+)/version\d$")
 _CORE = re.compile(r"^http://www\.sbml\.org/sbml/level\d(/version\d)?(/core)?$")
@@ -34,29 +35,30 @@ _LABELLING = frozenset(("sboTerm", "metaid"))
 _TYPED = frozenset(("speciesType", "compartmentType", "charge", "outside"))
 
 
-def accepted(text: str, *, name: str) -> tuple[str, libsbml.SBMLDocument]:
+def accepted(text: str, *, name: str, same_level: bool = False) -> tuple[str, libsbml.SBMLDocument]:
     """(text, document) of an SBML text, or of what is valid of it where the rest does not touch the mathematics.
 
-    Warns with `ModelWarning` of what is left out. Raises `ModelError` with libSBML's first complaint where that is of
-    the model itself, and for what `screen` refuses.
+    An older level becomes the newest where that alone makes it valid, unless it must be the `same_level`. Warns with
+    `ModelWarning` of what is left out. Raises `ModelError` with libSBML's first complaint where that is of the model
+    itself, and for what `screen` refuses.
     """
     try:
         return text, _sbml.parse(text, name=name)
     except _sbml.InvalidSBMLError as error:
-        mended, left_out = _mended(text, error)
+        mended, left_out = _mended(text, error, _LABEL_MENDS if same_level else _MENDS)
         complaint = error.complaint
     warnings.warn(
-        f"{name} is read without {' and '.join(left_out)}, where it is not valid SBML ({complaint})",
+        f"{name} is taken without {' and '.join(left_out)}, where it is not valid SBML ({complaint})",
         ModelWarning,
         stacklevel=4,
     )
     return mended, _sbml.parse(mended, name=name)
 
 
-def _mended(text: str, first: _sbml.InvalidSBMLError) -> tuple[str, list[str]]:
+def _mended(text: str, first: _sbml.InvalidSBMLError, mends: Sequence[Mend]) -> tuple[str, list[str]]:
     """The text without what libSBML complains of, and what that was; raises `first` where a complaint stays."""
     left_out, now = list[str](), first
-    for what, mend in _MENDS:
+    for what, mend in mends:
         if now.fatal:
             break
         try:
@@ -131,7 +133,7 @@ def _is_core(namespace: str) -> bool:
     return _CORE.match(namespace) is not None
 
 
-_MENDS: tuple[tuple[str, Callable[[str], str]], ...] = (
+_LABEL_MENDS: tuple[Mend, ...] = (
     ("the packages that may be ignored", _without_packages),
     ("its SBO terms", _without(attributes=frozenset({"sboTerm"}))),
     ("its notes", _without(frozenset({"notes"}))),
@@ -140,8 +142,8 @@ _MENDS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("its units", _without_units),
     ("its types, charges and constraints", _without(_TYPES, _TYPED)),
     ("the wrong word that its submodels may be ignored", lambda text: _COMP_UNREQUIRED.sub(r"\1\2true\2", text)),
-    ("the rules that later versions of SBML dropped", _as_newest),
 )
+_MENDS = (*_LABEL_MENDS, ("the rules that later versions of SBML dropped", _as_newest))
 
 
 def mathematics(text: str) -> str:
