@@ -11,7 +11,8 @@ from . import _exchange_antimony, _exchange_archive, _exchange_petab, _exchange_
 from ._ensemble import default_duration
 from ._interventions import Treatment
 from ._model import Model
-from ._scenario_sbml import LEVELS, converted, scenario_comp, scenario_sbml
+from ._sbml_levels import LEVELS, converted
+from ._scenario_sbml import scenario_comp, scenario_sbml
 from .errors import ModelError, unknown_name
 
 FORMATS = (*LEVELS, "comp", "antimony", "omex", "petab")
@@ -39,8 +40,8 @@ def export(
 ) -> Path:
     """Write a scenario: `model` with its settings, at rest in its context, under a schedule of `interventions`.
 
-    `format` is 'sbml' (flat L3V2), 'sbml-l3v1' or 'sbml-l2v5' for older tools, 'comp' (hierarchical, for the coupled
-    models of the library), 'antimony', 'omex' (COMBINE archive: SBML, SED-ML, expected values, figure,
+    `format` is 'sbml' (flat L3V2), 'sbml-l3v1', 'sbml-l2v5' or 'sbml-l2v4' for older tools, 'comp' (hierarchical, for
+    the coupled models of the library), 'antimony', 'omex' (COMBINE archive: SBML, SED-ML, expected values, figure,
     description, `creators`, licence) or 'petab' (a folder: version 2, the schedule as periods of an experiment).
     In the others treatments become initial values and events (`time >= t`) within `weeks`, or
     `duration` in model time (default for our models 12 weeks); without them it is the bare model. The file appears

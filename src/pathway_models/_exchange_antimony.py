@@ -8,10 +8,9 @@ from pathlib import Path
 
 from . import _sbml
 from ._native import libsbml
-from ._portability import maths
+from ._sbml_formulas import maths
 from .errors import ModelError
 
-SUFFIXES = (".ant",)
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*|#[^\n]*", re.DOTALL)
 _IMPORT = re.compile(r'\bimport\s*"([^"\n]*)"')
 
@@ -27,7 +26,8 @@ def from_antimony(text: str, path: Path) -> str:
     antimony.clearPreviousLoads()
     antimony.addDirectory(str(path.parent))
     if antimony.loadAntimonyString(text) < 0:
-        raise ModelError(f"{path.name} is not valid Antimony: {_complaint()}")
+        neither = "" if path.suffix == ".ant" else "neither SBML nor "
+        raise ModelError(f"{path.name} is {neither or 'not '}valid Antimony: {_complaint()}")
     return str(antimony.getSBMLString(antimony.getMainModuleName()))
 
 

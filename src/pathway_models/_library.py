@@ -13,7 +13,7 @@ from . import _sbml
 from ._coupling import SharedInput, Wire
 from ._model import Context, Model, from_sbml
 from ._module import Module, Parameter, Port, read_module
-from .errors import ModelError, unknown_name
+from .errors import InvalidValueError, ModelError, unknown_name
 
 DEFAULT_CONTEXT = "epilepsy"
 
@@ -48,21 +48,26 @@ def available() -> Mapping[str, str]:
     return titles | {n: tomllib.loads(_sbml.read_text(_folder(n) / "module.toml"))["title"] for n in module_names()}
 
 
-def load(name: str | Path, *, context: str = DEFAULT_CONTEXT) -> Model:
-    """A model of the library by name, or anybody's file by path: SBML, comp, Antimony (.ant) or OMEX.
+def load(name: str | Path, *, context: str = DEFAULT_CONTEXT, model: str | None = None) -> Model:
+    """A model of the library by name, or anybody's file by path: SBML, comp, Antimony or a COMBINE archive (.omex).
 
     `context` is 'epilepsy' (untreated, the default) or 'healthy'; an SBML file from elsewhere has none and starts
-    from the values in the file. Raises `UnknownNameError` for an unknown name or context and `ModelError` for a
-    file that is missing, broken or lacks a value.
+    from the values in the file. `model` picks one of several models of an archive by its path there. Warns with
+    `ModelWarning` of values that a file lacks and are taken as libroadrunner does (species 0, compartments 1), and of
+    what is not valid in it beside the mathematics. Raises `UnknownNameError` for an unknown name or context and
+    `ModelError` for a file that is missing, broken, of another format or lacks the value of a parameter.
 
     >>> load("ketone_katp", context="healthy").inputs.loc["carb_restriction", "reference"]
     np.float64(0.0)
     """
+    ours = isinstance(name, str) and name in (*coupled_names(), *module_names())
+    if ours and model is not None:
+        raise InvalidValueError(f"{name} is one model; model={model!r} is for archives (.omex) with several")
     if isinstance(name, str) and name in coupled_names():
         return _load_coupled(name).with_context(context)
     if isinstance(name, str) and name in module_names():
         return _load_module(name).with_context(context)
-    path = Path(name)
+    path = Path(name).expanduser()
     if path.suffix.lower() in (".yaml", ".yml") or path.is_dir():
         from ._petab_read import load_problem
 
@@ -70,7 +75,7 @@ def load(name: str | Path, *, context: str = DEFAULT_CONTEXT) -> Model:
     if path.suffix or path.exists():
         from ._exchange_read import model_text
 
-        return from_sbml(model_text(path), name=path.stem)
+        return from_sbml(model_text(path, member=model), name=path.stem)
     raise unknown_name("model", str(name), [*coupled_names(), *module_names(), "a path to an SBML file"])
 
 

@@ -10,11 +10,11 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from . import _sbml
+from . import _sbml, _sbml_foreign, _sbml_mend, _uncertainty
 from ._coupling import flatten
 from ._module import Hypothesis, Parameter, Port
 from ._tolerances import Tolerance
-from .errors import InvalidValueError, ModelError, require_range, unknown_name
+from .errors import InvalidValueError, require_range, unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -370,15 +370,6 @@ class Model:
 
         return _sbml.with_values(self.sbml, {**self.settings, **at_rest(self, (*self.states, *self.anchors))})
 
-    def to_antimony(self) -> str:
-        """Antimony text of the same model, for reading."""
-        import antimony
-
-        antimony.clearPreviousLoads()
-        if antimony.loadSBMLString(self.to_sbml()) < 0:
-            raise ModelError(f"{self.name}: antimony cannot read the SBML: {antimony.getLastError()}")
-        return str(antimony.getAntimonyString(antimony.getMainModuleName()))
-
 
 def _port_table(ports: Iterable[Port]) -> pd.DataFrame:
     import pandas as pd
@@ -390,24 +381,45 @@ def _port_table(ports: Iterable[Port]) -> pd.DataFrame:
 def from_sbml(text: str, *, name: str) -> Model:
     """A model from anybody's SBML: every constant is a parameter, of which the sources are unknown.
 
-    A hierarchical document is flattened first (libroadrunner 2.10 drops submodels without a word), and parameters
-    that are local to a kinetic law become global ones.
+    A hierarchical document is flattened first (libroadrunner 2.10 drops submodels without a word), parameters that
+    are local to a kinetic law become global ones, and Level 1 becomes Level 2. Ranges, laws, kinds and sources of
+    parameters come from the annotations that our own files carry. Warns with `ModelWarning` of values that the file
+    lacks and of what of it is not valid. Raises `ModelError` for a file that cannot be simulated.
     """
-    document = _sbml.parse(text, name=name)
+    text, document = _sbml_mend.accepted(text, name=name)
     if _sbml.is_hierarchical(document):
-        text = flatten(document, name=name)
-        document = _sbml.parse(text, name=name)
-    if _sbml.has_locals(document):
-        text = _sbml.promote_locals(document)
+        text, document = _sbml_mend.accepted(flatten(document, name=name), name=name)
+    _sbml_foreign.refuse_unsupported(text, document, name=name)
+    text = _sbml_foreign.prepared(text, document, name=name)
     found = _sbml.quantities(document, name=name)
     computed = {a.getSymbol() for a in document.getModel().getListOfInitialAssignments()}
+    known = _uncertainty.of_parameters(document.getModel())
     parameters = tuple(
-        _unsourced(q) for q in found.values() if q.kind == "parameter" and not q.ruled and q.id not in computed
+        _sourced(q, known[q.id]) if q.id in known else _unsourced(q, ranged=not known)
+        for q in found.values()
+        if q.kind == "parameter" and not q.ruled and q.id not in computed
     )
     return Model(name=name, title=document.getModel().getName() or name, sbml=text, parameters_=parameters)
 
 
-def _unsourced(q: _sbml.Quantity) -> Parameter:
+def _sourced(q: _sbml.Quantity, uncertainty: _uncertainty.Uncertainty) -> Parameter:
+    return Parameter(
+        id=q.id,
+        value=q.value,
+        unit=q.unit,
+        kind=uncertainty.kind,
+        low=uncertainty.low,
+        high=uncertainty.high,
+        distribution=uncertainty.distribution,
+        source=";".join(uncertainty.evidence),
+        note="as the annotation of the file says",
+    )
+
+
+def _unsourced(q: _sbml.Quantity, *, ranged: bool) -> Parameter:
+    if not ranged:
+        note = "the file gives ranges to others and none to this"
+        return Parameter(id=q.id, value=q.value, unit=q.unit, kind="unknown", note=note)
     if q.value <= 0:
         return Parameter(id=q.id, value=q.value, unit=q.unit, kind="unknown", note="zero or negative: no range assumed")
     return Parameter(

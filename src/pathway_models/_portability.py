@@ -10,6 +10,7 @@ from typing import TypeAlias
 from . import _sbml
 from ._annotate import resources
 from ._native import libsbml
+from ._sbml_formulas import maths
 
 Found: TypeAlias = "Iterable[libsbml.SBase]"
 SHOWN = 5
@@ -58,18 +59,6 @@ def _formulas(function: str) -> Callable[[libsbml.SBMLDocument], Found]:
 def _calls(math: libsbml.ASTNode | None, function: str) -> bool:
     """Whether a formula calls a function (by its text: the types of nodes fail beside other bindings of SBML)."""
     return math is not None and re.search(rf"\b{function}\(", libsbml.formulaToL3String(math)) is not None
-
-
-def maths(model: libsbml.Model) -> Iterator[tuple[libsbml.SBase, libsbml.ASTNode | None]]:
-    """Every formula of a model with the element that one would look at."""
-    for items in (model.getListOfRules(), model.getListOfInitialAssignments(), model.getListOfFunctionDefinitions()):
-        yield from ((item, item.getMath()) for item in items)
-    for reaction in model.getListOfReactions():
-        if reaction.getKineticLaw() is not None:
-            yield reaction, reaction.getKineticLaw().getMath()
-    for event in model.getListOfEvents():
-        parts = [event.getTrigger(), event.getDelay(), event.getPriority(), *event.getListOfEventAssignments()]
-        yield from ((event, part.getMath()) for part in parts if part is not None)
 
 
 def _piecewise_laws(document: libsbml.SBMLDocument) -> Found:

@@ -50,6 +50,17 @@ _COUNTED = frozenset(
 _ORDER = {"mole": 0, "metre": 1, "kilogram": -1, "second": 9}
 
 
+_FIRST_OF_SBML = 10_000  # libSBML's errors below are of XML
+
+
+class InvalidSBMLError(ModelError):
+    """What libSBML says against a text: its first complaint, how many there are, whether it could read on at all."""
+
+    complaint: str = ""
+    count: tuple[bool, int] = (True, 1)  # (while reading, number): complaints while reading hide those of the check
+    fatal: bool = True
+
+
 @dataclass(frozen=True, kw_only=True)
 class Quantity:
     """One species, parameter or compartment of a model: value, unit text and role."""
@@ -75,8 +86,8 @@ class Content:
 
 @lru_cache(maxsize=64)
 def content(text: str, name: str) -> Content:
-    """Read a valid text once per process; the many variants of one model share it."""
-    document = parse(text, name=name)
+    """Read the text of a model once per process; the many variants of one model share it, and it is checked before."""
+    document = libsbml.readSBMLFromString(text)
     return Content(
         quantities=MappingProxyType(quantities(document, name=name)),
         reactions=frozenset(r.getId() for r in document.getModel().getListOfReactions()),
@@ -147,13 +158,13 @@ def screen(text: str, name: str) -> None:
 
 
 def parse(text: str, *, name: str = "the model") -> libsbml.SBMLDocument:
-    """Parse SBML and raise `ModelError` with the first complaint if it has errors or lacks a value.
+    """Parse and check SBML; raise `ModelError` if it has a circle of rules, `InvalidSBMLError` if it has errors.
 
     Unit warnings do not count here; `findings` lists those too.
     """
     screen(text, name)
     document = libsbml.readSBMLFromString(text)
-    _raise_first_error(document, name)
+    _raise_first_error(document, name, reading=True)
     if document.getModel() is None:
         raise ModelError(f"{name} holds no SBML model")
     circle, _ = rule_order(document.getModel())
@@ -162,7 +173,7 @@ def parse(text: str, *, name: str = "the model") -> libsbml.SBMLDocument:
     document.setConsistencyChecks(libsbml.LIBSBML_CAT_UNITS_CONSISTENCY, False)
     document.setConsistencyChecks(libsbml.LIBSBML_CAT_MODELING_PRACTICE, False)
     _check_consistency(document)
-    _raise_first_error(document, name)
+    _raise_first_error(document, name, reading=False)
     return document
 
 
@@ -225,11 +236,17 @@ def names_in(math: libsbml.ASTNode | None) -> set[str]:
     return found
 
 
-def _raise_first_error(document: libsbml.SBMLDocument, name: str) -> None:
-    for i in range(document.getNumErrors()):
-        error = document.getError(i)
-        if error.getSeverity() >= libsbml.LIBSBML_SEV_ERROR:
-            raise ModelError(f"{name} is not valid SBML (line {error.getLine()}): {said(error)[:400]}")
+def _raise_first_error(document: libsbml.SBMLDocument, name: str, *, reading: bool) -> None:
+    errors = [document.getError(i) for i in range(document.getNumErrors())]
+    errors = [e for e in errors if e.getSeverity() >= libsbml.LIBSBML_SEV_ERROR]
+    if errors:
+        line, complaint = errors[0].getLine(), said(errors[0])[:400]
+        worst = max(e.getSeverity() for e in errors) >= libsbml.LIBSBML_SEV_FATAL
+        invalid = InvalidSBMLError(f"{name} is not valid SBML (line {line}): {complaint}")
+        invalid.complaint = f"line {line}: {complaint}"
+        invalid.count = (reading, len(errors))
+        invalid.fatal = worst or document.getModel() is None or any(e.getErrorId() < _FIRST_OF_SBML for e in errors)
+        raise invalid
 
 
 def said(error: libsbml.SBMLError) -> str:
@@ -268,21 +285,6 @@ def is_hierarchical(document: libsbml.SBMLDocument) -> bool:
     """Whether the document has submodels (SBML comp)."""
     plugin = document.getModel().getPlugin("comp")
     return plugin is not None and plugin.getNumSubmodels() > 0
-
-
-def has_locals(document: libsbml.SBMLDocument) -> bool:
-    """Whether a kinetic law has parameters of its own."""
-    laws = (r.getKineticLaw() for r in document.getModel().getListOfReactions())
-    return any(law is not None and law.getNumParameters() > 0 for law in laws)
-
-
-def promote_locals(document: libsbml.SBMLDocument) -> str:
-    """Text with the parameters that are local to a kinetic law turned into global ones, so that they can vary."""
-    properties = libsbml.ConversionProperties()
-    properties.addOption("promoteLocalParameters", True)
-    if document.convert(properties) != libsbml.LIBSBML_OPERATION_SUCCESS:
-        raise ModelError("libSBML could not promote the local parameters of the model")
-    return str(libsbml.writeSBMLToString(document))
 
 
 def quantities(document: libsbml.SBMLDocument, *, name: str) -> dict[str, Quantity]:

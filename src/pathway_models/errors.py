@@ -31,6 +31,10 @@ class AccuracyWarning(UserWarning):
     """Numbers that may be less exact than they look."""
 
 
+class ModelWarning(UserWarning):
+    """A model, a file or a run that works, but not as one might think."""
+
+
 def unknown_name(what: str, name: str, allowed: Iterable[str]) -> UnknownNameError:
     """An `UnknownNameError` that lists what is allowed, nearest names first.
 

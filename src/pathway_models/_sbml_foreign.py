@@ -1,0 +1,135 @@
+"""Somebody's valid SBML made ready for this library: what it cannot do refused by name, what is missing completed."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from xml.parsers import expat
+
+from . import _sbml
+from ._native import libsbml
+from ._sbml_formulas import names_read
+from ._sbml_mend import PACKAGE
+from .errors import ModelError, ModelWarning
+
+_UNDERSTOOD = frozenset({"comp", "distrib", "l3v2extendedmath"})
+_OURS = "this library runs ordinary differential equations"
+_WORDS = {
+    "qual": "a qualitative (Boolean or multi-valued) network",
+    "spatial": "a model in space",
+    "multi": "rules for species of several parts",
+    "arrays": "arrays of elements",
+}
+
+
+def refuse_unsupported(text: str, document: libsbml.SBMLDocument, *, name: str) -> None:
+    """`ModelError` for a model whose mathematics is in a package that nobody here computes."""
+    package = next((p for p in _required(text) if p not in _UNDERSTOOD), "")
+    if package:
+        what = _WORDS.get(package, "mathematics of its own")
+        raise ModelError(f"{name} holds {what} (SBML package {package}); {_OURS}")
+    model = document.getModel()
+    kinetic = any(r.getKineticLaw() is not None for r in model.getListOfReactions())
+    if document.getPlugin("fbc") is not None and not kinetic and not model.getNumRules():
+        raise ModelError(
+            f"{name} holds a flux balance model (SBML package fbc): its reactions have no kinetic laws; {_OURS}"
+        )
+
+
+def _required(text: str) -> list[str]:
+    """Packages that a reader must know and of which the text uses elements or attributes."""
+    root = re.search(r"<(?:\w+:)?sbml\b[^>]*>", text)
+    declared = root.group() if root is not None else ""
+    prefixes = re.findall(r"""\s([\w.-]+):required\s*=\s*["']true["']""", declared)
+    found = {p: re.search(rf"""\sxmlns:{re.escape(p)}\s*=\s*["']([^"']*)["']""", declared) for p in prefixes}
+    spaces = {m.group(1): k.group(1) for m in found.values() if m is not None and (k := PACKAGE.match(m.group(1)))}
+    spaces = {uri: package for uri, package in spaces.items() if package not in _UNDERSTOOD}
+    return sorted({spaces[uri] for uri in _namespaces(text) if uri in spaces}) if spaces else []
+
+
+def _namespaces(text: str) -> set[str]:
+    """Namespaces of the elements of a text and of their attributes, the root's attributes left out."""
+    found = set[str]()
+    parser = expat.ParserCreate(namespace_separator=" ")
+    depth = 0
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > 1:
+            found.update(key.rpartition(" ")[0] for key in (name, *attributes))
+
+    parser.StartElementHandler = start
+    parser.Parse(text, True)
+    return found
+
+
+def prepared(text: str, document: libsbml.SBMLDocument, *, name: str) -> str:
+    """The text with local parameters made global and with the values that libroadrunner takes where it has none.
+
+    `document` is that of the text, and becomes that of the result. Level 1 becomes Level 2, in which initial values
+    can be concentrations and formulas follow a renaming. Warns once with `ModelWarning` of what is completed.
+    """
+    changed = document.getLevel() == 1
+    if changed and not document.setLevelAndVersion(2, 4, False):
+        raise ModelError(f"{name} cannot become SBML Level 2: {_sbml.first_error(document)}")
+    if _has_locals(document):
+        _promote_locals(document)
+        changed = True
+    model = document.getModel()
+    taken = _completed(model)
+    if taken:
+        warnings.warn(f"{name} gives no value to {'; '.join(taken)}", ModelWarning, stacklevel=4)
+    if _is_empty(model):
+        warnings.warn(f"{name} has no reaction, rule or event: nothing in it changes", ModelWarning, stacklevel=4)
+    return str(libsbml.writeSBMLToString(document)) if changed or taken else text
+
+
+def _has_locals(document: libsbml.SBMLDocument) -> bool:
+    laws = (r.getKineticLaw() for r in document.getModel().getListOfReactions())
+    return any(law is not None and law.getNumParameters() > 0 for law in laws)
+
+
+def _promote_locals(document: libsbml.SBMLDocument) -> None:
+    """Turn the parameters that are local to a kinetic law into global ones, so that they can vary."""
+    properties = libsbml.ConversionProperties()
+    properties.addOption("promoteLocalParameters", True)
+    if document.convert(properties) != libsbml.LIBSBML_OPERATION_SUCCESS:
+        raise ModelError("libSBML could not promote the local parameters of the model")
+
+
+def _completed(model: libsbml.Model) -> list[str]:
+    """Write the values that libroadrunner takes for missing ones; what was taken, in words."""
+    settled = {r.getVariable() for r in model.getListOfRules() if r.isAssignment()}
+    settled |= {a.getSymbol() for a in model.getListOfInitialAssignments()}
+    read = names_read(model)
+    species = [s for s in model.getListOfSpecies() if s.getId() not in settled and not _has_value(s)]
+    sizes = [c for c in model.getListOfCompartments() if c.getId() not in settled and not c.isSetSize()]
+    sizes = [c for c in sizes if c.getSpatialDimensions() != 0]
+    unread = [p for p in model.getListOfParameters() if not p.isSetValue() and p.getId() not in settled | read]
+    for item in species:
+        item.setInitialAmount(0.0)
+    for item in sizes:
+        item.setSize(1.0)
+    for item in unread:
+        item.setValue(float("nan"))
+    felt = read | {s.getCompartment() for s in model.getListOfSpecies() if not s.getHasOnlySubstanceUnits()}
+    kinds = (
+        ("species", species, "0 is taken"),
+        ("compartment", [c for c in sizes if c.getId() in felt], "1 is taken"),
+        ("parameter", unread, "nothing reads it"),
+    )
+    return [f"{kind} {_shown(items)} ({what})" for kind, items, what in kinds if items]
+
+
+def _has_value(species: libsbml.Species) -> bool:
+    return bool(species.isSetInitialAmount() or species.isSetInitialConcentration())
+
+
+def _shown(items: list[libsbml.SBase], most: int = 10) -> str:
+    names = [repr(item.getId()) for item in items]
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _is_empty(model: libsbml.Model) -> bool:
+    return not (model.getNumReactions() or model.getNumRules() or model.getNumEvents())
