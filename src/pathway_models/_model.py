@@ -371,6 +371,16 @@ class Model:
         return _sbml.with_values(self.sbml, {**self.settings, **at_rest(self, (*self.states, *self.anchors))})
 
 
+    def to_antimony(self) -> str:
+        """Antimony text of what `to_sbml` gives: what `export(format="antimony")` writes.
+
+        Raises `ModelError` for what Antimony cannot say.
+        """
+        from ._exchange_antimony import to_antimony
+
+        return to_antimony(self.to_sbml(), self.name)
+
+
 def _port_table(ports: Iterable[Port]) -> pd.DataFrame:
     import pandas as pd
 
