@@ -370,7 +370,6 @@ class Model:
 
         return _sbml.with_values(self.sbml, {**self.settings, **at_rest(self, (*self.states, *self.anchors))})
 
-
     def to_antimony(self) -> str:
         """Antimony text of what `to_sbml` gives: what `export(format="antimony")` writes.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from . import _sbml
 from ._interventions import Treatment, label
 from ._model import Model
 from ._native import roadrunner
@@ -115,10 +116,11 @@ def _listed(variables: Sequence[str]) -> Sequence[str]:
 
 
 def _variables(model: Model) -> tuple[str, ...]:
-    """For a file without declared outputs: everything that a rule computes."""
+    """For a file without declared outputs: everything that a rule computes or an event sets."""
     if model.outputs_:
         return ()
-    return tuple(k for k, q in model.quantities.items() if q.ruled == "assignment")
+    events = _sbml.content(model.sbml, model.name).set_by_events
+    return tuple(k for k, q in model.quantities.items() if q.ruled == "assignment" or k in events)
 
 
 def solved(job: Job) -> Solved:

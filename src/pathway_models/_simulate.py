@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from . import _sbml
 from ._interventions import Phase, Treatment, cut, phases, snapped_all
 from ._model import Model
 from ._native import roadrunner
@@ -36,6 +38,9 @@ SETTLE_HORIZONS = (20_000.0, 40_000.0, 160_000.0, 640_000.0)  # model time units
 SETTLED = 1e-6  # largest change of a state, in its scale, over the last stretch
 FINEST = 1e-13  # relative tolerance; doubles hold no more
 GROWN = 1e-3  # of its value now, for a state of which the file did not tell the size
+
+
+_DELAY = re.compile(r"<(\w+:)?delay\b")  # of an event; the function of that name is no element
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +86,7 @@ class Runner:
         self.engine = _engine(sbml, compiled)
         self.core = self.engine.model
         self.start, self.clocks = start_values(sbml), clocks(sbml)
+        self.delayed = _DELAY.search(sbml) is not None
         self.parameters = {k: i for i, k in enumerate(self.core.getGlobalParameterIds())}
         self.compartments = frozenset(self.core.getCompartmentIds())
         self.species = {k: i for i, k in enumerate(self.core.getFloatingSpeciesIds())}
@@ -285,12 +291,11 @@ def told(job: Job, attempt: Attempt, number: int, message: str) -> str:
 
 def run_job(job: Job, row: Mapping[str, float], attempt: Attempt = LADDER[0], *, steps: int = MAX_STEPS) -> Course:
     """Run one parameter row from its own steady state (or the file's start); raises `SimulationError`."""
-    engine = runner(job.sbml)
     values = {**dict(job.settings), **row}
     origin = None if job.origin is None else np.array(job.origin)
-    _configure(engine, job, attempt, steps)
     held = dict(job.held) if job.steady else {}
-    engine.begin({**values, **held}, origin)
+    engine = _begun(job.sbml, {**values, **held}, origin)
+    _configure(engine, job, attempt, steps)
     if job.steady:
         engine.settle(np.array(job.scales), {**values, **held})
     for parameter, variable in job.anchors:
@@ -301,6 +306,22 @@ def run_job(job: Job, row: Mapping[str, float], attempt: Attempt = LADDER[0], *,
     engine.set_values({k: values.get(k, engine.published[k]) for k in held})
     before = np.array([engine.value(c) for c in job.columns])
     return Course(before=before, values=_run_phases(engine, job, _pieces(engine, job, values)))
+
+
+def _begun(sbml: str, values: Mapping[str, float], origin: Array | None) -> Runner:
+    """The compiled model at time 0.
+
+    Anew for every run where events wait for a delay: those of an earlier run, and those of time 0 at every reset with
+    the values that held then, stay in libroadrunner's queue.
+    """
+    engine = runner(sbml)
+    if not engine.delayed:
+        engine.begin(values, origin)
+        return engine
+    engine = Runner(_sbml.with_values(sbml, values))
+    if origin is not None:
+        engine.set_state(origin)
+    return engine
 
 
 def attempted(job: Job, attempt: Attempt) -> Job:
@@ -433,13 +454,12 @@ def _called(model: Model, key: str) -> tuple[str, ...]:
 def _rest(
     sbml: str, settings: tuple[tuple[str, float], ...], scales: tuple[float, ...], known: bool
 ) -> tuple[float, ...]:
-    engine = runner(sbml)
+    engine = _begun(sbml, dict(settings), None)
     share = (KNOWN_SIZE if known else UNKNOWN_SIZE) * SINGLE_RUN
     engine.configure(
         {"maximum_num_steps": MAX_STEPS, "initial_time_step": 0.0, "stiff": True, "maximum_time_step": 0.0}
     )
     engine.set_tolerances(SINGLE_RUN, [share * s for s in scales])
-    engine.begin(dict(settings), None)
     return tuple(engine.settle(np.array(scales), dict(settings)))
 
 
