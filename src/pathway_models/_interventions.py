@@ -11,13 +11,22 @@ from itertools import pairwise
 from typing import Protocol, runtime_checkable
 
 from ._model import Model
-from .errors import InvalidValueError, UnknownNameError, require_range, unknown_name
+from .errors import (
+    InvalidValueError,
+    Named,
+    UnknownNameError,
+    require_kind,
+    require_number,
+    require_numbers,
+    require_range,
+    unknown_name,
+)
 
 HOURS_PER_WEEK = 168.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Level:
+class Level(Named):
     """Hold an input at a value from `start` to `stop` (half open, model time; hours in our models).
 
     `stop=None` means to the end of the run. Levels on one input must not overlap.
@@ -32,6 +41,8 @@ class Level:
     stop: float | None = None
 
     def __post_init__(self) -> None:
+        require_kind("the input of a level", self.input, str, 'Level(input="BHB", value=1.0)')
+        object.__setattr__(self, "value", require_number(f"the level of {self.input}", self.value))
         if not math.isfinite(self.value):
             raise InvalidValueError(f"the level of {self.input} is {self.value}; allowed are finite numbers")
         check_window(self.input, self.start, self.stop)
@@ -42,7 +53,7 @@ class Level:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dose:
+class Dose(Named):
     """Add `amount` to a state of the model at each of `times` (model time; hours in our models).
 
     >>> Dose(input="session", amount=1.0, times=(0.0, 24.0)).times
@@ -54,8 +65,9 @@ class Dose:
     times: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        require_kind("the input of a dose", self.input, str, 'Dose(input="session", amount=1.0, times=(0, 24))')
         require_range(f"the dose of {self.input}", self.amount, 0.0, sys.float_info.max)
-        object.__setattr__(self, "times", tuple(map(float, self.times)))
+        object.__setattr__(self, "times", require_numbers(f"times of the dose of {self.input}", self.times))
         for time in self.times:
             require_range(f"a time of the dose of {self.input}", time, 0.0, sys.float_info.max)
 
@@ -118,12 +130,12 @@ def phases(model: Model, treatments: Sequence[Treatment], duration: float) -> tu
         if not isinstance(treatment, Treatment) or isinstance(treatment, type):
             raise InvalidValueError(f"{treatment!r} is no treatment; it needs a schedule() of Level and Dose")
         for item in treatment.schedule():
-            key = _target(model, item)
+            key = _target(model, item, treatment)
             if isinstance(item, Level):
                 levels.append((item, key))
             else:
                 doses.append((item, key))
-    _check_overlaps(levels, duration)
+    _check_overlaps(levels, duration, treatments)
     windows = [
         (
             key,
@@ -157,12 +169,14 @@ def snapped(time: float, duration: float) -> float:
     return round(time, 12 - math.ceil(math.log10(duration)))
 
 
-def _target(model: Model, item: Level | Dose) -> str:
+def _target(model: Model, item: Level | Dose, treatment: Treatment) -> str:
+    """The id of the input that an item acts on; where the model lacks it, the treatment that asked for it is named."""
     try:
         key = model.resolve(item.input)
     except UnknownNameError:
         known = [p.id for p in model.inputs_] or [p.id for p in model.parameters_]
-        raise unknown_name(f"input of {model.name}", item.input, known) from None
+        who = "" if treatment is item else f", asked for by {_name(treatment)},"
+        raise unknown_name(f"input of {model.name}{who}", item.input, known) from None
     q = model.quantities.get(key)
     port = next((p for p in model.inputs_ if p.id == key), None)
     if isinstance(item, Dose):
@@ -177,7 +191,7 @@ def _target(model: Model, item: Level | Dose) -> str:
     return key
 
 
-def _check_overlaps(levels: Sequence[tuple[Level, str]], duration: float) -> None:
+def _check_overlaps(levels: Sequence[tuple[Level, str]], duration: float, treatments: Sequence[Treatment]) -> None:
     by_input: dict[str, list[tuple[float, float]]] = {}
     for item, key in levels:
         stop = math.inf if item.stop is None else item.stop
@@ -186,8 +200,11 @@ def _check_overlaps(levels: Sequence[tuple[Level, str]], duration: float) -> Non
         windows.sort()
         for (start, stop), (following, _) in pairwise(windows):
             if following < stop and following < duration:
+                inputs = {item.input for item, k in levels if k == key}
+                asking = [t for t in treatments if any(i.input in inputs for i in t.schedule())]
                 raise InvalidValueError(
-                    f"two levels on {key} overlap from {following:g}: the first runs from {start:g} to {stop:g}"
+                    f"two levels on {key} overlap from {following:g}: the first runs from {start:g} to {stop:g} "
+                    f"(asked for by {', '.join(map(_name, asking))})"
                 )
 
 
@@ -200,5 +217,5 @@ def require_whole(what: str, value: float) -> None:
 def check_window(what: str, start: float, stop: float | None) -> None:
     """Raise `InvalidValueError` for a start below 0 or a stop that does not come after it."""
     require_range(f"the start of {what}", start, 0.0, math.inf)
-    if stop is not None and not stop > start:
+    if stop is not None and not require_number(f"the stop of {what}", stop) > start:
         raise InvalidValueError(f"the stop of {what} is {stop:g}; allowed is anything after its start {start:g}")

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from . import _sbml
-from .errors import ModelError
+from .errors import ModelError, warn
 
 LAWS = ("loguniform", "uniform", "lognormal", "normal", "fixed")
 KINDS = ("measured", "derived", "fitted", "assumed")
+FAR = 1000.0  # times the usual value: a slip of the unit rather than another opinion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,20 @@ class Parameter:
     def uncertain(self) -> bool:
         """Whether the parameter has a range to sample from."""
         return self.distribution != "fixed"
+
+
+def warn_far(p: Parameter, value: float) -> None:
+    """A `ModelWarning` for a value beyond the range of a table that is `FAR` times the value there, or a part of it.
+
+    0 is what a mechanism is switched off with, and says nothing of the size.
+    """
+    if p.kind == "unknown" or p.low is None or p.high is None or p.low <= value <= p.high or not (value and p.value):
+        return
+    if not 1 / FAR < abs(value / p.value) < FAR:
+        warn(
+            f"{p.id} is {value:g}, far outside of its range from {p.low:g} to {p.high:g} ({p.unit}; usual value "
+            f"{p.value:g})"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
