@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -47,27 +48,8 @@ def step(*, kinds: dict[str, str] | None = None, hypotheses: tuple[Hypothesis, .
 
 
 def row(name: str, **changes: object) -> Observation:
-    base = Observation(
-        id=name,
-        use="fit",
-        context="healthy",
-        hypotheses=(),
-        settings=(),
-        baseline="",
-        treatments="",
-        schedule=(),
-        hours=0.0,
-        observable="X",
-        reduce="at",
-        comparison="absolute",
-        value=None,
-        error=None,
-        error_kind="",
-        source=(),
-        expected_under=(),
-        note="",
-    )
-    return replace(base, **changes)
+    made: dict[str, Any] = {"context": "healthy", "observable": "X", "hours": 0.0, **changes}
+    return Observation(id=name, **made)
 
 
 def stepped(name: str, hours: float, **changes: object) -> Observation:

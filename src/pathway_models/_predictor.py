@@ -88,7 +88,7 @@ def hypothesis_keys(model: Model, row: Observation) -> set[str]:
 
 def _job(model: Model, schedule: Any, duration: float, times: Array, reads: Sequence[tuple[Outcome, Any]]) -> Job:
     columns = tuple(dict.fromkeys(o.variable for o, _ in reads))
-    return make_job(model, schedule, duration=duration, times=times, columns=columns, start="steady")
+    return make_job(model, schedule, duration=duration, times=times, columns=columns, start="auto")
 
 
 def _question(job: Job, fixed: set[str], reads: Sequence[tuple[Outcome, tuple[int, int]]]) -> _Question:

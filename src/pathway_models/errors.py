@@ -86,7 +86,7 @@ def unknown_name(what: str, name: str, allowed: Iterable[str]) -> UnknownNameErr
 
 
 def _near(name: str, names: Sequence[str]) -> list[str]:
-    """What the user may have meant: what contains the name (of three letters or more), shortest first, then the like."""
+    """What the user may have meant: names with it in them (of three letters or more), shortest first, then the like."""
     holding = sorted((n for n in names if len(name) > 2 and name.lower() in n.lower()), key=len)
     return list(dict.fromkeys([*holding[:NAMED], *get_close_matches(name, names, n=3, cutoff=0.5)]))
 
