@@ -17,7 +17,7 @@ from ._interventions import Treatment
 from ._model import Model
 from ._module import Parameter
 from ._outcomes import Outcome
-from ._study import make_study
+from ._study import announce, make_study
 from .errors import InvalidValueError, require_count
 
 if TYPE_CHECKING:
@@ -204,6 +204,7 @@ def morris(
     'gain_vagal'
     """
     require_count("trajectories", trajectories, 2, 1_000_000)
+    announce(model, "compiling it and comparing the engines before the first run", progress)
     study = make_study(
         model,
         treatments,

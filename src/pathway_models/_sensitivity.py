@@ -24,7 +24,7 @@ from ._plan import Folder
 from ._reliability import FailureBounds, failure_bounds, trace, where_failed, widest
 from ._rows import Limits
 from ._simulate import Array
-from ._study import CostEstimate, Study, estimate_cost, make_study
+from ._study import CostEstimate, Study, announce, estimate_cost, make_study
 from .errors import InvalidValueError, require_count, require_range
 
 if TYPE_CHECKING:
@@ -212,6 +212,7 @@ class SobolResult:
         cost = self.runs.cost
         before = f" ({cost.reused} taken over from before)" if cost is not None and cost.reused else ""
         lines = [f"{self.model}, {self.arm}: {self.runs.report()} in {self.runs.seconds:.1f} s{before}."]
+        lines[0] += _verdicts.own_ranges(self)
         sentences = [_verdicts.sentence(self, k) for k in range(len(self.outcomes))]
         return "\n".join(filter(None, [*lines, _verdicts.failed(self), *sentences, self.stopped]))
 
@@ -291,6 +292,7 @@ def sobol(
     'gain_vagal'
     """
     require_count("n", n, 2)
+    announce(model, "compiling it and comparing the engines before the first run", progress)
     if target_width is not None:
         require_range("the target width", target_width, np.nextafter(0, 1), 10.0)
     if budget is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
@@ -34,6 +35,7 @@ from ._simulate import Array
 from .errors import require_count, require_kind
 
 PROBES = 4  # rows that are run for an estimate of the cost
+LARGE = 500_000  # characters of SBML from which on compiling takes many seconds
 BATCH_PROBES = 16  # times these rows on the batch engine, which needs full lanes
 
 
@@ -74,6 +76,12 @@ class Study:
         return execute(
             self.plan, self.table(unit), workers=workers, executor=executor, progress=progress, before=before
         )
+
+
+def announce(model: Model, work: str, progress: bool = True) -> None:
+    """Say on stderr what is being done to a large model: that is long, and nothing is seen of it."""
+    if progress and isinstance(model, Model) and len(model.sbml) > LARGE:
+        sys.stderr.write(f"{model.name}: {work}; this can take a minute or more\n")
 
 
 def make_study(

@@ -20,6 +20,7 @@ from ._interventions import Dose, Level, Treatment, label
 from ._loop import AT_REST, gains_from_rest, has_loop
 from ._model import Model, require_model
 from ._outcomes import Outcome
+from ._plots import subplots
 from ._population import CAPACITY, Ints, Mask, Population, seizure_counts
 from ._simulate import Array, adopt, compiled
 from ._statistics import Interval, area_under_curve, bootstrapped, rank_correlation, risk_ratio, wilson
@@ -456,10 +457,8 @@ def _known(model: Model, names: Sequence[str]) -> dict[str, str]:
 
 
 def _plot(result: Trial, axis: Axes | None) -> Figure:
-    import matplotlib.pyplot as plt
-
     if axis is None:
-        _, axis = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
+        _, axis = subplots(figsize=(6.4, 4.2), layout="constrained")
     grid = np.linspace(0, 100, 201)
     n = result.assigned.sum(axis=0)
     reached = {float(r): result.responders(float(r)).sum(axis=0) for r in grid}
