@@ -146,6 +146,9 @@ def read_coupled(name: str) -> CoupledFile:
             aliases={**base.aliases, **made.aliases},
             inputs={**base.inputs, **made.inputs},
         )
+    for n in made.modules:
+        if n not in module_names():
+            raise ModelError(f"{short_path(_coupled_path(name))}: modules: {unknown_name('module', n, module_names())}")
     return made
 
 
@@ -153,9 +156,11 @@ def lineage(name: str) -> tuple[str, ...]:
     """A coupled model after those that it extends, the oldest first; `ModelError` for a ring."""
     names = [name]
     while base := read_toml(_coupled_path(names[0]), CoupledFile).extends:
-        if base in names or base not in coupled_names():
-            known = [n for n in coupled_names() if n not in names]
-            raise ModelError(f"{short_path(_coupled_path(names[0]))}: extends: {unknown_name('model', base, known)}")
+        file = short_path(_coupled_path(names[0]))
+        if base in names:
+            raise ModelError(f"{file}: extends: a ring of {', '.join(names)}")
+        if base not in coupled_names():
+            raise ModelError(f"{file}: extends: {unknown_name('model', base, coupled_names())}")
         names.insert(0, base)
     return tuple(names)
 
@@ -165,11 +170,7 @@ def _coupled_path(name: str) -> Path:
 
 
 def coupled_parts(made: CoupledFile) -> tuple[list[Module], list[Wire], list[SharedInput]]:
-    """Modules, wires and shared inputs that the TOML of a coupled model names; `UnknownNameError` for no module."""
-    known = module_names()
-    for n in made.modules:
-        if n not in known:
-            raise unknown_name("module", n, known)
+    """Modules, wires and shared inputs that the TOML of a coupled model names."""
     wires = [Wire(source=w.from_, target=w.to, scale=w.scale) for w in made.wire]
     shared = [
         SharedInput(id=k, title=v.title, reference=v.reference, low=v.low, high=v.high) for k, v in made.inputs.items()
@@ -242,6 +243,8 @@ def _check_coupled(name: str, made: CoupledFile, wires: Sequence[Wire], ids: Ite
     """The generated model has every wire and every alias of its TOML."""
     file = short_path(_coupled_path(name))
     for wire in wires:
+        if wire.target.count(".") != 1:
+            raise ModelError(f"{file}: the wire {wire.source} -> {wire.target!r}: write the target as module.input")
         if wire.gain not in ids:
             raise ModelError(f"{file}: the wire {wire.source} -> {wire.target} is not in {name}.xml: run make models")
     for alias, target in made.aliases.items():

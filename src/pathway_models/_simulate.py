@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from . import _sbml
+from ._causes import because
 from ._interventions import Phase, Treatment, label, phases, snapped
 from ._model import Model
 from ._native import roadrunner
+from ._treatments import warn_idle
 from .errors import InvalidValueError, ModelError, SimulationError
 
 if TYPE_CHECKING:
@@ -277,6 +279,7 @@ def make_job(
         raise InvalidValueError(f"start is {start!r}; allowed are 'auto', 'steady' and 'file'")
     steady = start == "steady" or (start == "auto" and model.context is not None)
     pieces = phases(model, treatments, duration)
+    warn_idle(model, treatments, duration)
     engine = runner(model.sbml)
     engine.begin({}, None)
     initial = engine.state()
@@ -399,8 +402,12 @@ def simulate(
     length = model.duration(weeks, duration)
     times = output_times(length, every)
     columns = tuple(dict.fromkeys((*model.states, *(p.id for p in model.outputs_), *_variables(model))))
-    job = make_job(model, treatments, duration=length, times=times, columns=columns, start=start)
-    return to_dataset(model, treatments, job, run_job(job, {}).values)
+    try:
+        job = make_job(model, treatments, duration=length, times=times, columns=columns, start=start)
+        course = run_job(job, {})
+    except SimulationError as error:
+        raise SimulationError(f"{error}{because(model)}") from error
+    return to_dataset(model, treatments, job, course.values)
 
 
 def _variables(model: Model) -> tuple[str, ...]:
