@@ -138,7 +138,11 @@ def test_rows_and_columns_of_a_table(folder: Path) -> None:
         ('from = "seizure_drive"', 'form = "seizure_drive"', ["wire[0]: unknown key 'form'; did you mean 'from'"]),
         ("reference = 0.0", "refernce = 0.0", ["inputs.seizure_drive: unknown key 'refernce'"]),
         ("reference = 0.0\n", "", ["inputs.seizure_drive: key 'reference' is missing"]),
-        ('IL1B = "nlrp3_il1b.IL1B"', 'IL1B = "nlrp3_il1b.IL1"', ["aliases.IL1B: unknown variable", "'nlrp3_il1b.IL1B'"]),
+        (
+            'IL1B = "nlrp3_il1b.IL1B"',
+            'IL1B = "nlrp3_il1b.IL1"',
+            ["aliases.IL1B: unknown", "'nlrp3_il1b.IL1B'"],
+        ),
         ('to = "excitability.seizure_drive"', 'to = "excitability.GABA"', ["seizure_drive -> excitability.GABA"]),
         ("title =", 'extends = "epilepsi"\ntitle =', ["extends: unknown model 'epilepsi'; did you mean 'epilepsy'"]),
         ('"ketone_katp", "ampk', '"keton_katp", "ampk', ["modules: unknown module 'keton_katp'", "'ketone_katp'"]),

@@ -29,6 +29,11 @@ MODEL = tiny("compartment c = 1; species S in c; S = 10; k = 0.1; u = 0; J: S ->
 RANGES = {"k": (0.1, 0.2)}
 
 
+class Careless:
+    def schedule(self) -> Any:
+        return [("u", 1)]
+
+
 def sobol(**changed: Any) -> Any:
     given = {"outcomes": ["S"], "parameters": RANGES, "duration": 1, "n": 4, "workers": 1, "progress": False} | changed
     return pm.sobol(given.pop("model", MODEL), given.pop("treatments", ()), **given)
@@ -54,6 +59,7 @@ WRONG: list[tuple[Callable[[], object], list[str]]] = [
     (lambda: MODEL.with_parameters(k=True), ["k is True", "a number"]),
     (lambda: pm.load("acupuncture").simulate(weeks="12"), ["weeks is '12'", "a number"]),  # type: ignore[arg-type]
     (lambda: MODEL.simulate(duration="12"), ["duration is '12'", "a number"]),  # type: ignore[arg-type]
+    (lambda: MODEL.simulate(duration=1, every="1"), ["every is '1'", "a number"]),  # type: ignore[arg-type]
     (lambda: pm.Level(input="u", value="2 mM"), ["level of u is '2 mM'", "a number"]),  # type: ignore[arg-type]
     (lambda: pm.Level(input="u", value=1, stop="3"), ["stop of u is '3'", "a number"]),  # type: ignore[arg-type]
     (lambda: pm.Level(input="u", value=1, start="3"), ["start of u is '3'", "a number"]),  # type: ignore[arg-type]
@@ -102,6 +108,8 @@ WRONG: list[tuple[Callable[[], object], list[str]]] = [
     (lambda: sobol(model="epilepsy"), ["model is 'epilepsy'", "pm.load('epilepsy')"]),
     (lambda: ensemble(model="epilepsy"), ["model is 'epilepsy'", "pm.load('epilepsy')"]),
     (lambda: pm.compare("a", [], []), ["model is 'a'", "pm.load('a')"]),  # type: ignore[arg-type]
+    (lambda: MODEL.simulate(None, duration=1), ["treatments is None", "[] for none"]),  # type: ignore[arg-type]
+    (lambda: MODEL.simulate([Careless()], duration=1), ["schedule of Careless is ('u', 1)"]),
     (lambda: sobol(limits=5), ["limits is 5", "Limits("]),
     (lambda: sobol(checkpoint=5), ["checkpoint is 5", "folder"]),
     (lambda: sobol(copula=5), ["copula is 5", "GaussianCopula("]),

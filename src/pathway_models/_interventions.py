@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol, runtime_checkable
@@ -124,6 +124,7 @@ def phases(model: Model, treatments: Sequence[Treatment], duration: float) -> tu
     """
     if isinstance(treatments, Treatment):
         raise InvalidValueError("treatments must be a list, e.g. [KetogenicDiet()]")
+    require_kind("treatments", treatments, Iterable, "[KetogenicDiet()], or [] for none")
     levels: list[tuple[Level, str]] = []
     doses: list[tuple[Dose, str]] = []
     for treatment in treatments:
@@ -171,6 +172,7 @@ def snapped(time: float, duration: float) -> float:
 
 def _target(model: Model, item: Level | Dose, treatment: Treatment) -> str:
     """The id of the input that an item acts on; where the model lacks it, the treatment that asked for it is named."""
+    require_kind(f"an item of the schedule of {_name(treatment)}", item, (Level, Dose), "Level(input='BHB', value=1.0)")
     try:
         key = model.resolve(item.input)
     except UnknownNameError:

@@ -18,7 +18,7 @@ from ._interventions import Phase, Treatment, label, phases, snapped
 from ._model import Model
 from ._native import roadrunner
 from ._treatments import warn_idle
-from .errors import InvalidValueError, ModelError, SimulationError
+from .errors import InvalidValueError, ModelError, SimulationError, require_number
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -363,7 +363,7 @@ def imposed_input(model: Model, port: str) -> str:
 
 def output_times(duration: float, every: float | None) -> Array:
     """A regular grid from 0 to `duration` that ends on it; the default step is 1/400 of it, at most 6."""
-    step = min(6.0, duration / 400) if every is None else every
+    step = min(6.0, duration / 400) if every is None else require_number("every", every)
     if not 0 < step <= duration or duration / step > MAX_OUTPUT_POINTS:
         raise InvalidValueError(
             f"every is {step:g}; allowed is above {duration / MAX_OUTPUT_POINTS:g} and up to the duration {duration:g}"
