@@ -164,7 +164,7 @@ def _predict(model: Model, variant: Model, rows: Sequence[Observation]) -> list[
     columns = tuple(dict.fromkeys(variant.resolve(o.observable) for o in rows))
     duration = max(o.hours for o in rows) or 1.0
     times = np.unique(np.concatenate([observation_times(o) for o in rows]))
-    job = make_job(variant, rows[0].schedule, duration=duration, times=times, columns=columns, start="steady")
+    job = make_job(variant, rows[0].schedule, duration=duration, times=times, columns=columns, start="auto")
     course = run_job(job, {})
     healthy = _healthy(model, rows)
     numbers = []

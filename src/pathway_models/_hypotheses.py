@@ -17,6 +17,7 @@ from ._interventions import Treatment, label
 from ._model import Model
 from ._module import Hypothesis
 from ._outcomes import Outcome
+from ._plots import subplots
 from ._simulate import Array
 from .errors import InvalidValueError, unknown_name
 
@@ -253,13 +254,11 @@ def _groups(keys: Sequence[tuple[str, ...]], values: Array) -> Array:
 
 
 def _plot(scan: HypothesisScan, outcomes: Sequence[str], top: int) -> Figure:
-    import matplotlib.pyplot as plt
-
     rows = min(top, len(scan.in_force))
     columns = min(len(outcomes), 3)
     lines = math.ceil(len(outcomes) / columns)
     size = (4.8 * columns + 0.4, (0.42 * rows + 1.0) * lines + 0.5)
-    figure, grid = plt.subplots(lines, columns, figsize=size, layout="constrained", squeeze=False)
+    figure, grid = subplots(lines, columns, figsize=size, layout="constrained", squeeze=False)
     axes = list(grid.ravel())
     for extra in axes[len(outcomes) :]:
         extra.set_visible(False)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from . import _sbml, _sbml_foreign, _sbml_mend, _uncertainty
 from ._coupling import flatten
-from ._module import Hypothesis, Parameter, Port
+from ._module import Hypothesis, Parameter, Port, warn_far
 from ._tolerances import Tolerance
-from .errors import InvalidValueError, require_range, unknown_name
+from .errors import InvalidValueError, require_kind, require_number, require_range, unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -204,7 +204,7 @@ class Model:
         changed = {}
         for name, value in {**(values or {}), **named}.items():
             key = self.resolve(name)
-            changed[key] = self._checked(key, float(value))
+            changed[key] = self._checked(key, require_number(name, value))
         return replace(self, settings=MappingProxyType({**self.settings, **changed}))
 
     def _checked(self, key: str, value: float) -> float:
@@ -227,6 +227,8 @@ class Model:
             sourced = p.kind != "unknown" and p.low is not None and p.low >= 0
             if p.id == key and value < 0 and p.value >= 0 and sourced:
                 raise InvalidValueError(f"{key} is {value:g}; allowed are values of 0 and more ({p.unit})")
+            if p.id == key:
+                warn_far(p, value)
         return value
 
     def with_hypothesis(self, hypothesis: str, alternative: str) -> Model:
@@ -272,7 +274,8 @@ class Model:
         if duration is None:
             if self.time_unit_seconds is None:
                 raise InvalidValueError(f"{self.name} declares no unit of time; use duration= instead of weeks=")
-            duration = float(weeks or 0) * SECONDS_PER_WEEK / self.time_unit_seconds
+            duration = require_number("weeks", weeks) * SECONDS_PER_WEEK / self.time_unit_seconds
+        duration = require_number("duration", duration)
         if not 0 < duration < math.inf:
             raise InvalidValueError(f"the duration is {duration:g}; allowed are finite values above 0")
         return duration
@@ -378,6 +381,11 @@ class Model:
         from ._exchange_antimony import to_antimony
 
         return to_antimony(self.to_sbml(), self.name)
+
+
+def require_model(model: object) -> None:
+    """Raise `InvalidValueError` for a name or a path where a loaded model is needed."""
+    require_kind("model", model, Model, f"pm.load({model!r})" if isinstance(model, str) else 'pm.load("epilepsy")')
 
 
 def _port_table(ports: Iterable[Port]) -> pd.DataFrame:

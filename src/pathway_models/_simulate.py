@@ -32,6 +32,7 @@ from ._tolerances import (
     guessed_sizes,
 )
 from ._tolerances import Array as Array  # others take it from here
+from ._treatments import warn_idle
 from .errors import InvalidValueError, ModelError, SimulationError
 
 SETTLE_HORIZONS = (20_000.0, 40_000.0, 160_000.0, 640_000.0)  # model time units; hours in our models
@@ -392,6 +393,7 @@ def make_job(
         raise InvalidValueError(f"start is {start!r}; allowed are 'auto', 'steady' and 'file'")
     steady = start == "steady" or (start == "auto" and model.context is not None)
     pieces = phases(model, treatments, duration)
+    warn_idle(model, treatments, duration)
     relative = checked_relative(rtol, usual)
     scales = _scales(model)
     held = tuple(sorted(model.held.items()))
