@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from . import _sbml
 from ._coupling import flatten
 from ._module import Hypothesis, Parameter, Port
+from ._native import alone
 from .errors import InvalidValueError, ModelError, require_range, unknown_name
 
 if TYPE_CHECKING:
@@ -298,6 +299,7 @@ class Model:
 
         return _sbml.with_values(self.sbml, {**self.settings, **at_rest(self, (*self.states, *self.anchors))})
 
+    @alone
     def to_antimony(self) -> str:
         """Antimony text of the same model, for reading."""
         import antimony

@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
+from ._native import alone
 from ._outcomes import Outcome, reduce_course
 from ._simulate import MAX_STEPS, Array, Course, Job, run_job, runner
 from .errors import InvalidValueError, SimulationError, require_range, unknown_name
@@ -119,7 +120,7 @@ class Work:
 
 def run_block(work: Work, table: Array) -> Block:
     """Outcomes, status and message of each row of a block; this is what a worker does."""
-    began = time.process_time()
+    began = time.thread_time()
     job = work.job
     values = np.full((len(table), len(work.outcomes)), np.nan)
     shape = (len(table), 1 + len(job.times), len(job.columns))
@@ -132,7 +133,7 @@ def run_block(work: Work, table: Array) -> Block:
                 courses[i, 0], courses[i, 1:] = course.before, course.values
         status.append(code)
         messages.append(message)
-    return Block(values, status, messages, time.process_time() - began, peak_memory(), courses)
+    return Block(values, status, messages, time.thread_time() - began, peak_memory(), courses)
 
 
 def make_probe(
@@ -184,12 +185,14 @@ def batch_rows(job: Job, names: Sequence[str], table: Array, limits: Limits) -> 
 ENGINES: dict[str, Engine] = {"roadrunner": roadrunner_rows, "batch": batch_rows}
 
 
+@alone  # the settings of the solver are those of the attempt until its run has ended
 def _climb(job: Job, row: Mapping[str, float], limits: Limits) -> Run:
     """Attempts up the ladder until one succeeds; the message is that of the first failure."""
     message = ""
     for k, attempt in enumerate(limits.attempts):
         tolerance = attempt.relative_tolerance or job.relative_tolerance
         try:
+            runner(job.sbml)  # before the clock starts: to load the model is no part of a run
             with deadline(limits.seconds), _solver(job.sbml, limits.steps, attempt):
                 course = run_job(replace(job, relative_tolerance=tolerance), row)
         except RowTimeoutError:

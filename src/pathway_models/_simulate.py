@@ -15,7 +15,7 @@ import numpy as np
 from . import _sbml
 from ._interventions import Phase, Treatment, label, phases, snapped
 from ._model import Model
-from ._native import roadrunner
+from ._native import alone, roadrunner
 from .errors import InvalidValueError, ModelError, SimulationError
 
 if TYPE_CHECKING:
@@ -202,12 +202,14 @@ def _engine(sbml: str, compiled: bytes | None = None) -> Any:
 _COMPILED: dict[str, bytes] = {}
 
 
+@alone
 @lru_cache(maxsize=16)
 def runner(sbml: str) -> Runner:
-    """The compiled model of this text in this process."""
+    """The compiled model of this text in this process; what uses it must be `alone` as long as it does."""
     return Runner(sbml, _COMPILED.get(sbml))
 
 
+@alone
 def compiled(sbml: str) -> bytes:
     """The machine code of a model, for another process: it loads in a tenth of a second, compiling takes seconds."""
     engine = runner(sbml)
@@ -220,6 +222,7 @@ def adopt(sbml: str, code: bytes) -> None:
     _COMPILED[sbml] = code
 
 
+@alone
 def run_job(job: Job, row: Mapping[str, float]) -> Course:
     """Run one parameter row from its own steady state (or the file's start); raises `SimulationError`."""
     engine = runner(job.sbml)
@@ -263,6 +266,7 @@ def _run_phases(engine: Runner, job: Job, values: Mapping[str, float]) -> Array:
     return result
 
 
+@alone
 def make_job(
     model: Model,
     treatments: Sequence[Treatment],
