@@ -13,6 +13,7 @@ from ._interventions import Treatment, label
 from ._model import Model
 from ._outcomes import Outcome, reduce_course, resolve_outcomes
 from ._simulate import Array, make_job, output_times, record, run_job, to_dataset
+from ._types import Brief
 from .errors import InvalidValueError
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ SCALES = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Comparison:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Comparison(Brief):
     """Four arms of one model: `runs` (dims arm, time), `table` (arm by outcome), `interaction` (outcome by scale)."""
 
     arms: tuple[str, str, str, str]

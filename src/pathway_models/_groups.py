@@ -10,6 +10,7 @@ import numpy as np
 from ._model import Model
 from ._module import Parameter
 from ._simulate import Array
+from ._types import Brief
 from .errors import InvalidValueError, require_range, unknown_name
 
 Z95 = 1.959963984540054  # half width of the central 95 percent of a normal law, in standard deviations
@@ -120,8 +121,8 @@ def _group_name(model: Model, parameter: Parameter, grouping: str) -> str:
     return getattr(parameter, grouping) or model.name
 
 
-@dataclass(frozen=True, kw_only=True)
-class GaussianCopula:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class GaussianCopula(Brief):
     """Correlated parameters: correlations of normal scores, by pairs of names; the law of each alone is kept.
 
     For an analysis of shares of variance all parameters that hang together must lie in one group. Raises

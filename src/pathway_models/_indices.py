@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ._types import Brief
 from .errors import InvalidValueError
 
 __all__ = ["Design", "Indices", "saltelli_design", "sobol_indices"]
@@ -25,8 +26,8 @@ _CHUNK_BYTES = 256 * 2**20
 _ROUNDING = float(np.finfo(np.float64).eps)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Design:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Design(Brief):
     """The points of a Sobol analysis and how they are laid out.
 
     Attributes:
@@ -56,8 +57,8 @@ class Design:
         return (2 if self.second_order else 1) * len(self.groups) + 2
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Indices:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Indices(Brief):
     """Sobol indices of K outcome columns with respect to G groups, with percentile bootstrap intervals.
 
     Attributes:

@@ -6,13 +6,13 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from . import _sbml
 from ._coupling import SharedInput, Wire
 from ._model import Context, Model, from_sbml
 from ._module import Module, Parameter, Port, read_module
+from ._types import Frozen
 from .errors import ModelError, unknown_name
 
 DEFAULT_CONTEXT = "epilepsy"
@@ -163,7 +163,7 @@ def _load_coupled(name: str) -> Model:
         outputs_=tuple(p for m in modules for p in m.outputs),
         hypotheses_=tuple(h for m in modules for h in m.hypotheses),
         contexts=_contexts({s.id for s in shared}, overlay, ports),
-        aliases=MappingProxyType({k: v.replace(".", "__") for k, v in toml.get("aliases", {}).items()}),
+        aliases=Frozen({k: v.replace(".", "__") for k, v in toml.get("aliases", {}).items()}),
     )
 
 
@@ -183,4 +183,4 @@ def _contexts(inputs: set[str], epilepsy: Mapping[str, float], names: Mapping[st
         held = {names[k]: float(v) for k, v in entry.get("held", {}).items() if k in names}
         loop = {k: names[v] for k, v in entry.get("loop", {}).items() if v in names}
         found[name] = Context(name=name, title=entry["title"], settings=settings, anchors=anchors, held=held, loop=loop)
-    return MappingProxyType(found)
+    return Frozen(found)

@@ -7,13 +7,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from . import _sbml
 from ._coupling import flatten
 from ._module import Hypothesis, Parameter, Port
 from ._native import alone
+from ._types import Frozen
 from .errors import InvalidValueError, ModelError, require_range, unknown_name
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ._interventions import Treatment
 
 SECONDS_PER_WEEK = 7 * 24 * 3600.0
+SHOWN = 6  # changed values in the short text of a model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,14 @@ class Model:
     aliases: Mapping[str, str] = field(default_factory=dict)
     context: str | None = None
     settings: Mapping[str, float] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        usual = self.contexts[self.context].settings if self.context else {}
+        changed = [f"{k}={v:g}" for k, v in self.settings.items() if usual.get(k) != v]
+        shown = ", ".join(changed if len(changed) <= SHOWN else [*changed[:SHOWN], "..."])
+        sizes = f"{len(self.states)} states, {len(self.parameters_)} constants, {len(self.inputs_)} inputs"
+        where = f", context {self.context}" if self.context else ""
+        return f"<Model {self.name}: {self.title}{where}; {sizes}{f'; {shown}' if shown else ''}>"
 
     # ---- what is in it -------------------------------------------------------------------------------------
 
@@ -180,7 +189,7 @@ class Model:
         for name, value in {**(values or {}), **named}.items():
             key = self.resolve(name)
             changed[key] = self._checked(key, float(value))
-        return replace(self, settings=MappingProxyType({**self.settings, **changed}))
+        return replace(self, settings=Frozen({**self.settings, **changed}))
 
     def _checked(self, key: str, value: float) -> float:
         q = self.quantities.get(key)
@@ -209,7 +218,7 @@ class Model:
         alternatives = by_id[hypothesis].alternatives
         if alternative not in alternatives:
             raise unknown_name(f"alternative of hypothesis {hypothesis}", alternative, alternatives)
-        return replace(self, settings=MappingProxyType({**self.settings, **alternatives[alternative].settings}))
+        return replace(self, settings=Frozen({**self.settings, **alternatives[alternative].settings}))
 
     def with_context(self, name: str) -> Model:
         """The model in another context ('healthy', 'epilepsy'); the other settings stay.
@@ -220,7 +229,7 @@ class Model:
             raise unknown_name(f"context of {self.name}", name, self.contexts)
         old = self.contexts[self.context].settings if self.context else {}
         kept = {k: v for k, v in self.settings.items() if old.get(k) != v}
-        return replace(self, context=name, settings=MappingProxyType({**self.contexts[name].settings, **kept}))
+        return replace(self, context=name, settings=Frozen({**self.contexts[name].settings, **kept}))
 
     @property
     def anchors(self) -> Mapping[str, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from . import _sbml
+from ._types import Brief
 from .errors import ModelError
 
 LAWS = ("loguniform", "uniform", "lognormal", "normal", "fixed")
@@ -45,10 +46,15 @@ class Port:
     title: str
     unit: str
     role: str  # "level" (a parameter that is set), "dose" (a species that is added to), "output"
-    reference: float = float("nan")
+    reference: float | None = None  # of outputs that have none
     low: float = float("-inf")
     high: float = float("inf")
     module: str = ""
+
+
+def known(value: float) -> float | None:
+    """The value; None where the file gives none. A NaN would make a copy of a port differ from it."""
+    return None if value != value else value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +78,8 @@ class Hypothesis:
     module: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Module:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Module(Brief):
     """A module as its folder holds it; ids carry no module name here."""
 
     name: str
@@ -173,7 +179,7 @@ def _port(
         title=entry["title"],
         unit=q.unit,
         role=role,
-        reference=q.value,
+        reference=known(q.value),
         low=float(entry.get("low", "-inf")),
         high=float(entry.get("high", "inf")),
         module=module,
