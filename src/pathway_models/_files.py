@@ -28,24 +28,27 @@ def new_file(path: Path) -> int:
 
 
 def own_bytes(path: Path) -> bytes:
-    """The content of a plain file that is ours; `UntrustedFileError` if it may be somebody else's."""
-    # without waiting: nobody writes into a pipe of that name; checked after opening: it cannot be exchanged then
+    """The content of a plain file that is ours; `UntrustedFileError` if somebody else may have written it."""
+    # without waiting: nobody writes into a pipe of that name; checked once open: it cannot be exchanged then
     flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
     with os.fdopen(os.open(path, flags), "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise UntrustedFileError("it is no plain file")
-        if reason := distrust(status):
-            raise UntrustedFileError(reason)
+            raise UntrustedFileError(f"{path} is no plain file")
+        _trust(path, status)
         return file.read()
 
 
-def distrust(status: os.stat_result) -> str:
-    """Why somebody else may have written a file or a folder, with the cure; empty if only its owner may, who is us."""
+def trust(folder: Path) -> None:
+    """`UntrustedFileError` if somebody else may put files into the folder."""
+    _trust(folder, folder.stat())
+
+
+def _trust(path: Path, status: os.stat_result) -> None:
     if sys.platform == "win32":
-        return ""
+        return
     if status.st_uid not in (os.geteuid(), 0):
-        return f"it belongs to another user (number {status.st_uid}); use a copy of your own"
+        raise UntrustedFileError(f"{path} belongs to another user (number {status.st_uid}); use a copy of your own")
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        return f"others may write to it (mode {stat.S_IMODE(status.st_mode):o}); if you trust it: chmod go-w"
-    return ""
+        mode = stat.S_IMODE(status.st_mode)
+        raise UntrustedFileError(f"others may write to {path} (mode {mode:o}); if you trust it: chmod go-w {path}")
