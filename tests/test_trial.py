@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from pathway_models._population import Population, population
 from pathway_models._published_trials import PUBLISHED_TRIALS, published_trials
 from pathway_models._statistics import area_under_curve, bootstrapped, rank_correlation, risk_ratio, wilson
 from pathway_models._trial import Followed, Trial, trial
+from pathway_models._types import Frozen
 from pathway_models.errors import InvalidValueError, UnknownNameError
 
 DRUG = pm.Level(input="GABA", value=2.0)
@@ -51,7 +51,7 @@ def by_hand(counts: Sequence[Sequence[int]], *, stay: Sequence[float], base: int
         seed=1,
         minimum=4.0,
         baseline_weeks=4.0,
-        parameters=MappingProxyType({"k": np.arange(n, dtype=float)}),
+        parameters=Frozen({"k": np.arange(n, dtype=float)}),
         age_group=("child",) * n,
         baseline_rate=ones * base,
         baseline_count=np.full(n, base),
@@ -68,8 +68,8 @@ def by_hand(counts: Sequence[Sequence[int]], *, stay: Sequence[float], base: int
         ratio=np.array(counts) / base,
         counts=np.array(counts),
         assigned=np.ones((n, 2), dtype=bool),
-        markers=MappingProxyType({"marker": -np.array(counts, dtype=float)[:, 1]}),
-        excluded=MappingProxyType({}),
+        markers=Frozen({"marker": -np.array(counts, dtype=float)[:, 1]}),
+        excluded=Frozen({}),
     )
 
 

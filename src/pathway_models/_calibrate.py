@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,6 +38,7 @@ from ._module import Parameter
 from ._predictor import Predictor
 from ._scores import Score
 from ._tolerances import Array, Tolerance
+from ._types import Brief, Frozen
 from .errors import SimulationError, require_choice, require_count, unknown_name
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ if TYPE_CHECKING:
 # ---- result ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Start:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Start(Brief):
     """One local fit: where it began and ended (values), the sums of squares there, how it ended."""
 
     begin: Mapping[str, float]
@@ -59,8 +59,8 @@ class Start:
     message: str
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Profile:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Profile(Brief):
     """Sum of squares along one constant with all others refitted; `low` and `high` bound 95 percent.
 
     `open_low` and `open_high` say that the range ends before the sum of squares has risen by 3.84.
@@ -86,8 +86,8 @@ class Profile:
         return plot_profile(self)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Calibration:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Calibration(Brief):
     """A fit: `values` of the constants, the runs before and after, and what the data leave open.
 
     `jacobian` holds the derivatives of the data residuals (observations x constants) per range of each constant.
@@ -374,7 +374,7 @@ def calibrate(
         targets=targets,
         before=before,
         after=after,
-        values=MappingProxyType(found),
+        values=Frozen(found),
         starts=tuple(
             Start(begin=_named(chosen, x), end=_named(chosen, end), cost_begin=a, cost_end=b, message=text)
             for x, (a, end, b, text) in zip(places, ends, strict=True)

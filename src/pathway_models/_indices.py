@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ._types import Brief
 from .errors import InvalidValueError, require_count
 
 __all__ = ["Design", "Indices", "saltelli_design", "sobol_indices"]
@@ -27,8 +28,8 @@ _CHUNK_BYTES = 256 * 2**20
 _ROUNDING = float(np.finfo(np.float64).eps)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Design:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Design(Brief):
     """The points of a Sobol analysis and how they are laid out.
 
     Attributes:
@@ -59,7 +60,7 @@ class Design:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Indices:
+class Indices(Brief):
     """Sobol indices of K outcome columns with respect to G groups, with percentile bootstrap intervals.
 
     Attributes:

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 
 from . import _sbml
 from ._authored import read_toml, read_toml_tables, short_path
 from ._coupling import SharedInput, Wire
 from ._model import Context, Model, from_sbml
 from ._module import Module, Parameter, Port, read_module, read_module_file
+from ._types import Frozen
 from .errors import InvalidValueError, ModelError, require_kind, unknown_name
 
 DEFAULT_CONTEXT = "epilepsy"
@@ -244,7 +244,7 @@ def _load_coupled(name: str) -> Model:
         outputs_=tuple(p for m in modules for p in m.outputs),
         hypotheses_=tuple(h for m in modules for h in m.hypotheses),
         contexts=_contexts({s.id for s in shared}, overlay, ports),
-        aliases=MappingProxyType({k: v.replace(".", "__") for k, v in made.aliases.items()}),
+        aliases=Frozen({k: v.replace(".", "__") for k, v in made.aliases.items()}),
     )
 
 
@@ -279,7 +279,7 @@ def _contexts(inputs: set[str], epilepsy: Mapping[str, float], names: Mapping[st
         held = {names[k]: v for k, v in entry.held.items() if k in names}
         loop = {} if entry.loop is None else {k: names[v] for k, v in vars(entry.loop).items() if v in names}
         found[name] = Context(name=name, title=entry.title, settings=settings, anchors=anchors, held=held, loop=loop)
-    return MappingProxyType(found)
+    return Frozen(found)
 
 
 def _check_context(where: str, entry: ContextEntry, inputs: set[str], names: Mapping[str, str]) -> None:

@@ -7,13 +7,14 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from . import _sbml, _sbml_foreign, _sbml_mend, _uncertainty
 from ._coupling import flatten
 from ._module import Hypothesis, Parameter, Port, warn_far
+from ._native import alone
 from ._tolerances import Tolerance
+from ._types import Frozen
 from .errors import InvalidValueError, require_kind, require_number, require_range, unknown_name
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 SECONDS_PER_WEEK = 7 * 24 * 3600.0
 SETTABLE = "constants, inputs, sizes and start values can be set"
+SHOWN = 6  # changed values in the short text of a model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +70,14 @@ class Model:
     context: str | None = None
     settings: Mapping[str, float] = field(default_factory=dict)
     experiments_: Experiments | None = None
+
+    def __repr__(self) -> str:
+        usual = self.contexts[self.context].settings if self.context else {}
+        changed = [f"{k}={v:g}" for k, v in self.settings.items() if usual.get(k) != v]
+        shown = ", ".join(changed if len(changed) <= SHOWN else [*changed[:SHOWN], "..."])
+        sizes = f"{len(self.states)} states, {len(self.parameters_)} constants, {len(self.inputs_)} inputs"
+        where = f", context {self.context}" if self.context else ""
+        return f"<Model {self.name}: {self.title}{where}; {sizes}{f'; {shown}' if shown else ''}>"
 
     # ---- what is in it -------------------------------------------------------------------------------------
 
@@ -205,7 +215,7 @@ class Model:
         for name, value in {**(values or {}), **named}.items():
             key = self.resolve(name)
             changed[key] = self._checked(key, require_number(name, value))
-        return replace(self, settings=MappingProxyType({**self.settings, **changed}))
+        return replace(self, settings=Frozen({**self.settings, **changed}))
 
     def _checked(self, key: str, value: float) -> float:
         q = self.quantities.get(key)
@@ -242,7 +252,7 @@ class Model:
         alternatives = by_id[hypothesis].alternatives
         if alternative not in alternatives:
             raise unknown_name(f"alternative of hypothesis {hypothesis}", alternative, alternatives)
-        return replace(self, settings=MappingProxyType({**self.settings, **alternatives[alternative].settings}))
+        return replace(self, settings=Frozen({**self.settings, **alternatives[alternative].settings}))
 
     def with_context(self, name: str) -> Model:
         """The model in another context ('healthy', 'epilepsy'); the other settings stay.
@@ -253,7 +263,7 @@ class Model:
             raise unknown_name(f"context of {self.name}", name, self.contexts)
         old = self.contexts[self.context].settings if self.context else {}
         kept = {k: v for k, v in self.settings.items() if old.get(k) != v}
-        return replace(self, context=name, settings=MappingProxyType({**self.contexts[name].settings, **kept}))
+        return replace(self, context=name, settings=Frozen({**self.contexts[name].settings, **kept}))
 
     @property
     def anchors(self) -> Mapping[str, str]:
@@ -373,6 +383,7 @@ class Model:
 
         return _sbml.with_values(self.sbml, {**self.settings, **at_rest(self, (*self.states, *self.anchors))})
 
+    @alone
     def to_antimony(self) -> str:
         """Antimony text of what `to_sbml` gives: what `export(format="antimony")` writes.
 

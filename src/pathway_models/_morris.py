@@ -18,6 +18,7 @@ from ._model import Model
 from ._module import Parameter
 from ._outcomes import Outcome
 from ._study import announce, make_study
+from ._types import Brief
 from .errors import InvalidValueError, require_count
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ STREAM = 2  # spawn key, apart from those of the Sobol designs of the same seed
 COLUMNS = ("mu_star", "mu_star_low", "mu_star_high", "mu", "sigma", "effects")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class MorrisDesign:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class MorrisDesign(Brief):
     """Trajectories through the unit cube on which one group after the other moves by `delta`.
 
     Attributes:

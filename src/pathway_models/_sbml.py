@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from types import MappingProxyType
 from xml.parsers import expat
 
 from ._native import libsbml
+from ._types import Frozen
 from .errors import ModelError
 
 # (multiplier to SI, ((base unit, exponent), ...)) -> the text that a modeller writes
@@ -92,7 +92,7 @@ def content(text: str, name: str) -> Content:
     events = document.getModel().getListOfEvents()
     return Content(
         set_by_events=frozenset(a.getVariable() for e in events for a in e.getListOfEventAssignments()),
-        quantities=MappingProxyType(quantities(document, name=name)),
+        quantities=Frozen(quantities(document, name=name)),
         reactions=frozenset(r.getId() for r in document.getModel().getListOfReactions()),
         time_unit_seconds=time_unit_seconds(document),
     )

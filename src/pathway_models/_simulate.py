@@ -16,7 +16,7 @@ import numpy as np
 from . import _sbml
 from ._interventions import Phase, Treatment, cut, phases, snapped_all
 from ._model import Model
-from ._native import roadrunner
+from ._native import alone, roadrunner
 from ._start import start_values
 from ._switches import clocks
 from ._tolerances import (
@@ -239,12 +239,14 @@ def _engine(sbml: str, compiled: bytes | None = None) -> Any:
 _COMPILED: dict[str, bytes] = {}
 
 
+@alone
 @lru_cache(maxsize=16)
 def runner(sbml: str) -> Runner:
-    """The compiled model of this text in this process."""
+    """The compiled model of this text in this process; what uses it must be `alone` as long as it does."""
     return Runner(sbml, _COMPILED.get(sbml))
 
 
+@alone
 def compiled(sbml: str) -> bytes:
     """The machine code of a model, for another process: it loads in a tenth of a second, compiling takes seconds."""
     engine = runner(sbml)
@@ -260,6 +262,7 @@ def adopt(sbml: str, code: bytes) -> None:
 Guard = Callable[[], AbstractContextManager[object]]
 
 
+@alone  # the settings of the solver are those of the attempt until its run has ended
 def climb(
     job: Job,
     row: Mapping[str, float],
@@ -273,6 +276,7 @@ def climb(
     Every attempt is made within `guard`.
     """
     message = ""
+    runner(job.sbml)  # before the clock starts: to load the model is no part of a run
     for k, attempt in enumerate(attempts):
         try:
             with guard():
@@ -290,6 +294,7 @@ def told(job: Job, attempt: Attempt, number: int, message: str) -> str:
     return used if number else ""
 
 
+@alone
 def run_job(job: Job, row: Mapping[str, float], attempt: Attempt = LADDER[0], *, steps: int = MAX_STEPS) -> Course:
     """Run one parameter row from its own steady state (or the file's start); raises `SimulationError`."""
     values = {**dict(job.settings), **row}
@@ -376,6 +381,7 @@ def _run_phases(engine: Runner, job: Job, pieces: Sequence[Phase]) -> Array:
     return result
 
 
+@alone
 def make_job(
     model: Model,
     treatments: Sequence[Treatment],
