@@ -130,6 +130,13 @@ def test_level_1_and_level_2() -> None:
     kinds = dict.fromkeys("CP", "compartment") | dict.fromkeys("STU", "species")
     assert dict(two.settable) == kinds | {"k": "parameter", "none": "parameter"}  # n and y are computed
     assert two.amounts(values) == {"S": 6, "T": 5, "U": 0}
+    assert two.values({"P": 3})["T"] == 5  # an amount: its compartment has no dimensions
+
+
+def test_a_local_parameter_hides_an_id_that_follows_from_its_own_reaction() -> None:
+    text = LEVEL_2.replace("<ci> k </ci><ci> S </ci>", "<ci> y </ci><ci> S </ci>")
+    text = text.replace('id="k" value="10"', 'id="y" value="10"')
+    assert start_values(text).values({})["y"] == 3 * (10 * 3)
 
 
 def test_rows_give_what_each_row_alone_gives() -> None:

@@ -40,6 +40,7 @@ DAILY = tuple(float(24 * day + hour) for day in range(4) for hour in (0, 1))[1:]
         ("piecewise(1, abs(time - 5) < 2, 0)", 10, (3, 7)),
         ("piecewise(1, min(time, 10 - time, a) >= 0.5, 0)", 10, (0.5, 9.5)),
         ("piecewise(1, time > 5 && time < 5, 0)", 5, ()),  # at the end is not within
+        ("piecewise(1, time > 0.7, 0)", 1000, (0.7,)),  # not the number next to it
         ("time * a", 10, ()),
     ],
 )
@@ -99,6 +100,7 @@ def test_what_does_not_use_time_costs_nothing() -> None:
     [
         "last = 0; x = 0; x' = piecewise(1, time - last > 2, 0); at x > 5: last = time",
         "x = 1; x' = -piecewise(1, x > time, 0)",
+        "x = 0; x' = piecewise(1, delay(floor(time), 3) > 2, 0)",
         "t = 0; t' = 1; x = 0; x' = piecewise(1, t > 12, 0); at t >= 24: t = 0",
     ],
 )
@@ -145,7 +147,14 @@ def test_what_decays_from_a_switch_on_needs_no_bound() -> None:
 
 
 def test_an_output_that_varies_fast_needs_no_step() -> None:
-    assert found("x = 1; x' = -x; y := exp(-((time - 5)/0.001)^2)", 10).longest_step is None
+    body = "x = 1; x' = -x; y := 1 + sin(time/0.001)"
+    assert clocks(sbml(body)).none
+    assert not clocks(sbml(body.replace("-x", "-x*y"))).none
+
+
+def test_a_compartment_that_oscillates_bounds_the_step() -> None:
+    body = "compartment C; C := 2 + sin(10*time); species S in C; S = 1; J: S -> ; 1"
+    assert found(body, 100).longest_step == pytest.approx(0.2, rel=0.01)
 
 
 def test_too_many_switches_bound_the_step() -> None:
