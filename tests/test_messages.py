@@ -96,7 +96,7 @@ WRONG: list[tuple[Callable[[], object], list[str]]] = [
     ),
     (lambda: sobol(parameters={"k": (0, 2, "loguniform")}), ["(0, 2)", "low end above 0"]),
     (lambda: sobol(parameters=5), ["parameters is 5", "{name: (low, high)}"]),
-    (lambda: sobol(parameters={"y": (1, 2)}), ["y of tiny is computed by the model"]),
+    (lambda: sobol(parameters={"y": (1, 2)}), ["y of tiny is computed by a rule"]),
     (lambda: sobol(groups=5), ["groups is 5", "module, kind, wire"]),
     (lambda: sobol(groups={"g": "k"}), ["group 'g' is 'k'", "a list of names"]),
     (lambda: sobol(groups={"g": ["k"], "h": []}), ["group 'h' is []"]),
