@@ -18,6 +18,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import pathway_models as pm
+from helpers import GUARD
 from pathway_models import _simulate
 from pathway_models.errors import InvalidValueError, SimulationError, UnknownNameError
 
@@ -207,7 +208,7 @@ print(runs.report())
 """,
         encoding="utf-8",
     )
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=GUARD, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("4 of 4 runs succeeded on libroadrunner (fewer than 64 rows);")
     assert (tmp_path / "log").read_text() == "started\n"

@@ -79,7 +79,7 @@ class Profile(Brief):
         """One row per point: value, sum of squares, its rise above the smallest."""
         import pandas as pd
 
-        return pd.DataFrame({"value": self.values, "cost": self.cost, "rise": self.cost - self.cost.min()})
+        return pd.DataFrame({"value": self.values, "cost": self.cost, "rise": self.cost - np.min(self.cost)})
 
     def plot(self) -> Figure:
         """Rise of the sum of squares over the constant, with the 95 percent bounds."""

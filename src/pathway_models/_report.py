@@ -137,7 +137,7 @@ def _outcome(result: SobolResult, k: int, top: int) -> str:
     said = [
         _verdicts.leading(result, k),
         _verdicts.precision(result, k)
-        + f"; the widest interval of ST is ± {_verdicts.half_widths(result, k).max():.2g}.",
+        + f"; the widest interval of ST is ± {np.max(_verdicts.half_widths(result, k)):.2g}.",
         _verdicts.above_floor(result, k),
         _verdicts.negligible(result, k),
         _verdicts.through_interactions(result, k),
