@@ -128,16 +128,8 @@ def _values_at_start(model: Model, ids: Sequence[str]) -> dict[str, float]:
 
 
 def with_start(model: Model, values: Mapping[str, float]) -> Model:
-    """The model with these values, whatever they stand for, as if they stood in its file."""
-    fixed = _sbml.start_rules(model.sbml).initially_assigned
-    plain = {k: v for k, v in values.items() if k in model.quantities and not _moves(model, k) and k not in fixed}
-    written = {k: v for k, v in values.items() if k in model.quantities and k not in plain}
-    return replace(model, sbml=_sbml.with_values(model.sbml, written)).with_parameters(plain)
-
-
-def _moves(model: Model, key: str) -> bool:
-    quantity = model.quantities[key]
-    return quantity.kind == "species" or bool(quantity.ruled)
+    """The model with those of the values that are its own; the others are for formulas only."""
+    return model.with_parameters({k: v for k, v in values.items() if k in model.quantities})
 
 
 def _numbers(model: Model, period: Period) -> dict[str, float]:
@@ -159,8 +151,8 @@ def _number(value: Any, target: str) -> float:
 def _schedule(model: Model, name: str, periods: Sequence[Period]) -> list[Treatment]:
     """What changes after the start: levels of constants until they change again, doses on states."""
     problem = _problem(model)
-    now = {k: q.value for k, q in model.quantities.items() if not _moves(model, k)}
-    now |= {**model.settings, **dict(problem.constants)}
+    fixed = (k for k, q in model.quantities.items() if k not in model.states and not q.ruled)
+    now = {**{k: model.settings.get(k, model.quantities[k].value) for k in fixed}, **dict(problem.constants)}
     changes: dict[str, list[tuple[float, float]]] = {}
     doses: dict[tuple[str, float], list[float]] = {}
     for period in periods:
