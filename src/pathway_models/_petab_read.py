@@ -14,10 +14,12 @@ from ._experiments import REST, Experiments, Measurement, Period, with_start
 from ._expression import formula, substituted
 from ._model import Model, from_sbml
 from ._module import Parameter
+from ._native import libsbml
 from ._petab_files import MISSING, ProblemFiles, Row, by_id, read_files, yaml_file
 from .errors import ModelError
 
 THEN = ">"  # between the pre-equilibration condition and the condition of an experiment of version 1; in no id
+_FINITE = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 SCALES = {"": "uniform", "lin": "uniform", "log": "loguniform", "log10": "loguniform"}
 
 
@@ -29,7 +31,7 @@ def load_problem(source: Path) -> Model:
     supported (several models, other languages than SBML, mapping tables, required extensions).
     """
     problem = read_files(yaml_file(source))
-    model = from_sbml(model_text(problem.sbml), name=problem.path.stem)
+    model = from_sbml(_completed(model_text(problem.sbml), problem), name=problem.path.stem)
     model, constants = _with_parameters(model, problem)
     periods, experiment_of = (_conditions_1 if problem.version == 1 else _experiments_2)(model, problem)
     free = {target for steps in dict(periods).values() for p in steps for target, _ in p.values}
@@ -45,6 +47,20 @@ def load_problem(source: Path) -> Model:
             in_file=problem.version == 1,
         ),
     )
+
+
+def _completed(text: str, problem: ProblemFiles) -> str:
+    """The SBML with a value for each parameter that has one in the tables only."""
+    _sbml.screen(text, problem.sbml.name)
+    document = libsbml.readSBMLFromString(text)
+    model = document.getModel()
+    given: dict[str, str] = {}
+    for row in problem.tables["conditions"]:
+        given = ({row["targetId"]: row["targetValue"]} if problem.version == 2 else dict(row.cells)) | given
+    given |= {row["parameterId"]: row["nominalValue"] for row in problem.tables["parameters"]}
+    lacking = [p.getId() for p in (model.getListOfParameters() if model else ()) if not p.isSetValue()]
+    known = {k: float(given[k]) for k in lacking if _FINITE.fullmatch(given.get(k, ""))}
+    return _sbml.with_values(text, {k: v for k, v in known.items() if not model.getInitialAssignment(k)})
 
 
 # ---- parameters --------------------------------------------------------------------------------------------
