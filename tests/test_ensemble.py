@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -400,8 +400,3 @@ def test_two_columns_for_one_parameter_are_refused() -> None:
     rows = {"efficacy": [0.1, 0.2], "acupuncture.efficacy": [0.3, 0.4]}
     with pytest.raises(InvalidValueError, match="efficacy"):
         pm.ensemble(model, rows, outcomes=["seizure_rate"], weeks=0.1, workers=1, progress=False)
-
-
-def test_threads_are_refused(decay: pm.Model) -> None:
-    with ThreadPoolExecutor(2) as threads, pytest.raises(InvalidValueError, match="ThreadPoolExecutor"):
-        pm.ensemble(decay, {"k": [1.0, 2.0]}, outcomes=[FINAL_X], executor=threads, **SHORT)

@@ -108,7 +108,7 @@ def test_morris_resamples_with_its_own_seed() -> None:
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"trajectories": 1}, "trajectories"), ({"levels": 5}, "levels = 5"), ({"levels": 2}, "levels = 2")],
+    [({"trajectories": 1}, "trajectories"), ({"levels": 5}, "levels = 5"), ({"levels": 2}, "levels is 2")],
 )
 def test_what_makes_no_sense(change: dict[str, Any], message: str) -> None:
     model = tiny("a = 1; y := a")

@@ -319,3 +319,18 @@ def test_start_from_file_and_from_rest_differ() -> None:
     np.testing.assert_allclose(model.simulate(duration=1, every=1)["S"], [1, 2 - np.exp(-1)], rtol=1e-6)
     np.testing.assert_allclose(model.simulate(duration=1, every=1, start="steady")["S"], [2, 2], rtol=1e-6)
     np.testing.assert_allclose(model.with_parameters(k=5).steady_state()["S"], 5, rtol=1e-6)
+
+
+def test_events_that_wait_do_not_reach_into_the_next_run() -> None:
+    model = tiny("x = 1; k = 2; x' = 0; E: at 3 after (k > 1), t0=false: x = x + k")
+    for length in (1, 5, 1, 5):
+        run = model.simulate(duration=length, every=1)
+        np.testing.assert_allclose(run["x"], [1, 1, 1, 3, 3, 3][: length + 1])
+    last = [pm.Outcome(variable="x", reduce="final")]
+    runs = pm.ensemble(model, {"k": [2.0, 0.5, 4.0]}, outcomes=last, duration=5, progress=False)
+    np.testing.assert_allclose(runs.values[:, 0], [3, 1, 5])
+
+
+def test_a_constant_that_an_event_sets_is_shown() -> None:
+    run = tiny("k = 1; at time >= 2: k = 5").simulate(duration=3, every=1)
+    np.testing.assert_allclose(run["k"], [1, 1, 5, 5])

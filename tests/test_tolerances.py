@@ -154,8 +154,8 @@ def test_the_numerical_error_is_about_the_true_one_or_above() -> None:
 def test_a_run_that_is_not_exact_warns() -> None:
     with pytest.warns(AccuracyWarning, match="the numerical error of x and 1 more is .* percent of its range"):
         tiny(PREY.format(x=15)).simulate(duration=100, rtol=1e-2, atol=1e-3)
+    model = tiny(PREY.format(x=15) + "; k = 1")
     with pytest.warns(AccuracyWarning, match="numerical error of the outcomes up to .* of their spread"):
-        model = tiny(PREY.format(x=15) + "; k = 1")
         pm.ensemble(model, {"x": [14.0, 15.0]}, outcomes=["x"], duration=100, rtol=1e-2, atol=1e-3, progress=False)
 
 

@@ -15,6 +15,7 @@ from ._outcomes import Outcome, reduce_course, resolve_outcomes
 from ._run import output_times, record, solved, to_dataset
 from ._simulate import make_job
 from ._tolerances import Array, Tolerance
+from ._types import Brief
 from .errors import InvalidValueError
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ SCALES = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Comparison:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Comparison(Brief):
     """Four arms of one model: `runs` (dims arm, time), `table` (arm by outcome), `interaction` (outcome by scale)."""
 
     arms: tuple[str, str, str, str]

@@ -7,7 +7,6 @@ holds: the same call gives the same bits anywhere.
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._checkpoint import RECORD
+from ._checkpoint import CheckpointError, read_record
 from ._rows import ENGINES, Limits, roadrunner_rows
 from ._simulate import Course, Job
 from ._tolerances import Array
@@ -64,10 +63,9 @@ def some_rows(table: Array) -> Array:
 def recorded_engine(folder: Path | None) -> str | None:
     """The engine of a checkpoint folder; None if there is no readable record."""
     try:
-        stored = {} if folder is None else json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        engine = "" if folder is None else str(read_record(folder).get("engine"))
+    except CheckpointError:
         return None  # whoever opens the checkpoint says what is wrong with it
-    engine = stored.get("engine") if isinstance(stored, dict) else None
     return engine if engine in ENGINES else None
 
 

@@ -37,6 +37,7 @@ from ._rows import (
 from ._run import absolute_tolerances
 from ._store import reduce_stored, write_courses
 from ._tolerances import ALLOWED_ERROR, Array, Tolerance
+from ._types import Brief
 from .errors import AccuracyWarning, InvalidValueError
 
 if TYPE_CHECKING:
@@ -81,8 +82,8 @@ class Cost:
         return self.core_seconds / (self.seconds * self.workers) if self.run else float("nan")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Ensemble:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Ensemble(Brief):
     """Outcomes of many runs: `values` (rows x outcomes, NaN where a run failed), `status` per row, messages.
 
     `over_time` (rows x courses x `times`) holds the variables of the outcomes at the asked times. `engine` ran the

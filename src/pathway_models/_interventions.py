@@ -13,13 +13,22 @@ from typing import Protocol, runtime_checkable
 
 from ._model import Model
 from ._sbml import Quantity
-from .errors import InvalidValueError, UnknownNameError, require_range, unknown_name
+from .errors import (
+    InvalidValueError,
+    Named,
+    UnknownNameError,
+    require_kind,
+    require_number,
+    require_numbers,
+    require_range,
+    unknown_name,
+)
 
 HOURS_PER_WEEK = 168.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Level:
+class Level(Named):
     """Hold an input at a value from `start` to `stop` (half open, model time; hours in our models).
 
     `stop=None` means to the end of the run. Levels on one input must not overlap.
@@ -34,6 +43,8 @@ class Level:
     stop: float | None = None
 
     def __post_init__(self) -> None:
+        require_kind("the input of a level", self.input, str, 'Level(input="BHB", value=1.0)')
+        object.__setattr__(self, "value", require_number(f"the level of {self.input}", self.value))
         if not math.isfinite(self.value):
             raise InvalidValueError(f"the level of {self.input} is {self.value}; allowed are finite numbers")
         check_window(self.input, self.start, self.stop)
@@ -44,7 +55,7 @@ class Level:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dose:
+class Dose(Named):
     """Add `amount` to a state of the model at each of `times` (model time; hours in our models).
 
     >>> Dose(input="session", amount=1.0, times=(0.0, 24.0)).times
@@ -56,8 +67,9 @@ class Dose:
     times: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        require_kind("the input of a dose", self.input, str, 'Dose(input="session", amount=1.0, times=(0, 24))')
         require_range(f"the dose of {self.input}", self.amount, 0.0, sys.float_info.max)
-        object.__setattr__(self, "times", tuple(map(float, self.times)))
+        object.__setattr__(self, "times", require_numbers(f"times of the dose of {self.input}", self.times))
         for time in self.times:
             require_range(f"a time of the dose of {self.input}", time, 0.0, sys.float_info.max)
 
@@ -114,6 +126,7 @@ def phases(model: Model, treatments: Sequence[Treatment], duration: float) -> tu
     """
     if isinstance(treatments, Treatment):
         raise InvalidValueError("treatments must be a list, e.g. [KetogenicDiet()]")
+    require_kind("treatments", treatments, Iterable, "[KetogenicDiet()], or [] for none")
     targets = _Targets(model)
     levels: list[tuple[Level, str]] = []
     doses: list[tuple[Dose, str]] = []
@@ -121,12 +134,12 @@ def phases(model: Model, treatments: Sequence[Treatment], duration: float) -> tu
         if not isinstance(treatment, Treatment) or isinstance(treatment, type):
             raise InvalidValueError(f"{treatment!r} is no treatment; it needs a schedule() of Level and Dose")
         for item in treatment.schedule():
-            key = targets.of(item)
+            key = targets.of(item, treatment)
             if isinstance(item, Level):
                 levels.append((item, key))
             else:
                 doses.append((item, key))
-    _check_overlaps(levels, duration)
+    _check_overlaps(levels, duration, treatments)
     windows = [(key, item.value, snapped(item.start, duration), snapped(_stop(item), duration)) for item, key in levels]
     due: dict[float, dict[str, float]] = defaultdict(dict)
     for item, key in doses:
@@ -205,11 +218,12 @@ class _Targets:
         self.ports = {p.id: p for p in model.inputs_}
         self.keys: dict[tuple[str, bool], str] = {}
 
-    def of(self, item: Level | Dose) -> str:
+    def of(self, item: Level | Dose, treatment: Treatment) -> str:
         """The id of the input; raises for one that is not there, that cannot be acted on, or a value out of range."""
+        require_kind(f"an item of the schedule of {_name(treatment)}", item, (Level, Dose), "Level(input='k', value=1)")
         what = (item.input, isinstance(item, Dose))
         if what not in self.keys:
-            self.keys[what] = self._found(item)
+            self.keys[what] = self._found(item, treatment)
         key = self.keys[what]
         port = self.ports.get(key)
         if port is not None and isinstance(item, Dose):
@@ -218,13 +232,14 @@ class _Targets:
             require_range(f"the level of {key}", item.value, port.low, port.high)
         return key
 
-    def _found(self, item: Level | Dose) -> str:
+    def _found(self, item: Level | Dose, treatment: Treatment) -> str:
         model = self.model
         try:
             key = model.resolve(item.input)
         except UnknownNameError:
             known = [p.id for p in model.inputs_] or [p.id for p in model.parameters_]
-            raise unknown_name(f"input of {model.name}", item.input, known) from None
+            who = "" if treatment is item else f", asked for by {_name(treatment)},"
+            raise unknown_name(f"input of {model.name}{who}", item.input, known) from None
         q = model.quantities.get(key)
         if isinstance(item, Dose):
             if key not in model.states:
@@ -243,7 +258,7 @@ def _moved_by(q: Quantity | None) -> str:
     return "is computed by a rule" if q.ruled else "is changed by reactions"
 
 
-def _check_overlaps(levels: Sequence[tuple[Level, str]], duration: float) -> None:
+def _check_overlaps(levels: Sequence[tuple[Level, str]], duration: float, treatments: Sequence[Treatment]) -> None:
     by_input: dict[str, list[tuple[float, float]]] = {}
     for item, key in levels:
         stop = math.inf if item.stop is None else item.stop
@@ -252,8 +267,11 @@ def _check_overlaps(levels: Sequence[tuple[Level, str]], duration: float) -> Non
         windows.sort()
         for (start, stop), (following, _) in pairwise(windows):
             if following < stop and following < duration:
+                inputs = {item.input for item, k in levels if k == key}
+                asking = [t for t in treatments if any(i.input in inputs for i in t.schedule())]
                 raise InvalidValueError(
-                    f"two levels on {key} overlap from {following:g}: the first runs from {start:g} to {stop:g}"
+                    f"two levels on {key} overlap from {following:g}: the first runs from {start:g} to {stop:g} "
+                    f"(asked for by {', '.join(map(_name, asking))})"
                 )
 
 
@@ -266,5 +284,5 @@ def require_whole(what: str, value: float) -> None:
 def check_window(what: str, start: float, stop: float | None) -> None:
     """Raise `InvalidValueError` for a start below 0 or a stop that does not come after it."""
     require_range(f"the start of {what}", start, 0.0, math.inf)
-    if stop is not None and not stop > start:
+    if stop is not None and not require_number(f"the stop of {what}", stop) > start:
         raise InvalidValueError(f"the stop of {what} is {stop:g}; allowed is anything after its start {start:g}")

@@ -7,14 +7,15 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from . import _sbml, _sbml_foreign, _sbml_mend, _uncertainty
 from ._coupling import flatten
-from ._module import Hypothesis, Parameter, Port
+from ._module import Hypothesis, Parameter, Port, warn_far
+from ._native import alone
 from ._tolerances import Tolerance
-from .errors import InvalidValueError, require_range, unknown_name
+from ._types import Frozen
+from .errors import InvalidValueError, require_kind, require_number, require_range, unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 SECONDS_PER_WEEK = 7 * 24 * 3600.0
 SETTABLE = "constants, inputs, sizes and start values can be set"
+SHOWN = 6  # changed values in the short text of a model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +70,14 @@ class Model:
     context: str | None = None
     settings: Mapping[str, float] = field(default_factory=dict)
     experiments_: Experiments | None = None
+
+    def __repr__(self) -> str:
+        usual = self.contexts[self.context].settings if self.context else {}
+        changed = [f"{k}={v:g}" for k, v in self.settings.items() if usual.get(k) != v]
+        shown = ", ".join(changed if len(changed) <= SHOWN else [*changed[:SHOWN], "..."])
+        sizes = f"{len(self.states)} states, {len(self.parameters_)} constants, {len(self.inputs_)} inputs"
+        where = f", context {self.context}" if self.context else ""
+        return f"<Model {self.name}: {self.title}{where}; {sizes}{f'; {shown}' if shown else ''}>"
 
     # ---- what is in it -------------------------------------------------------------------------------------
 
@@ -204,8 +214,8 @@ class Model:
         changed = {}
         for name, value in {**(values or {}), **named}.items():
             key = self.resolve(name)
-            changed[key] = self._checked(key, float(value))
-        return replace(self, settings=MappingProxyType({**self.settings, **changed}))
+            changed[key] = self._checked(key, require_number(name, value))
+        return replace(self, settings=Frozen({**self.settings, **changed}))
 
     def _checked(self, key: str, value: float) -> float:
         q = self.quantities.get(key)
@@ -227,6 +237,8 @@ class Model:
             sourced = p.kind != "unknown" and p.low is not None and p.low >= 0
             if p.id == key and value < 0 and p.value >= 0 and sourced:
                 raise InvalidValueError(f"{key} is {value:g}; allowed are values of 0 and more ({p.unit})")
+            if p.id == key:
+                warn_far(p, value)
         return value
 
     def with_hypothesis(self, hypothesis: str, alternative: str) -> Model:
@@ -240,7 +252,7 @@ class Model:
         alternatives = by_id[hypothesis].alternatives
         if alternative not in alternatives:
             raise unknown_name(f"alternative of hypothesis {hypothesis}", alternative, alternatives)
-        return replace(self, settings=MappingProxyType({**self.settings, **alternatives[alternative].settings}))
+        return replace(self, settings=Frozen({**self.settings, **alternatives[alternative].settings}))
 
     def with_context(self, name: str) -> Model:
         """The model in another context ('healthy', 'epilepsy'); the other settings stay.
@@ -251,7 +263,7 @@ class Model:
             raise unknown_name(f"context of {self.name}", name, self.contexts)
         old = self.contexts[self.context].settings if self.context else {}
         kept = {k: v for k, v in self.settings.items() if old.get(k) != v}
-        return replace(self, context=name, settings=MappingProxyType({**self.contexts[name].settings, **kept}))
+        return replace(self, context=name, settings=Frozen({**self.contexts[name].settings, **kept}))
 
     @property
     def anchors(self) -> Mapping[str, str]:
@@ -272,7 +284,8 @@ class Model:
         if duration is None:
             if self.time_unit_seconds is None:
                 raise InvalidValueError(f"{self.name} declares no unit of time; use duration= instead of weeks=")
-            duration = float(weeks or 0) * SECONDS_PER_WEEK / self.time_unit_seconds
+            duration = require_number("weeks", weeks) * SECONDS_PER_WEEK / self.time_unit_seconds
+        duration = require_number("duration", duration)
         if not 0 < duration < math.inf:
             raise InvalidValueError(f"the duration is {duration:g}; allowed are finite values above 0")
         return duration
@@ -369,6 +382,21 @@ class Model:
         from ._simulate import at_rest
 
         return _sbml.with_values(self.sbml, {**self.settings, **at_rest(self, (*self.states, *self.anchors))})
+
+    @alone
+    def to_antimony(self) -> str:
+        """Antimony text of what `to_sbml` gives: what `export(format="antimony")` writes.
+
+        Raises `ModelError` for what Antimony cannot say.
+        """
+        from ._exchange_antimony import to_antimony
+
+        return to_antimony(self.to_sbml(), self.name)
+
+
+def require_model(model: object) -> None:
+    """Raise `InvalidValueError` for a name or a path where a loaded model is needed."""
+    require_kind("model", model, Model, f"pm.load({model!r})" if isinstance(model, str) else 'pm.load("epilepsy")')
 
 
 def _port_table(ports: Iterable[Port]) -> pd.DataFrame:

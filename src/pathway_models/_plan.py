@@ -13,13 +13,13 @@ import numpy as np
 
 from ._engines import ENGINE_NAMES
 from ._interventions import Treatment, snapped
-from ._model import Model
+from ._model import Model, require_model
 from ._outcomes import Outcome, resolve_outcomes, times_needed, values_at
 from ._rows import Limits
 from ._run import output_times
 from ._simulate import Job, make_job
 from ._tolerances import OF_ENSEMBLES, OF_ENSEMBLES_ELSEWHERE, Array, Tolerance
-from .errors import InvalidValueError, require_choice, require_range
+from .errors import InvalidValueError, require_choice, require_kind, require_numbers, require_range, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +53,7 @@ class Plan:
 
 def default_duration(model: Model, weeks: float | None, duration: float | None) -> float:
     """Length of a run in model time; 12 weeks for our own models if nothing is said."""
+    require_model(model)
     if weeks is None and duration is None and model.context is not None:
         weeks = DEFAULT_WEEKS
     return model.duration(weeks, duration)
@@ -77,6 +78,8 @@ def make_plan(
 ) -> Plan:
     """Everything but the rows, checked."""
     require_choice("engine", engine, ENGINE_NAMES)
+    require_kind("limits", limits, (Limits, type(None)), "Limits(seconds=60)")
+    require_kind("checkpoint", checkpoint, (str, os.PathLike, type(None)), 'checkpoint="folder"')
     stored = store is not None
     if store is not None:
         require_choice("store", store, STORES)
@@ -124,7 +127,7 @@ def _with_asked(grid: Array, asked: Sequence[float], length: float) -> Array:
 
 def asked_times(times: Sequence[float], length: float) -> tuple[float, ...]:
     """Times within the run, as the solver meets them; raises `InvalidValueError` unless they increase."""
-    asked = tuple(snapped(require_range("a time", float(t), 0.0, length), length) for t in times)
+    asked = tuple(snapped(require_range("a time", t, 0.0, length), length) for t in require_numbers("times", times))
     if any(b <= a for a, b in pairwise(asked)):
         raise InvalidValueError("times must increase")
     return asked
@@ -135,6 +138,9 @@ def asked_times(times: Sequence[float], length: float) -> tuple[float, ...]:
 
 def check_table(model: Model, rows: Table) -> tuple[tuple[str, ...], Array]:
     """Parameter ids and values (rows x parameters) of a table; raises for what the model does not allow."""
+    require_model(model)
+    if not hasattr(rows, "items"):
+        raise InvalidValueError(f"rows is {shown(rows)}; give {{name: [a value per row]}} or a table of pandas")
     columns: dict[str, Array] = {}
     for name, numbers in rows.items():
         key = model.resolve(str(name))

@@ -96,7 +96,7 @@ def _job(
     tolerances: Mapping[str, Any],
 ) -> Job:
     columns = tuple(dict.fromkeys(o.variable for o, _ in reads))
-    return make_job(model, schedule, duration=duration, times=times, columns=columns, start="steady", **tolerances)
+    return make_job(model, schedule, duration=duration, times=times, columns=columns, start="auto", **tolerances)
 
 
 def _question(job: Job, fixed: set[str], reads: Sequence[tuple[Outcome, tuple[int, int]]]) -> _Question:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from . import _sbml
+from ._causes import because
 from ._interventions import Treatment, label
 from ._model import Model
 from ._native import roadrunner
 from ._simulate import Course, Job, attempted, climb, make_job, run_job, runner, told, volumes
 from ._tolerances import ALLOWED_ERROR, LADDER, Array, Attempt, Tolerance
-from .errors import AccuracyWarning, InvalidValueError, SimulationError
+from .errors import AccuracyWarning, InvalidValueError, SimulationError, require_number
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -50,7 +52,7 @@ def output_times(model: Model, duration: float, every: float | None) -> Array:
         if model.context is not None:
             step = max(min(OUR_STEP, step), duration / MAX_OUTPUT_POINTS)
     else:
-        step = every
+        step = require_number("every", every)
         if not 0 < step <= duration or duration / step > MAX_OUTPUT_POINTS:
             raise InvalidValueError(
                 f"every is {step:g}; allowed is above {duration / MAX_OUTPUT_POINTS:g} and up to the duration "
@@ -100,10 +102,14 @@ def simulate(
     times = output_times(model, length, every)
     columns = dict.fromkeys((*model.states, *(p.id for p in model.outputs_), *_variables(model)))
     columns |= dict.fromkeys(map(model.resolve, _listed(variables)))
-    job = make_job(
-        model, treatments, duration=length, times=times, columns=tuple(columns), start=start, rtol=rtol, atol=atol
-    )
-    run = solved(job)
+    names = tuple(columns)
+    try:
+        job = make_job(
+            model, treatments, duration=length, times=times, columns=names, start=start, rtol=rtol, atol=atol
+        )
+        run = solved(job)
+    except SimulationError as error:
+        raise SimulationError(f"{error}{because(model)}") from error
     _warn(model, job, run)
     return to_dataset(model, treatments, job, run)
 
@@ -115,10 +121,11 @@ def _listed(variables: Sequence[str]) -> Sequence[str]:
 
 
 def _variables(model: Model) -> tuple[str, ...]:
-    """For a file without declared outputs: everything that a rule computes."""
+    """For a file without declared outputs: everything that a rule computes or an event sets."""
     if model.outputs_:
         return ()
-    return tuple(k for k, q in model.quantities.items() if q.ruled == "assignment")
+    events = _sbml.content(model.sbml, model.name).set_by_events
+    return tuple(k for k, q in model.quantities.items() if q.ruled == "assignment" or k in events)
 
 
 def solved(job: Job) -> Solved:

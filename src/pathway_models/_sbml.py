@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from types import MappingProxyType
 from xml.parsers import expat
 
 from ._native import libsbml
+from ._types import Frozen
 from .errors import ModelError
 
 # (multiplier to SI, ((base unit, exponent), ...)) -> the text that a modeller writes
@@ -77,10 +77,11 @@ class Quantity:
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """What a model text holds: its quantities, the ids of its reactions, its unit of time in seconds."""
+    """What a model text holds: quantities, ids of reactions, what events do, its unit of time in seconds."""
 
     quantities: Mapping[str, Quantity]
     reactions: frozenset[str]
+    set_by_events: frozenset[str]
     time_unit_seconds: float | None
 
 
@@ -88,8 +89,10 @@ class Content:
 def content(text: str, name: str) -> Content:
     """Read the text of a model once per process; the many variants of one model share it, and it is checked before."""
     document = libsbml.readSBMLFromString(text)
+    events = document.getModel().getListOfEvents()
     return Content(
-        quantities=MappingProxyType(quantities(document, name=name)),
+        set_by_events=frozenset(a.getVariable() for e in events for a in e.getListOfEventAssignments()),
+        quantities=Frozen(quantities(document, name=name)),
         reactions=frozenset(r.getId() for r in document.getModel().getListOfReactions()),
         time_unit_seconds=time_unit_seconds(document),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -12,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from . import _sbml
 from ._interventions import Phase, Treatment, cut, phases, snapped_all
 from ._model import Model
-from ._native import roadrunner
+from ._native import alone, roadrunner
 from ._start import start_values
 from ._switches import clocks
 from ._tolerances import (
@@ -30,12 +32,16 @@ from ._tolerances import (
     guessed_sizes,
 )
 from ._tolerances import Array as Array  # others take it from here
+from ._treatments import warn_idle
 from .errors import InvalidValueError, ModelError, SimulationError
 
 SETTLE_HORIZONS = (20_000.0, 40_000.0, 160_000.0, 640_000.0)  # model time units; hours in our models
 SETTLED = 1e-6  # largest change of a state, in its scale, over the last stretch
 FINEST = 1e-13  # relative tolerance; doubles hold no more
 GROWN = 1e-3  # of its value now, for a state of which the file did not tell the size
+
+
+_DELAY = re.compile(r"<(\w+:)?delay\b")  # of an event; the function of that name is no element
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +87,7 @@ class Runner:
         self.engine = _engine(sbml, compiled)
         self.core = self.engine.model
         self.start, self.clocks = start_values(sbml), clocks(sbml)
+        self.delayed = _DELAY.search(sbml) is not None
         self.parameters = {k: i for i, k in enumerate(self.core.getGlobalParameterIds())}
         self.compartments = frozenset(self.core.getCompartmentIds())
         self.species = {k: i for i, k in enumerate(self.core.getFloatingSpeciesIds())}
@@ -232,12 +239,14 @@ def _engine(sbml: str, compiled: bytes | None = None) -> Any:
 _COMPILED: dict[str, bytes] = {}
 
 
+@alone
 @lru_cache(maxsize=16)
 def runner(sbml: str) -> Runner:
-    """The compiled model of this text in this process."""
+    """The compiled model of this text in this process; what uses it must be `alone` as long as it does."""
     return Runner(sbml, _COMPILED.get(sbml))
 
 
+@alone
 def compiled(sbml: str) -> bytes:
     """The machine code of a model, for another process: it loads in a tenth of a second, compiling takes seconds."""
     engine = runner(sbml)
@@ -253,6 +262,7 @@ def adopt(sbml: str, code: bytes) -> None:
 Guard = Callable[[], AbstractContextManager[object]]
 
 
+@alone  # the settings of the solver are those of the attempt until its run has ended
 def climb(
     job: Job,
     row: Mapping[str, float],
@@ -266,6 +276,7 @@ def climb(
     Every attempt is made within `guard`.
     """
     message = ""
+    runner(job.sbml)  # before the clock starts: to load the model is no part of a run
     for k, attempt in enumerate(attempts):
         try:
             with guard():
@@ -283,14 +294,14 @@ def told(job: Job, attempt: Attempt, number: int, message: str) -> str:
     return used if number else ""
 
 
+@alone
 def run_job(job: Job, row: Mapping[str, float], attempt: Attempt = LADDER[0], *, steps: int = MAX_STEPS) -> Course:
     """Run one parameter row from its own steady state (or the file's start); raises `SimulationError`."""
-    engine = runner(job.sbml)
     values = {**dict(job.settings), **row}
     origin = None if job.origin is None else np.array(job.origin)
-    _configure(engine, job, attempt, steps)
     held = dict(job.held) if job.steady else {}
-    engine.begin({**values, **held}, origin)
+    engine = _begun(job.sbml, {**values, **held}, origin)
+    _configure(engine, job, attempt, steps)
     if job.steady:
         engine.settle(np.array(job.scales), {**values, **held})
     for parameter, variable in job.anchors:
@@ -301,6 +312,22 @@ def run_job(job: Job, row: Mapping[str, float], attempt: Attempt = LADDER[0], *,
     engine.set_values({k: values.get(k, engine.published[k]) for k in held})
     before = np.array([engine.value(c) for c in job.columns])
     return Course(before=before, values=_run_phases(engine, job, _pieces(engine, job, values)))
+
+
+def _begun(sbml: str, values: Mapping[str, float], origin: Array | None) -> Runner:
+    """The compiled model at time 0.
+
+    Anew for every run where events wait for a delay: those of an earlier run, and those of time 0 at every reset with
+    the values that held then, stay in libroadrunner's queue.
+    """
+    engine = runner(sbml)
+    if not engine.delayed:
+        engine.begin(values, origin)
+        return engine
+    engine = Runner(_sbml.with_values(sbml, values))
+    if origin is not None:
+        engine.set_state(origin)
+    return engine
 
 
 def attempted(job: Job, attempt: Attempt) -> Job:
@@ -354,6 +381,7 @@ def _run_phases(engine: Runner, job: Job, pieces: Sequence[Phase]) -> Array:
     return result
 
 
+@alone
 def make_job(
     model: Model,
     treatments: Sequence[Treatment],
@@ -371,6 +399,7 @@ def make_job(
         raise InvalidValueError(f"start is {start!r}; allowed are 'auto', 'steady' and 'file'")
     steady = start == "steady" or (start == "auto" and model.context is not None)
     pieces = phases(model, treatments, duration)
+    warn_idle(model, treatments, duration)
     relative = checked_relative(rtol, usual)
     scales = _scales(model)
     held = tuple(sorted(model.held.items()))
@@ -433,13 +462,12 @@ def _called(model: Model, key: str) -> tuple[str, ...]:
 def _rest(
     sbml: str, settings: tuple[tuple[str, float], ...], scales: tuple[float, ...], known: bool
 ) -> tuple[float, ...]:
-    engine = runner(sbml)
+    engine = _begun(sbml, dict(settings), None)
     share = (KNOWN_SIZE if known else UNKNOWN_SIZE) * SINGLE_RUN
     engine.configure(
         {"maximum_num_steps": MAX_STEPS, "initial_time_step": 0.0, "stiff": True, "maximum_time_step": 0.0}
     )
     engine.set_tolerances(SINGLE_RUN, [share * s for s in scales])
-    engine.begin(dict(settings), None)
     return tuple(engine.settle(np.array(scales), dict(settings)))
 
 

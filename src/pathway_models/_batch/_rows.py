@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .._interventions import Phase, snapped_all
+from .._native import turns
 from .._simulate import GROWN, SETTLE_HORIZONS, SETTLED, Course, Job
 from .._start import start_values
 from .._tolerances import MAX_STEPS, Array
@@ -30,7 +31,10 @@ class BatchModel:
         self.parameters = {k: i for i, k in enumerate(self.plan.parameters)}
         self.states = {k: i for i, k in enumerate(self.plan.states)}
         self.variables = {k: i for i, k in enumerate(self.plan.variables)}
-        self.work = _empty(self.plan.work * self.lanes)
+
+    def scratch(self) -> Array:
+        """Space that `advance` and `look` write to while they run; threads must not share it."""
+        return _empty(self.plan.work * self.lanes)
 
     def grouped(self, table: Array) -> Array:
         """Rows x elements as groups of lanes; the last row fills up the last group."""
@@ -49,7 +53,7 @@ class BatchModel:
         self.machine.prepare(len(parameters), _at(parameters), _at(out))
         return out
 
-    def look(self, parameters: Array, constants: Array, states: Array, columns: Sequence[str]) -> Array:
+    def look(self, parameters: Array, constants: Array, states: Array, columns: Sequence[str], work: Array) -> Array:
         """Columns (groups x times x columns x lanes) at states (groups x times x states x lanes)."""
         base = len(self.parameters)
         unknown = [c for c in columns if c not in self.parameters and c not in self.variables]
@@ -61,7 +65,7 @@ class BatchModel:
         out = _empty((groups, count, len(columns), self.lanes))
         self.machine.look(
             groups, count, _at(parameters), _at(constants), _at(states),
-            len(columns), _at(numbers), _at(out), _at(self.work),
+            len(columns), _at(numbers), _at(out), _at(work),
         )  # fmt: skip
         return out
 
@@ -75,9 +79,17 @@ def _at(array: np.ndarray[Any, Any]) -> int:
     return int(array.ctypes.data)
 
 
-@lru_cache(maxsize=16)
+_COMPILING = turns()
+
+
 def compile_model(sbml: str) -> BatchModel:
     """The compiled model of a flat text, once per process; raises `Unsupported` with a reason of one line."""
+    with _COMPILING:  # threads that ask for one model would all compile it
+        return _compiled(sbml)
+
+
+@lru_cache(maxsize=16)
+def _compiled(sbml: str) -> BatchModel:
     return BatchModel(machine(sbml))
 
 
@@ -89,6 +101,7 @@ class _Run:
         self.given = {k: np.full(self.count, v) for k, v in job.settings}
         self.given |= {k: np.ascontiguousarray(table[:, i]) for i, k in enumerate(names)}
         self.failed: dict[int, str] = {}
+        self.work = model.scratch()
         self.taken = np.zeros(self.count)
         self.scales, self.absolute = (
             np.array([known[k] for k in model.states])
@@ -147,7 +160,7 @@ class _Run:
         status, taken, most = np.zeros(len(live)), np.zeros(len(live)), self.steps * (len(times) + 1)
         model.machine.advance(
             len(live), start, stop, _at(constants), _at(states), _at(ahead), _at(self.absolute), self.relative,
-            len(times), _at(times), _at(place), most, _at(status), _at(taken), _at(model.work),
+            len(times), _at(times), _at(place), most, _at(status), _at(taken), _at(self.work),
         )  # fmt: skip
         if not everyone:
             (group, lane), (there, position) = divmod(live, model.lanes), divmod(np.arange(len(live)), model.lanes)
@@ -190,7 +203,7 @@ class _Run:
         return self.model.rows(self.states, self.count).copy()
 
     def look(self, states: Array, columns: Sequence[str]) -> Array:
-        return self.model.look(self.parameters, self.model.constants(self.parameters), states, columns)
+        return self.model.look(self.parameters, self.model.constants(self.parameters), states, columns, self.work)
 
     def now(self, columns: Sequence[str]) -> Array:
         """Columns at the present states, rows x columns."""
