@@ -14,7 +14,9 @@ from . import _sbml
 from ._expression import formula
 from ._interventions import Dose, Level, Treatment, snapped
 from ._model import Model
+from ._run import solved, warn_of
 from ._simulate import at_rest, make_job, run_job
+from ._tolerances import Tolerance
 from .errors import ModelError, SimulationError, unknown_name
 
 if TYPE_CHECKING:
@@ -188,7 +190,9 @@ def _constant(text: str, known: Mapping[str, float], what: str) -> float:
 # ---- measurements and predictions --------------------------------------------------------------------------
 
 
-def predictions(model: Model, experiments: Iterable[str] | None = None) -> pd.DataFrame:
+def predictions(
+    model: Model, experiments: Iterable[str] | None, rtol: float | None, atol: Tolerance | None
+) -> pd.DataFrame:
     """See `Model.predictions`."""
     table = measurement_table(model)
     names = list(dict.fromkeys(table["experiment"]))
@@ -198,7 +202,7 @@ def predictions(model: Model, experiments: Iterable[str] | None = None) -> pd.Da
             raise unknown_name(f"experiment of {model.name}", name, names)
     table = table[table["experiment"].isin(wanted)].assign(prediction=np.nan, noise=np.nan)
     for name, rows in table.groupby("experiment"):
-        values = _course(model, str(name), rows)
+        values = _course(model, str(name), rows, rtol, atol)
         for column, text in (("prediction", "formula"), ("noise", "noise_formula")):
             for wording, members in rows.groupby(text):
                 known = {k: v.loc[members.index].to_numpy() for k, v in values.items() if k in formula(wording).names}
@@ -206,7 +210,9 @@ def predictions(model: Model, experiments: Iterable[str] | None = None) -> pd.Da
     return table
 
 
-def _course(model: Model, name: str, rows: pd.DataFrame) -> dict[str, pd.Series[float]]:
+def _course(
+    model: Model, name: str, rows: pd.DataFrame, rtol: float | None, atol: Tolerance | None
+) -> dict[str, pd.Series[float]]:
     """The values of everything that the formulas of the rows of one experiment name, one per row."""
     import pandas as pd
 
@@ -223,7 +229,8 @@ def _course(model: Model, name: str, rows: pd.DataFrame) -> dict[str, pd.Series[
     finite = np.isfinite(rows["time"])
     try:
         if columns and finite.any():
-            values.loc[finite, columns] = _reached(variant, schedule, rows["time"][finite].to_numpy(), columns)
+            times = rows["time"][finite].to_numpy()
+            values.loc[finite, columns] = _reached(variant, schedule, times, columns, rtol, atol)
         if columns and not finite.all():
             if schedule:
                 raise SimulationError("a measurement at rest follows later periods; allowed are periods at -inf and 0")
@@ -233,9 +240,18 @@ def _course(model: Model, name: str, rows: pd.DataFrame) -> dict[str, pd.Series[
     return {str(k): values[k] for k in values}
 
 
-def _reached(model: Model, schedule: Sequence[Treatment], wanted: Any, columns: Sequence[str]) -> Any:
+def _reached(
+    model: Model,
+    schedule: Sequence[Treatment],
+    wanted: Any,
+    columns: Sequence[str],
+    rtol: float | None,
+    atol: Tolerance | None,
+) -> Any:
     """The columns at the wanted times, in their order."""
     duration = float(wanted.max()) or 1.0
     times, places = np.unique([snapped(t, duration) for t in wanted], return_inverse=True)
-    job = make_job(model, schedule, duration=duration, times=times, columns=columns, start="file")
-    return run_job(job, {}).values[places]
+    job = make_job(model, schedule, duration=duration, times=times, columns=columns, start="file", rtol=rtol, atol=atol)
+    run = solved(job)
+    warn_of(model, job, run)
+    return run.course.values[places]

@@ -109,8 +109,9 @@ def load(name: str | Path, *, context: str = DEFAULT_CONTEXT, model: str | None 
     from the values in the file. A PEtab problem (.yaml, or the folder that holds it alone) comes with its nominal
     parameters, `measurements` and `experiments`. `model` picks one of several models of an archive (.omex) by its path
     there. Warns with `ModelWarning` of values that a file lacks and are taken as libroadrunner does (species 0,
-    compartments 1), and of what is not valid in it beside the mathematics. Raises `UnknownNameError` for an unknown name or context and
-    `ModelError` for a file that is missing, broken, of another format or lacks the value of a parameter.
+    compartments 1), and of what is not valid in it beside the mathematics. Raises `UnknownNameError` for an unknown
+    name or context and `ModelError` for a file that is missing, broken, of another format or lacks the value of a
+    parameter.
 
     >>> load("ketone_katp", context="healthy").inputs.loc["carb_restriction", "reference"]
     np.float64(0.0)
