@@ -12,9 +12,9 @@ import numpy as np
 
 from . import _sbml
 from ._expression import formula
-from ._interventions import Dose, Level, Treatment, snapped
+from ._interventions import Dose, Level, Treatment, snapped_all
 from ._model import Model
-from ._run import solved, warn_of
+from ._run import output_times, solved, warn_of
 from ._simulate import at_rest, make_job, run_job
 from ._tolerances import Tolerance
 from .errors import ModelError, SimulationError, unknown_name
@@ -248,10 +248,11 @@ def _reached(
     rtol: float | None,
     atol: Tolerance | None,
 ) -> Any:
-    """The columns at the wanted times, in their order."""
+    """The columns at the wanted times, in their order; run through the grid of `simulate`, whose limits it shares."""
     duration = float(wanted.max()) or 1.0
-    times, places = np.unique([snapped(t, duration) for t in wanted], return_inverse=True)
+    reached = snapped_all(wanted, duration)
+    times = np.unique([*snapped_all(output_times(model, duration, None), duration), *reached])
     job = make_job(model, schedule, duration=duration, times=times, columns=columns, start="file", rtol=rtol, atol=atol)
     run = solved(job)
     warn_of(model, job, run)
-    return run.course.values[places]
+    return run.course.values[np.searchsorted(times, reached)]
