@@ -29,6 +29,7 @@ problems:
     measurement_files: [measurements.tsv]
 """
 V1 = {
+    "map.tsv": "petabEntityId modelEntityId\nk r.k\n",
     "problem.yaml": YAML,
     "parameters.tsv": """parameterId parameterScale lowerBound upperBound nominalValue estimate
 k log10 0.01 100 0.5 1
@@ -213,6 +214,12 @@ def test_start_values_of_version_2_come_after_initial_assignments(tmp_path: Path
     assert list(model.predictions()["prediction"]) == [4 * 27]
 
 
+def test_a_mapping_table_may_only_describe(tmp_path: Path) -> None:
+    files = changed(V2, "problem.yaml", "model_files", "mapping_files: [map.tsv]\nmodel_files")
+    path = written(tmp_path, {**files, "map.tsv": "petabEntityId modelEntityId name\non  on_switch\nk k rate\n"})
+    assert len(pm.load(path).measurements) == 4
+
+
 def test_a_period_at_minus_infinity_lasts_until_the_model_rests(tmp_path: Path) -> None:
     files = changed(
         V2, "experiments.tsv", V2["experiments.tsv"], "experimentId time conditionId\nrun -inf on\nrun 0 add\n"
@@ -254,7 +261,7 @@ def test_formulas_mean_what_the_reference_library_reads_in_them(text: str) -> No
         ("problem.yaml", "[model.xml]", "[model.xml, b.xml]", "sbml_files names 2 files; allowed is one model"),
         ("problem.yaml", "[model.xml]", "[http://x.org/m.xml]", "only files are read"),
         ("problem.yaml", "problems:", "extensions: {sciml: {}}\nproblems:", "needs the PEtab extension 'sciml'"),
-        ("problem.yaml", "problems:", "mapping_files: [a.tsv]\nproblems:", "mapping tables are not supported"),
+        ("problem.yaml", "problems:", "mapping_files: [map.tsv]\nproblems:", "tsv:2: modelEntityId is 'r.k'; allowed"),
         ("problem.yaml", "[observables.tsv]", "[none.tsv]", "cannot read .*none.tsv: No such file"),
         ("problem.yaml", "[observables.tsv]", "7", "observable_files is 7; allowed is the name of a file"),
         ("parameters.tsv", "nominalValue", "value", None),

@@ -28,7 +28,7 @@ def load_problem(source: Path) -> Model:
 
     Nominal values are in use (`settings`), bounds are the ranges, log scales become log-uniform; what only formulas
     name is kept with the experiments. Raises `ModelError` with file and line for what cannot be read or is not
-    supported (several models, other languages than SBML, mapping tables, required extensions).
+    supported (several models, other languages than SBML, ids that a mapping table gives, required extensions).
     """
     problem = read_files(yaml_file(source))
     model = from_sbml(_completed(model_text(problem.sbml), problem), name=problem.path.stem)
@@ -87,10 +87,10 @@ def ranged(parameter: Parameter, row: Row, version: int) -> Parameter:
         return parameter
     if version == 1:
         distribution = SCALES[row.choice("parameterScale", SCALES)]
+        if distribution == "loguniform" and low <= 0:
+            raise row.error(f"lowerBound is {row['lowerBound']} on a logarithmic scale; allowed is above 0")
     else:
-        distribution = "loguniform" if row["priorDistribution"].startswith("log-") else "uniform"
-    if distribution == "loguniform" and low <= 0:
-        raise row.error(f"lowerBound is {row['lowerBound']} on a logarithmic scale; allowed is above 0")
+        distribution = "loguniform" if row["priorDistribution"].startswith("log-") and low > 0 else "uniform"
     fixed = row["estimate"].lower() in ("0", "0.0", "false")
     note = "bounds of the PEtab problem" + (", which does not estimate it" if fixed else "")
     return replace(parameter, low=low, high=high, distribution=distribution, note=note)
