@@ -109,7 +109,7 @@ def simulate(
         run = solved(job)
     except SimulationError as error:
         raise SimulationError(f"{error}{because(model)}") from error
-    _warn(model, job, run)
+    warn_of(model, job, run)
     return to_dataset(model, treatments, job, run)
 
 
@@ -185,7 +185,7 @@ def relative_difference(values: Array, other: Array, floor: Array) -> Array:
     return np.asarray(worst / np.maximum(np.maximum(span, CONSTANT * size), floor))
 
 
-def _warn(model: Model, job: Job, run: Solved) -> None:
+def warn_of(model: Model, job: Job, run: Solved) -> None:
     """What the numbers themselves tell against them."""
     if run.retried:
         warnings.warn(f"{model.name}: {run.retried}", AccuracyWarning, stacklevel=4)

@@ -93,6 +93,8 @@ class Runner:
         self.parameters = {k: i for i, k in enumerate(self.core.getGlobalParameterIds())}
         self.compartments = frozenset(self.core.getCompartmentIds())
         self.species = {k: i for i, k in enumerate(self.core.getFloatingSpeciesIds())}
+        # those that no rule computes: libroadrunner sets no others
+        self.free = np.array([i for k, i in self.species.items() if k in self.start.settable], dtype=np.int32)
         self.boundary = frozenset(self.core.getBoundarySpeciesIds())
         rated = self.core.getRateRuleSymbols()  # the solver has these first, then the species that have no rule
         free = (k for k in self.species if k not in rated and k in self.start.settable)
@@ -132,10 +134,14 @@ class Runner:
     def set_state(self, state: Array) -> None:
         """Inverse of `state`."""
         n = len(self.species)
-        self.core.setFloatingSpeciesAmounts(np.ascontiguousarray(state[:n]))
+        self._set_amounts(state[:n])
         if self.ruled:
             for key, value in zip(self.ruled, state[n:], strict=True):
                 self.core.setValue(key, float(value))
+
+    def _set_amounts(self, amounts: Array) -> None:
+        if len(self.free):
+            self.core.setFloatingSpeciesAmounts(self.free, np.ascontiguousarray(amounts[self.free]))
 
     def state_names(self) -> tuple[str, ...]:
         """Ids in the order of `state`."""
@@ -179,7 +185,7 @@ class Runner:
             self.core.setValue(key, float(values[key]))
         if not moved.isdisjoint({*self.species, *self.boundary, *self.compartments}):
             amounts = self.start.amounts(values)
-            self.core.setFloatingSpeciesAmounts(np.array([float(amounts[k]) for k in self.species]))
+            self._set_amounts(np.array([float(amounts[k]) for k in self.species]))
             for key in self.boundary & self.start.settable.keys():
                 self.core.setValue(key, float(amounts[key]))
 
