@@ -160,7 +160,7 @@ def test_intervals_are_those_of_a_loop_over_resampled_base_rows() -> None:
 
 @pytest.mark.parametrize("scrambled", [False, True])
 def test_intervals_hold_the_known_indices_of_a_linear_function(scrambled: bool) -> None:
-    """100 analyses of N = 256, one per column: of nominal width for independent rows, and wider for a Sobol sequence."""
+    """100 analyses, one per column: as often as promised for independent rows, more often for a Sobol sequence."""
     slopes, n, analyses = np.array([1.0, 2.0, 3.0]), 256, 100
     design = saltelli_design(3, n, 0)
     if scrambled:

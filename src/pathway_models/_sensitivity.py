@@ -212,7 +212,8 @@ class SobolResult:
         before = f" ({cost.reused} taken over from before)" if cost is not None and cost.reused else ""
         lines = [f"{self.model}, {self.arm}: {self.runs.report()} in {self.runs.seconds:.1f} s{before}."]
         sentences = [_verdicts.sentence(self, k) for k in range(len(self.outcomes))]
-        return "\n".join(filter(None, [*lines, _verdicts.failed(self), *sentences, self.stopped]))
+        trust = [_verdicts.failed(self), _verdicts.intervals(self)]
+        return "\n".join(filter(None, [*lines, *trust, *sentences, self.stopped]))
 
     def plot(self, outcome: str | None = None, *, kind: str = "bars", top: int = 15) -> Figure:
         """A figure of all outcomes or of the named one; `top` factors at most.
@@ -265,6 +266,8 @@ def sobol(
     engine: str = "auto",
 ) -> SobolResult:
     """Sobol indices of outcomes of `model` under `treatments`, with 95 percent bootstrap intervals.
+
+    How often such intervals hold the true index, by N, is in docs/intervals.md.
 
     `parameters`: None for every parameter with a range, names, or {name: (low, high)} (log-uniform where low > 0,
     else uniform; gains of wires are given so; None for the range of the table). `groups`: None, 'module', 'kind' (of
