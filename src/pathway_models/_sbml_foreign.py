@@ -9,6 +9,7 @@ from xml.parsers import expat
 from . import _sbml
 from ._native import libsbml
 from ._sbml_formulas import names_read
+from ._sbml_locals import promote
 from ._sbml_mend import PACKAGE
 from .errors import ModelError, ModelWarning
 
@@ -73,9 +74,7 @@ def prepared(text: str, document: libsbml.SBMLDocument, *, name: str) -> str:
     changed = document.getLevel() == 1
     if changed and not document.setLevelAndVersion(2, 4, False):
         raise ModelError(f"{name} cannot become SBML Level 2: {_sbml.first_error(document)}")
-    if _has_locals(document):
-        _promote_locals(document)
-        changed = True
+    changed |= promote(document)
     model = document.getModel()
     taken = _completed(model)
     if taken:
@@ -83,19 +82,6 @@ def prepared(text: str, document: libsbml.SBMLDocument, *, name: str) -> str:
     if _is_empty(model):
         warnings.warn(f"{name} has no reaction, rule or event: nothing in it changes", ModelWarning, stacklevel=4)
     return str(libsbml.writeSBMLToString(document)) if changed or taken else text
-
-
-def _has_locals(document: libsbml.SBMLDocument) -> bool:
-    laws = (r.getKineticLaw() for r in document.getModel().getListOfReactions())
-    return any(law is not None and law.getNumParameters() > 0 for law in laws)
-
-
-def _promote_locals(document: libsbml.SBMLDocument) -> None:
-    """Turn the parameters that are local to a kinetic law into global ones, so that they can vary."""
-    properties = libsbml.ConversionProperties()
-    properties.addOption("promoteLocalParameters", True)
-    if document.convert(properties) != libsbml.LIBSBML_OPERATION_SUCCESS:
-        raise ModelError("libSBML could not promote the local parameters of the model")
 
 
 def _completed(model: libsbml.Model) -> list[str]:
