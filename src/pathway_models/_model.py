@@ -348,8 +348,9 @@ def _unsourced(q: _sbml.Quantity, *, ranged: bool) -> Parameter:
     if not ranged:
         note = "the file gives ranges to others and none to this"
         return Parameter(id=q.id, value=q.value, unit=q.unit, kind="unknown", note=note)
-    if q.value <= 0:
-        return Parameter(id=q.id, value=q.value, unit=q.unit, kind="unknown", note="zero or negative: no range assumed")
+    if not 0 < q.value < math.inf:
+        note = "zero, negative or not finite: no range assumed"
+        return Parameter(id=q.id, value=q.value, unit=q.unit, kind="unknown", note=note)
     return Parameter(
         id=q.id,
         value=q.value,

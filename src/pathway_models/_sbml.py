@@ -287,7 +287,7 @@ def is_hierarchical(document: libsbml.SBMLDocument) -> bool:
 
 
 def quantities(document: libsbml.SBMLDocument, *, name: str) -> dict[str, Quantity]:
-    """Species, parameters and compartments by id; `ModelError` where a value is missing."""
+    """Species, parameters and compartments by id; `ModelError` where the value of a parameter is missing."""
     model = document.getModel()
     ruled = {r.getVariable(): "assignment" for r in model.getListOfRules() if r.isAssignment()}
     ruled |= {r.getVariable(): "rate" for r in model.getListOfRules() if r.isRate()}
@@ -303,8 +303,8 @@ def quantities(document: libsbml.SBMLDocument, *, name: str) -> dict[str, Quanti
     ):
         for item in items:
             q = _quantity(item, kind, ruled.get(item.getId(), ""))
-            missing = q.value != q.value and q.ruled != "assignment" and q.id not in initial
-            if missing and kind != "compartment":
+            missing = kind == "parameter" and not item.isSetValue()
+            if missing and q.ruled != "assignment" and q.id not in initial:
                 raise ModelError(f"{name}: {kind} {q.id!r} has no value; {cure}")
             found[q.id] = q
     return found
