@@ -118,8 +118,8 @@ def _no_dynamics(document: libsbml.SBMLDocument) -> Found:
 
 # ---- the profile -------------------------------------------------------------------------------------------
 
-# SimBiology: https://www.mathworks.com/help/simbio/gs/simbiology-and-sbml.html. Events: issues 116 of
-# Computational-Biology-Aachen/MxlPy and 9 of AnabelSMRuggiero/sbmltoodepy. COPASI: measured with python-copasi 4.48.311.
+# SimBiology: https://www.mathworks.com/help/simbio/gs/simbiology-and-sbml.html. Events: issue 116 of
+# Computational-Biology-Aachen/MxlPy, issue 9 of AnabelSMRuggiero/sbmltoodepy. COPASI: python-copasi 4.48.311.
 PROFILE = (
     Construct(
         what="submodels (package comp)",

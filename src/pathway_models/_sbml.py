@@ -225,11 +225,12 @@ def _reads(model: libsbml.Model) -> dict[str, list[str]]:
 
 
 def names_in(math: libsbml.ASTNode | None) -> set[str]:
-    """The ids that a formula names."""
+    """The ids that a formula names; time, the rate of another and Avogadro's number are none."""
     found, waiting = set[str](), [math] if math is not None else []
     while waiting:
         node = waiting.pop()
-        if node.isName():  # not getType(): it gives no number any more once libsedml or libcombine is imported
+        # not getType(): it gives no number any more once libsedml or libcombine is imported
+        if node.isName() and not node.getDefinitionURLString():
             found.add(node.getName())
         waiting += [node.getChild(i) for i in range(node.getNumChildren())]
     return found

@@ -10,7 +10,7 @@ from . import _sbml
 from ._native import libsbml
 from ._sbml_formulas import names_read
 from ._sbml_locals import promote
-from ._sbml_mend import PACKAGE
+from ._sbml_mend import MATHEMATICAL, PACKAGE
 from .errors import ModelError, ModelWarning
 
 _UNDERSTOOD = frozenset({"comp", "distrib", "l3v2extendedmath"})
@@ -41,10 +41,11 @@ def _required(text: str) -> list[str]:
     """Packages that a reader must know and of which the text uses elements or attributes."""
     root = re.search(r"<(?:\w+:)?sbml\b[^>]*>", text)
     declared = root.group() if root is not None else ""
-    prefixes = re.findall(r"""\s([\w.-]+):required\s*=\s*["']true["']""", declared)
-    found = {p: re.search(rf"""\sxmlns:{re.escape(p)}\s*=\s*["']([^"']*)["']""", declared) for p in prefixes}
-    spaces = {m.group(1): k.group(1) for m in found.values() if m is not None and (k := PACKAGE.match(m.group(1)))}
-    spaces = {uri: package for uri, package in spaces.items() if package not in _UNDERSTOOD}
+    needed = set(re.findall(r"""\s([\w.-]+):required\s*=\s*["']true["']""", declared))
+    found = re.findall(r"""\sxmlns:([\w.-]+)\s*=\s*["']([^"']*)["']""", declared)
+    packages = {uri: (prefix, k.group(1)) for prefix, uri in found if (k := PACKAGE.match(uri))}
+    spaces = {uri: name for uri, (prefix, name) in packages.items() if prefix in needed or name in MATHEMATICAL}
+    spaces = {uri: name for uri, name in spaces.items() if name not in _UNDERSTOOD}
     return sorted({spaces[uri] for uri in _namespaces(text) if uri in spaces}) if spaces else []
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from xml.parsers import expat
 
 from . import _sbml
@@ -18,12 +19,16 @@ from .errors import ModelError, ModelWarning
 
 Mend = tuple[str, Callable[[str], str]]  # what it leaves out, and how
 Test = Callable[[str, str], bool]  # of an element: namespace, name; of an attribute: namespace of its element, name
+# Packages whose elements are mathematics, whatever a file says of them.
+MATHEMATICAL = frozenset(("comp", "distrib", "l3v2extendedmath", "qual", "spatial", "multi", "arrays"))
 PACKAGE = re.compile(r"^http://www\.sbml\.org/sbml/level\d/version\d/(?!core$)(\w+)/version\d$")
 _CORE = re.compile(r"^http://www\.sbml\.org/sbml/level\d(/version\d)?(/core)?$")
 _MATHML = "http://www.w3.org/1998/Math/MathML"
 _TAG = re.compile(rb"""<(?:[^>"']|"[^"]*"|'[^']*')*>""")
 _ATTRIBUTE = re.compile(rb"""\s+([\w:.-]+)\s*=\s*(?:"[^"]*"|'[^']*')""")
 _DEFINITION = re.compile(rb"""\sid\s*=\s*["'](\w+)["']""")
+_CALLED_TIME = re.compile(r"""<(parameter|species|compartment|reaction|event)\b[^>]*\sid\s*=\s*["']time["']""")
+_LABEL_OF_TIME = re.compile(r"""(<csymbol\b[^>]*/symbols/time["'][^>]*>)\s*time\s*(</csymbol>)""")
 _COMP_UNREQUIRED = re.compile(r"""(\scomp:required\s*=\s*)(["'])false\2""")
 _UNITS_OF_TIME = re.compile(r"""<model\b[^>]*\stimeUnits\s*=\s*["'](\w+)["']""")
 _UNITS = frozenset(
@@ -42,6 +47,7 @@ def accepted(text: str, *, name: str, same_level: bool = False) -> tuple[str, li
     `ModelWarning` of what is left out. Raises `ModelError` with libSBML's first complaint where that is of the model
     itself, and for what `screen` refuses.
     """
+    text = _with_distinct_time(text)
     try:
         return text, _sbml.parse(text, name=name)
     except _sbml.InvalidSBMLError as error:
@@ -77,6 +83,14 @@ def _mended(text: str, first: _sbml.InvalidSBMLError, mends: Sequence[Mend]) -> 
     raise first
 
 
+def _with_distinct_time(text: str) -> str:
+    """The symbol of time under a label that is no id, where an id is called as libSBML labels time.
+
+    The label means nothing, and libSBML's checks take it for the id: "time refers to itself".
+    """
+    return _LABEL_OF_TIME.sub(r"\1 symbol_of_time \2", text) if _CALLED_TIME.search(text) else text
+
+
 # ---- what can be left out ----------------------------------------------------------------------------------
 
 
@@ -87,7 +101,8 @@ def _without_packages(text: str) -> str:
     level_2 = re.search(r"""\slevel\s*=\s*["']2["']""", written) is not None
     declared = dict(re.findall(r"""\sxmlns:([\w.-]+)\s*=\s*["']([^"']*)["']""", written))
     optional = set(re.findall(r"""\s([\w.-]+):required\s*=\s*["']false["']""", written))
-    prefixes = {p for p, uri in declared.items() if PACKAGE.match(uri) and (level_2 or p in optional)}
+    packages = {p: found.group(1) for p, uri in declared.items() if (found := PACKAGE.match(uri))}
+    prefixes = {p for p in packages if level_2 or (p in optional and packages[p] not in MATHEMATICAL)}
     spaces = {declared[p] for p in prefixes}
 
     def in_package(_: str, attribute: str) -> bool:
@@ -165,40 +180,50 @@ def mathematics(text: str) -> str:
 # ---- cutting -----------------------------------------------------------------------------------------------
 
 
+@dataclass
+class _Open:
+    """An element that is being read: where it begins, whether it is cut, its children and how many of them are cut."""
+
+    begin: int
+    cut: bool
+    empties: bool  # a list, which may not stay behind empty
+    children: int = 0
+    gone: int = 0
+
+
 def _cut(text: str, element: Test, attribute: Test, *, kept: frozenset[str] | set[str] = frozenset()) -> str:
     """The text without some elements (but those with an id in `kept`) and attributes; everything else as it stands.
 
-    Raises `ExpatError` for what is no XML, before or after.
+    A list of which nothing is left goes too. Raises `ExpatError` for what is no XML, before or after.
     """
     data = text.encode()
     parser = expat.ParserCreate("utf-8", " ")
     cuts: list[tuple[int, int]] = []
-    depth, cut_depth, begin = 0, 0, 0
+    path: list[_Open] = []
 
     def tag_at(index: int) -> bytes:
         found = _TAG.match(data, index)
         return found.group() if found is not None else b""
 
     def start(written: str, _: object) -> None:
-        nonlocal depth, cut_depth, begin
-        depth += 1
-        if cut_depth:
-            return
         namespace, _, name = written.rpartition(" ")
         at, tag = parser.CurrentByteIndex, tag_at(parser.CurrentByteIndex)
         found = _DEFINITION.search(tag)
-        if element(namespace, name) and (found is None or found.group(1).decode() not in kept):
-            cut_depth, begin = depth, at
-            return
+        chosen = element(namespace, name) and (found is None or found.group(1).decode() not in kept)
+        if path:
+            path[-1].children += 1
+        path.append(_Open(begin=at, cut=chosen, empties=_is_core(namespace) and name.startswith("listOf")))
         spans = ((m.group(1).decode(), m.span()) for m in _ATTRIBUTE.finditer(tag))
         cuts.extend((at + a, at + b) for key, (a, b) in spans if attribute(namespace, key))
 
     def end(_: str) -> None:
-        nonlocal depth, cut_depth
-        if depth == cut_depth:
-            cuts.append((begin, parser.CurrentByteIndex + len(tag_at(parser.CurrentByteIndex))))
-            cut_depth = 0
-        depth -= 1
+        this = path.pop()
+        if this.cut or (this.empties and 0 < this.children == this.gone):
+            while cuts and cuts[-1][0] >= this.begin:
+                cuts.pop()
+            cuts.append((this.begin, parser.CurrentByteIndex + len(tag_at(parser.CurrentByteIndex))))
+            if path:
+                path[-1].gone += 1
 
     parser.StartElementHandler, parser.EndElementHandler = start, end
     parser.Parse(data, True)
