@@ -6,12 +6,14 @@ import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import antimony
 import numpy as np
+import pytest
 import xarray as xr
 
-from pathway_models import _sbml
+from pathway_models import _sbml, _simulate
 from pathway_models._model import Model, from_sbml
 from pathway_models._module import Module, Parameter, Port
 
@@ -86,3 +88,17 @@ def scale(values: np.ndarray) -> np.ndarray:
     """Scale per column: the largest size, 1 for what rests at zero (rounding there is no size)."""
     largest = np.max(np.abs(values), axis=0)
     return np.where(largest > 1e-6, largest, 1.0)
+
+
+def count_rows(monkeypatch: pytest.MonkeyPatch, tolerance: float) -> list[dict[str, float]]:
+    """The rows of ensembles that are run from now on, in order; not those that are run again at finer tolerances."""
+    seen: list[dict[str, float]] = []
+    real = _simulate.run_job
+
+    def counted(job: _simulate.Job, row: dict[str, float], *how: Any, **more: Any) -> _simulate.Course:
+        if job.relative_tolerance == tolerance:
+            seen.append(row)
+        return real(job, row, *how, **more)
+
+    monkeypatch.setattr(_simulate, "run_job", counted)
+    return seen

@@ -365,7 +365,7 @@ def test_flattening_keeps_what_the_modules_say() -> None:
     """Every element of every module carries the same terms in the coupled model, inputs that a wire drives too."""
     for name in _library.coupled_names():
         flat = read(text(f"coupled/{name}.xml"))
-        for module in _library.read_coupled(name)["modules"]:
+        for module in _library.read_coupled(name).modules:
             model = read(text(f"modules/{module}/model.xml"))
             for element in _annotate._annotated(model):
                 if element is not model and element.getElementName() != "model":

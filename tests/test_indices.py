@@ -94,14 +94,20 @@ def test_design_cannot_be_changed() -> None:
         (1000, "n = 1000 .* 512 or 1024"),
         (3, "n = 3 .* 2 or 4"),
         (1025, "n = 1025 .* 1024 or 2048"),
-        (1, "n = 1 .* at least 2"),
-        (0, "n = 0 .* at least 2"),
-        (-8, "n = -8 .* at least 2"),
+        (1, "n is 1; .* from 2"),
+        (0, "n is 0; .* from 2"),
+        (-8, "n is -8; .* from 2"),
     ],
 )
 def test_design_wants_a_power_of_two(n: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         saltelli_design(3, n, 0)
+
+
+@pytest.mark.parametrize("n", [2**30, 2**40])
+def test_a_design_that_no_memory_holds_is_refused_before_it_is_laid_out(n: int) -> None:
+    with pytest.raises(ValueError, match=f"n (is|=) {n}"):
+        saltelli_design(3000, n, 0)
 
 
 def test_design_wants_parameters_and_a_group_for_each() -> None:
@@ -113,7 +119,7 @@ def test_design_wants_parameters_and_a_group_for_each() -> None:
 
 def test_seed_must_be_given_as_a_number() -> None:
     design = saltelli_design(2, 4, 0)
-    with pytest.raises(TypeError):
+    with pytest.raises(ValueError, match="seed is None; allowed are whole numbers from 0"):
         saltelli_design(2, 4, None)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         sobol_indices(design.unit, design, seed=None)  # type: ignore[arg-type]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ._interventions import Dose, Level, check_window
-from .errors import require_choice, require_range
+from ._types import Frozen
+from .errors import Named, require_choice, require_kind, require_range
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ class Agent:
     note: str
 
 
-AGENTS: Mapping[str, Agent] = MappingProxyType(
+AGENTS: Mapping[str, Agent] = Frozen(
     {
         "vigabatrin": Agent(input="vigabatrin", amount=1.0, unit="50 mg/kg", hours=24.0, note="inactivates GABA-T"),
         "AICAR": Agent(input="AICAR", amount=1.0, unit="0.5 mmol/L", hours=None, note="activates AMPK"),
@@ -73,7 +73,7 @@ def agents() -> pd.DataFrame:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drug:
+class Drug(Named):
     """A drug or provocation of `agents()` from hour `start`, for `hours` (None: as usual there).
 
     `amount` is in the unit of the table, None the usual one; kinetics are not modelled, so it is the exposure. On a
@@ -95,6 +95,7 @@ class Drug:
         require_range(f"the amount of {self.name}", self._amount, 0.0, 1e6)
         require_range(f"the hours of {self.name}", self._hours or 0.0, 0.0, 1e6)
         check_window(self.name, self.start, None)
+        require_kind("the input of a drug", self.input, (str, type(None)), 'Drug(name="LPS", input="seizure_drive")')
 
     @property
     def _amount(self) -> float:

@@ -7,7 +7,6 @@ holds: the same call gives the same bits anywhere.
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._checkpoint import RECORD
+from ._checkpoint import CheckpointError, read_record
 from ._rows import ENGINES, Limits, roadrunner_rows
-from ._simulate import ABSOLUTE_PER_RELATIVE, Array, Course, Job
+from ._simulate import Course, Job
+from ._tolerances import Array
 from .errors import InvalidValueError, ModelError
 
 ENGINE_NAMES = ("auto", *ENGINES)
@@ -63,10 +63,9 @@ def some_rows(table: Array) -> Array:
 def recorded_engine(folder: Path | None) -> str | None:
     """The engine of a checkpoint folder; None if there is no readable record."""
     try:
-        stored = {} if folder is None else json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        engine = "" if folder is None else str(read_record(folder).get("engine"))
+    except CheckpointError:
         return None  # whoever opens the checkpoint says what is wrong with it
-    engine = stored.get("engine") if isinstance(stored, dict) else None
     return engine if engine in ENGINES else None
 
 
@@ -104,7 +103,7 @@ def _compared(job: Job, names: Sequence[str], probes: Array, limits: Limits) -> 
     floors = _floors(job, compiled.volumes, compiled.parameters, compiled.layout)
     wide = replace(job, columns=tuple(floors))
     ours = [c if isinstance(c, Course) else None for c in _batch().run_rows(wide, names, probes, steps=limits.steps)]
-    exact = _reference(replace(wide, relative_tolerance=FINER * job.relative_tolerance), names, probes, limits)
+    exact = _reference(wide.scaled(FINER), names, probes, limits)
     pairs = [k for k in range(len(probes)) if ours[k] is not None and exact[k] is not None]
     if not pairs:
         return Choice("roadrunner", f"none of {len(probes)} rows ran in both engines")
@@ -123,8 +122,8 @@ def _floors(
 ) -> dict[str, float]:
     """What is compared, the columns and all states, with the size below which a difference counts in full."""
     floors = dict.fromkeys(job.columns, TINY)
-    for key, scale in zip(layout, job.scales, strict=True):
-        floors[key] = ABSOLUTE_PER_RELATIVE * scale / (sizes[volumes[key]] if key in volumes else 1.0)
+    for key, absolute in zip(layout, job.absolute, strict=True):
+        floors[key] = absolute / job.relative_tolerance / (sizes[volumes[key]] if key in volumes else 1.0)
     return floors
 
 

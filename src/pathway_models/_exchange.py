@@ -10,6 +10,7 @@ from pathlib import Path
 
 from . import _exchange_antimony, _exchange_archive, _exchange_petab, _exchange_read, _portability, _sbml
 from ._ensemble import default_duration
+from ._files import draft
 from ._interventions import Treatment
 from ._model import Model
 from ._sbml_levels import LEVELS, converted
@@ -105,7 +106,7 @@ def write_atomically(path: Path, data: bytes) -> Path:
             path.write_bytes(data)
             return path
         target = path.resolve()
-        part = target.with_name(f".{target.name}.{os.getpid()}.part")
+        part = draft(target)
         try:
             part.write_bytes(data)
             os.replace(part, target)

@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 
 from . import _sbml
-from ._native import libsbml
+from ._native import alone, libsbml
 from ._sbml_formulas import maths
 from ._uncertainty import NAMESPACE
 from .errors import ModelError, ModelWarning
@@ -16,6 +16,7 @@ _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*|#[^\n]*", re.DOTALL)
 _IMPORT = re.compile(r'\bimport\s*"([^"\n]*)"')
 
 
+@alone
 def from_antimony(text: str, path: Path) -> str:
     """SBML of the main model of an Antimony text; imports in it are looked up beside `path`.
 
@@ -68,6 +69,7 @@ def _nesting(text: str) -> int:
     return deepest
 
 
+@alone
 def to_antimony(text: str, name: str) -> str:
     """Antimony of a flat SBML text; `ModelError` if Antimony cannot hold it, a warning if it renames something."""
     import antimony

@@ -17,7 +17,9 @@ from ._interventions import Treatment, label
 from ._model import Model
 from ._module import Hypothesis
 from ._outcomes import Outcome
+from ._plots import subplots
 from ._simulate import Array
+from ._types import Brief
 from .errors import InvalidValueError, unknown_name
 
 if TYPE_CHECKING:
@@ -33,8 +35,8 @@ NAMED = 0.05  # share of the widest spread from which the alternatives are named
 IN_USE, OTHER = "#333333", "#0072B2"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class HypothesisScan:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class HypothesisScan(Brief):
     """Outcomes of one model under several readings; `readings` has one mapping hypothesis -> alternative per run.
 
     The first run is the model as it is (`oneway`) or the first combination (`full`).
@@ -253,13 +255,11 @@ def _groups(keys: Sequence[tuple[str, ...]], values: Array) -> Array:
 
 
 def _plot(scan: HypothesisScan, outcomes: Sequence[str], top: int) -> Figure:
-    import matplotlib.pyplot as plt
-
     rows = min(top, len(scan.in_force))
     columns = min(len(outcomes), 3)
     lines = math.ceil(len(outcomes) / columns)
     size = (4.8 * columns + 0.4, (0.42 * rows + 1.0) * lines + 0.5)
-    figure, grid = plt.subplots(lines, columns, figsize=size, layout="constrained", squeeze=False)
+    figure, grid = subplots(lines, columns, figsize=size, layout="constrained", squeeze=False)
     axes = list(grid.ravel())
     for extra in axes[len(outcomes) :]:
         extra.set_visible(False)

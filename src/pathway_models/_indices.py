@@ -8,25 +8,28 @@ at once. Rows and point estimates are those of SALib 1.6 (doi:10.21105/joss.0009
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from .errors import InvalidValueError
+from ._types import Brief
+from .errors import InvalidValueError, require_count
 
 __all__ = ["Design", "Indices", "saltelli_design", "sobol_indices"]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
+MOST_BASE_ROWS = 2**30  # points of the Sobol sequence
 _CHUNK_BYTES = 256 * 2**20
 _ROUNDING = float(np.finfo(np.float64).eps)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Design:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Design(Brief):
     """The points of a Sobol analysis and how they are laid out.
 
     Attributes:
@@ -56,8 +59,8 @@ class Design:
         return (2 if self.second_order else 1) * len(self.groups) + 2
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Indices:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Indices(Brief):
     """Sobol indices of K outcome columns with respect to G groups, with percentile bootstrap intervals.
 
     Attributes:
@@ -101,6 +104,10 @@ class Indices:
     n_used: int
     n_dropped: int
 
+    def __repr__(self) -> str:
+        groups, columns = self.ST.shape
+        return f"Indices({groups} factors, {columns} columns, from {self.n_used} base rows)"
+
 
 def saltelli_design(
     n_params: int,
@@ -130,13 +137,12 @@ def saltelli_design(
     """
     from scipy.stats import qmc  # here and not above: scipy.stats would double the import time of the package
 
-    n, n_params = operator.index(n), operator.index(n_params)
-    _check_base_rows(n)
+    n, n_params = _base_rows(n), operator.index(n_params)
     labels = _labels(n_params, group_of)
     groups = tuple(dict.fromkeys(labels))
-    if operator.index(seed) < 0:
-        raise InvalidValueError(f"seed = {seed}: allowed are whole numbers from 0")
-    rng = np.random.default_rng(np.random.SeedSequence(operator.index(seed)))
+    seed = require_count("seed", seed, 0)
+    _check_memory(n, n * ((2 if second_order else 1) * len(groups) + 2) * n_params)
+    rng = np.random.default_rng(np.random.SeedSequence(seed))
     base = qmc.Sobol(2 * n_params, scramble=True, rng=rng).random(n)
     members = np.array([[label == group for label in labels] for group in groups])
     unit = _swap(base[:, :n_params], base[:, n_params:], members, second_order)
@@ -192,12 +198,22 @@ def sobol_indices(
     )
 
 
-def _check_base_rows(n: int) -> None:
-    below = 1 << max(n.bit_length() - 1, 1)
-    if n < 2:
-        raise InvalidValueError(f"n = {n} base rows: take a power of two, at least 2")
+def _base_rows(n: int) -> int:
+    n = require_count("n", n, 2, MOST_BASE_ROWS)
+    below = 1 << n.bit_length() - 1
     if n != below:
         raise InvalidValueError(f"n = {n} base rows is not a power of two: take {below} or {2 * below}")
+    return n
+
+
+def _check_memory(n: int, numbers: int) -> None:
+    """Say how large a design would be that does not fit into the memory of this machine, before it is laid out."""
+    if not hasattr(os, "sysconf"):  # Windows does not tell
+        return
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if 8 * numbers > there:
+        sizes = f"{8 * numbers >> 30} GB for the design alone; this machine has {there >> 30}"
+        raise InvalidValueError(f"n = {n} base rows need {sizes}")
 
 
 def _labels(n_params: int, group_of: Sequence[Hashable] | None) -> list[Hashable]:

@@ -7,21 +7,26 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from . import _sbml, _sbml_foreign, _sbml_mend, _uncertainty
 from ._coupling import flatten
-from ._module import Hypothesis, Parameter, Port
-from .errors import InvalidValueError, require_range, unknown_name
+from ._module import Hypothesis, Parameter, Port, warn_far
+from ._native import alone
+from ._tolerances import Tolerance
+from ._types import Frozen
+from .errors import InvalidValueError, require_kind, require_number, require_range, unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from ._experiments import Experiments
     from ._interventions import Treatment
 
 SECONDS_PER_WEEK = 7 * 24 * 3600.0
+SETTABLE = "constants, inputs, sizes and start values can be set"
+SHOWN = 6  # changed values in the short text of a model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +69,15 @@ class Model:
     aliases: Mapping[str, str] = field(default_factory=dict)
     context: str | None = None
     settings: Mapping[str, float] = field(default_factory=dict)
+    experiments_: Experiments | None = None
+
+    def __repr__(self) -> str:
+        usual = self.contexts[self.context].settings if self.context else {}
+        changed = [f"{k}={v:g}" for k, v in self.settings.items() if usual.get(k) != v]
+        shown = ", ".join(changed if len(changed) <= SHOWN else [*changed[:SHOWN], "..."])
+        sizes = f"{len(self.states)} states, {len(self.parameters_)} constants, {len(self.inputs_)} inputs"
+        where = f", context {self.context}" if self.context else ""
+        return f"<Model {self.name}: {self.title}{where}; {sizes}{f'; {shown}' if shown else ''}>"
 
     # ---- what is in it -------------------------------------------------------------------------------------
 
@@ -80,6 +94,11 @@ class Model:
             for k, q in self.quantities.items()
             if q.ruled == "rate" or (q.kind == "species" and q.ruled != "assignment" and not q.constant)
         )
+
+    def is_fixed(self, key: str) -> bool:
+        """Whether `key` is a species that neither rules nor reactions change."""
+        q = self.quantities.get(key)
+        return q is not None and q.kind == "species" and q.boundary and not q.ruled
 
     @property
     def time_unit_seconds(self) -> float | None:
@@ -131,6 +150,20 @@ class Model:
         return pd.DataFrame(rows, columns=columns).set_index(["hypothesis", "alternative"])
 
     @property
+    def measurements(self) -> pd.DataFrame:
+        """What came with the model as measured (PEtab): observable, experiment, time, number, unit, formulas."""
+        from ._experiments import measurement_table
+
+        return measurement_table(self)
+
+    @property
+    def experiments(self) -> pd.DataFrame:
+        """What the experiments of the measurements set and when (-inf: until the model rests); index `experiment`."""
+        from ._experiments import experiment_table
+
+        return experiment_table(self)
+
+    @property
     def gains(self) -> tuple[str, ...]:
         """Ids of the wire gains of a coupled model."""
         return tuple(p.id for p in self.parameters_ if p.kind == "gain")
@@ -166,10 +199,13 @@ class Model:
     # ---- variants ------------------------------------------------------------------------------------------
 
     def with_parameters(self, values: Mapping[str, float] | None = None, /, **named: float) -> Model:
-        """The model with other constants (names as in `resolve`).
+        """The model with other values at the start (names as in `resolve`): the same as a file with these values in it.
 
-        Raises `UnknownNameError` for a name that is not there, `InvalidValueError` for a value that is not finite,
-        for a negative value of a quantity whose table has no negative range, and for a variable or a state.
+        Constants, sizes of compartments, species and whatever else has a value of its own; a value wins over an initial
+        assignment, and what is computed from it follows. Of a species it is what its id stands for: the concentration,
+        or the amount with `hasOnlySubstanceUnits`. Models of the library start at rest, so that their states cannot be
+        set. Raises `UnknownNameError` for a name that is not there, `InvalidValueError` for a value that is not finite,
+        for a negative value of a quantity whose table has no negative range, and for what a rule computes.
 
         >>> import pathway_models as pm
         >>> dict(pm.load("acupuncture").with_parameters(efficacy=0.5).settings)["efficacy"]
@@ -178,14 +214,20 @@ class Model:
         changed = {}
         for name, value in {**(values or {}), **named}.items():
             key = self.resolve(name)
-            changed[key] = self._checked(key, float(value))
-        return replace(self, settings=MappingProxyType({**self.settings, **changed}))
+            changed[key] = self._checked(key, require_number(name, value))
+        return replace(self, settings=Frozen({**self.settings, **changed}))
 
     def _checked(self, key: str, value: float) -> float:
         q = self.quantities.get(key)
-        if q is None or q.ruled or q.kind == "species":
-            allowed = "constants and inputs can be set; states start at the context's rest"
-            raise InvalidValueError(f"{key} of {self.name} is computed by the model; {allowed}")
+        if q is None:
+            raise InvalidValueError(f"{key} of {self.name} is the rate of a reaction; {SETTABLE}")
+        if q.ruled == "assignment":
+            raise InvalidValueError(f"{key} of {self.name} is computed by a rule; {SETTABLE}")
+        if self.context is not None and key in self.states:
+            raise InvalidValueError(
+                f"{key} of {self.name} is a state, and runs start at the rest of the context {self.context!r}, "
+                f"whatever it is set to; add to it by a Dose, or load an exported file, which has start values"
+            )
         if not math.isfinite(value):
             raise InvalidValueError(f"{key} is {value}; allowed are finite numbers")
         for port in self.inputs_:
@@ -195,6 +237,8 @@ class Model:
             sourced = p.kind != "unknown" and p.low is not None and p.low >= 0
             if p.id == key and value < 0 and p.value >= 0 and sourced:
                 raise InvalidValueError(f"{key} is {value:g}; allowed are values of 0 and more ({p.unit})")
+            if p.id == key:
+                warn_far(p, value)
         return value
 
     def with_hypothesis(self, hypothesis: str, alternative: str) -> Model:
@@ -208,7 +252,7 @@ class Model:
         alternatives = by_id[hypothesis].alternatives
         if alternative not in alternatives:
             raise unknown_name(f"alternative of hypothesis {hypothesis}", alternative, alternatives)
-        return replace(self, settings=MappingProxyType({**self.settings, **alternatives[alternative].settings}))
+        return replace(self, settings=Frozen({**self.settings, **alternatives[alternative].settings}))
 
     def with_context(self, name: str) -> Model:
         """The model in another context ('healthy', 'epilepsy'); the other settings stay.
@@ -219,7 +263,7 @@ class Model:
             raise unknown_name(f"context of {self.name}", name, self.contexts)
         old = self.contexts[self.context].settings if self.context else {}
         kept = {k: v for k, v in self.settings.items() if old.get(k) != v}
-        return replace(self, context=name, settings=MappingProxyType({**self.contexts[name].settings, **kept}))
+        return replace(self, context=name, settings=Frozen({**self.contexts[name].settings, **kept}))
 
     @property
     def anchors(self) -> Mapping[str, str]:
@@ -240,7 +284,8 @@ class Model:
         if duration is None:
             if self.time_unit_seconds is None:
                 raise InvalidValueError(f"{self.name} declares no unit of time; use duration= instead of weeks=")
-            duration = float(weeks or 0) * SECONDS_PER_WEEK / self.time_unit_seconds
+            duration = require_number("weeks", weeks) * SECONDS_PER_WEEK / self.time_unit_seconds
+        duration = require_number("duration", duration)
         if not 0 < duration < math.inf:
             raise InvalidValueError(f"the duration is {duration:g}; allowed are finite values above 0")
         return duration
@@ -280,11 +325,51 @@ class Model:
         duration: float | None = None,
         every: float | None = None,
         start: str = "auto",
+        rtol: float | None = None,
+        atol: Tolerance | None = None,
+        variables: Sequence[str] = (),
     ) -> xr.Dataset:
         """Run the model under a list of treatments; see `pathway_models.simulate` for the details."""
-        from ._simulate import simulate
+        from ._run import simulate
 
-        return simulate(self, treatments, weeks=weeks, duration=duration, every=every, start=start)
+        return simulate(
+            self,
+            treatments,
+            weeks=weeks,
+            duration=duration,
+            every=every,
+            start=start,
+            rtol=rtol,
+            atol=atol,
+            variables=variables,
+        )
+
+    def experiment(self, name: str) -> tuple[Model, list[Treatment]]:
+        """The model at the start of one of its experiments, and what happens later: what `simulate` takes.
+
+        Raises `UnknownNameError` for a name that is not in `experiments`, `ModelError` for a period that levels and
+        doses cannot express, `SimulationError` if the rest that it starts from is not reached.
+
+        >>> import pathway_models as pm, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     plan = [pm.Level(input="BHB", value=2, start=24)]
+        ...     written = pm.export(pm.load("nlrp3_il1b"), folder, format="petab", interventions=plan, duration=48)
+        ...     model, schedule = pm.load(written).experiment("scenario")
+        >>> schedule
+        [Level(input='BHB', value=2.0, start=24.0, stop=None)]
+        """
+        from ._experiments import experiment
+
+        return experiment(self, name)
+
+    def predictions(self, experiments: Iterable[str] | None = None) -> pd.DataFrame:
+        """`measurements` (of some experiments, or all) with what the model computes: `prediction`, and its `noise`.
+
+        Raises as `experiment` and `simulate`.
+        """
+        from ._experiments import predictions
+
+        return predictions(self, experiments)
 
     def to_sbml(self) -> str:
         """SBML text with what is in use written into it, so that other simulators start where ours does.
@@ -297,6 +382,21 @@ class Model:
         from ._simulate import at_rest
 
         return _sbml.with_values(self.sbml, {**self.settings, **at_rest(self, (*self.states, *self.anchors))})
+
+    @alone
+    def to_antimony(self) -> str:
+        """Antimony text of what `to_sbml` gives: what `export(format="antimony")` writes.
+
+        Raises `ModelError` for what Antimony cannot say.
+        """
+        from ._exchange_antimony import to_antimony
+
+        return to_antimony(self.to_sbml(), self.name)
+
+
+def require_model(model: object) -> None:
+    """Raise `InvalidValueError` for a name or a path where a loaded model is needed."""
+    require_kind("model", model, Model, f"pm.load({model!r})" if isinstance(model, str) else 'pm.load("epilepsy")')
 
 
 def _port_table(ports: Iterable[Port]) -> pd.DataFrame:

@@ -14,7 +14,6 @@ from . import _sbml
 from ._fit import (
     PRIOR_SD,
     Target,
-    Wanted,
     Which,
     choose_constants,
     edges,
@@ -24,6 +23,7 @@ from ._fit import (
     started,
     to_values,
 )
+from ._groups import Wanted
 from ._interventions import Phase, phases
 from ._model import Model
 from ._module import Parameter
@@ -31,6 +31,7 @@ from ._native import libsbml
 from ._observations import Observation, arranged, assumed
 from ._predictor import hypothesis_keys
 from ._simulate import at_rest
+from ._types import Brief
 from .errors import InvalidValueError, ModelError
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ JUMP = 1e-6  # relative
 TWO_RESTS = "a baseline in health under a treatment: PEtab version 1 has one pre-equilibration per measurement"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class PetabProblem:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class PetabProblem(Brief):
     """What `write_petab` wrote: the YAML file, the ids of the measured observations, and what was left out and why."""
 
     yaml: Path
@@ -115,6 +116,8 @@ def write_petab(
     """
     import pandas as pd
 
+    if model.context is None:
+        raise InvalidValueError(f"{model.name} is a file from elsewhere: calibrations of library models can be written")
     targets = find_targets(model, observations, assumed_error)
     chosen = choose_constants(model, parameters, allow)
     model = started(model, chosen, start_at)

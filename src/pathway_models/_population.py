@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from ._diets import KETOGENIC_CAPACITY
-from ._interventions import require_whole
-from ._model import Model
+from ._model import Model, require_model
 from ._sensitivity import sample
 from ._simulate import Array
-from .errors import InvalidValueError, require_choice, require_range, unknown_name
+from ._types import Brief, Frozen
+from .errors import InvalidValueError, require_choice, require_count, require_kind, require_range, unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +38,7 @@ class Assumption:
     note: str
 
 
-ASSUMPTIONS: Mapping[str, Assumption] = MappingProxyType(
+ASSUMPTIONS: Mapping[str, Assumption] = Frozen(
     {
         "rate_log_mean": Assumption(
             value=1.2267,
@@ -178,7 +177,7 @@ _SHARMA = Drift(
     remission=_constant("remission_sharma"),
 )
 # The two control arms differ by more than chance; their midpoint is a choice.
-DRIFTS: Mapping[str, Drift] = MappingProxyType(
+DRIFTS: Mapping[str, Drift] = Frozen(
     {
         "pooled": Drift(
             log_mean=(_NEAL.log_mean + _SHARMA.log_mean) / 2,
@@ -208,8 +207,8 @@ CAPACITY = "ketone_katp.ketogenic_capacity"
 FREQUENCY = "excitability.seizure_frequency_untreated"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Population:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Population(Brief):
     """Virtual patients of one seed; every array has one entry per patient.
 
     `parameters` are columns for `ensemble` (names as in the model they were drawn for). `baseline_rate` is the true
@@ -247,7 +246,7 @@ class Population:
         names = ("baseline_rate", "baseline_count", "adherence", "drop_out_weeks", "drift", "luck")
         arrays: dict[str, Any] = {k: getattr(self, k)[keep] for k in names}
         ages = tuple(a for a, k in zip(self.age_group, keep, strict=True) if k)
-        parameters = MappingProxyType({k: v[keep] for k, v in self.parameters.items()})
+        parameters = Frozen({k: v[keep] for k, v in self.parameters.items()})
         return replace(self, parameters=parameters, age_group=ages, **arrays)
 
 
@@ -282,14 +281,13 @@ def population(
     """
     from ._library import load
 
-    require_range("the number of patients", n, 1, 1_000_000)
-    require_whole("the number of patients", n)
-    require_range("the seed", seed, 0, 2**63)
-    require_whole("the seed", seed)
+    require_count("the number of patients", n, 1, 1_000_000)
+    require_count("the seed", seed, 0)
     require_range("the entry rule in seizures per 28 days", minimum, 0.0, 28 * _constant("rate_max"))
     require_range("the baseline in weeks", baseline_weeks, 1.0, 104.0)
     drift_law = DRIFTS[require_choice("drift", drift, DRIFTS)]
     model = load("epilepsy") if model is None else model
+    require_model(model)
     # one stream per purpose: another number of parameters leaves rates and drop-outs as they are
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(7)]
     rate, count = _enrolled(n, minimum, baseline_weeks, streams[0])
@@ -307,7 +305,7 @@ def population(
         seed=seed,
         minimum=minimum,
         baseline_weeks=baseline_weeks,
-        parameters=MappingProxyType(columns),
+        parameters=Frozen(columns),
         age_group=ages,
         baseline_rate=rate,
         baseline_count=count,
@@ -372,6 +370,7 @@ def _enrolled(n: int, minimum: float, weeks: float, stream: np.random.Generator)
 
 
 def _ages(n: int, group: str | Mapping[str, float], stream: np.random.Generator) -> tuple[str, ...]:
+    require_kind("age_group", group, (str, Mapping), "'child' or {'child': 0.6, 'adult': 0.4}")
     shares = {group: 1.0} if isinstance(group, str) else dict(group)
     for name, share in shares.items():
         require_choice("the age group", name, KETOGENIC_CAPACITY)

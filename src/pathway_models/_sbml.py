@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from types import MappingProxyType
 from xml.parsers import expat
 
 from ._native import libsbml
+from ._types import Frozen
 from .errors import ModelError
 
 # (multiplier to SI, ((base unit, exponent), ...)) -> the text that a modeller writes
@@ -72,14 +72,16 @@ class Quantity:
     constant: bool
     ruled: str  # "", "assignment" or "rate"
     amount: bool  # a species that is counted in amounts, not concentrations
+    boundary: bool = False  # a species that reactions do not change
 
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """What a model text holds: its quantities, the ids of its reactions, its unit of time in seconds."""
+    """What a model text holds: quantities, ids of reactions, what events do, its unit of time in seconds."""
 
     quantities: Mapping[str, Quantity]
     reactions: frozenset[str]
+    set_by_events: frozenset[str]
     time_unit_seconds: float | None
 
 
@@ -87,8 +89,10 @@ class Content:
 def content(text: str, name: str) -> Content:
     """Read the text of a model once per process; the many variants of one model share it, and it is checked before."""
     document = libsbml.readSBMLFromString(text)
+    events = document.getModel().getListOfEvents()
     return Content(
-        quantities=MappingProxyType(quantities(document, name=name)),
+        set_by_events=frozenset(a.getVariable() for e in events for a in e.getListOfEventAssignments()),
+        quantities=Frozen(quantities(document, name=name)),
         reactions=frozenset(r.getId() for r in document.getModel().getListOfReactions()),
         time_unit_seconds=time_unit_seconds(document),
     )
@@ -331,6 +335,7 @@ def _quantity(item: libsbml.SBase, kind: str, ruled: str) -> Quantity:
         constant=item.getConstant() and not ruled,
         ruled=ruled,
         amount=amount,
+        boundary=kind == "species" and (item.getBoundaryCondition() or item.getConstant()),
     )
 
 
@@ -398,8 +403,9 @@ def with_values(text: str, values: Mapping[str, float]) -> str:
     if not values:
         return text
     document = libsbml.readSBMLFromString(text)
-    for key, value in values.items():
-        set_value(document.getModel(), key, value)
+    model = document.getModel()
+    for key in sorted(values, key=lambda k: model.getCompartment(k) is None):  # sizes first, for Level 1
+        set_value(model, key, values[key])
     return str(libsbml.writeSBMLToString(document))
 
 
@@ -417,6 +423,9 @@ def set_value(model: libsbml.Model, key: str, value: float) -> None:
         item.setSize(value)
     elif item.getHasOnlySubstanceUnits() or model.getCompartment(item.getCompartment()).getSpatialDimensions() == 0:
         item.setInitialAmount(value)
+    elif model.getLevel() == 1:  # there are concentrations in formulas and amounts in the list of species
+        compartment = model.getCompartment(item.getCompartment())
+        item.setInitialAmount(value * (compartment.getSize() if compartment.isSetSize() else 1.0))
     else:
         item.setInitialConcentration(value)
 

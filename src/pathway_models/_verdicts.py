@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -189,6 +189,16 @@ def listed(names: Sequence[str], most: int = MOST_NAMED) -> str:
     if len(names) > most:
         return f"{', '.join(names[:most])} and {len(names) - most} more"
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else "none"
+
+
+def own_ranges(result: SobolResult) -> str:
+    """The ranges that the user gave, with the law that they are sampled by; '' if there are none."""
+    asked = None if result.study is None else result.study.asked["parameters"]
+    if result.study is None or not isinstance(asked, Mapping):
+        return ""
+    given = {result.study.plan.model.resolve(name) for name, bounds in asked.items() if bounds is not None}
+    texts = [f"{said(p.id)} {p.low:g} to {p.high:g} ({p.distribution})" for p in result.parameters if p.id in given]
+    return f" Ranges given: {listed(texts)}." if texts else ""
 
 
 def sentence(result: SobolResult, k: int) -> str:
