@@ -248,7 +248,11 @@ def test_mathematics_in_a_package_is_refused_by_its_name() -> None:
 def test_a_package_that_is_declared_and_not_used_is_no_reason() -> None:
     uri = "http://www.sbml.org/sbml/level3/version1/arrays/version1"
     text = older(sbml(DECAY), 3, 1).replace("<sbml ", f'<sbml xmlns:arrays="{uri}" arrays:required="true" ', 1)
-    assert silent(text).states == ("S",)
+    with pytest.warns(ModelWarning, match="theirs is taken without the packages that may be ignored"):
+        assert from_sbml(text, name="theirs").states == ("S",)
+    used = text.replace('<parameter id="k"', '<parameter arrays:x="1" id="k"')
+    with pytest.raises(ModelError, match=r"theirs holds arrays of elements \(SBML package arrays\)"):
+        from_sbml(used, name="theirs")
 
 
 @pytest.mark.parametrize(
@@ -264,7 +268,6 @@ def test_a_package_that_is_declared_and_not_used_is_no_reason() -> None:
         ("m.sedml", '<sedML xmlns="http://sed-ml.org/sed-ml/level1/version3" level="1" version="3"/>', "SED-ML"),
         ("m.bngl", "begin model\nbegin parameters\nk 1\nend parameters\nend model\n", "BNGL"),
         ("m.ode", "par a=1\nx'=-a*x\ninit x=1\ndone\n", "XPP"),
-        ("m.yaml", "format_version: 1\nparameter_file: p.tsv\nproblems: []\n", "PEtab"),
         ("m.txt", '{"model": 1}', "JSON"),
     ],
 )

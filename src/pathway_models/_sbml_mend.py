@@ -27,6 +27,7 @@ _MATHML = "http://www.w3.org/1998/Math/MathML"
 _TAG = re.compile(rb"""<(?:[^>"']|"[^"]*"|'[^']*')*>""")
 _ATTRIBUTE = re.compile(rb"""\s+([\w:.-]+)\s*=\s*(?:"[^"]*"|'[^']*')""")
 _DEFINITION = re.compile(rb"""\sid\s*=\s*["'](\w+)["']""")
+_SBML = re.compile(r"""<(?:\w+:)?sbml\b(?:[^>"']|"[^"]*"|'[^']*')*>""")
 _CALLED_TIME = re.compile(r"""<(parameter|species|compartment|reaction|event)\b[^>]*\sid\s*=\s*["']time["']""")
 _LABEL_OF_TIME = re.compile(r"""(<csymbol\b[^>]*/symbols/time["'][^>]*>)\s*time\s*(</csymbol>)""")
 _COMP_UNREQUIRED = re.compile(r"""(\scomp:required\s*=\s*)(["'])false\2""")
@@ -94,16 +95,63 @@ def _with_distinct_time(text: str) -> str:
 # ---- what can be left out ----------------------------------------------------------------------------------
 
 
-def _without_packages(text: str) -> str:
-    """Without the packages that a reader may ignore; in Level 2 there are none that it must know."""
-    root = _TAG.search(text.encode(), max(0, text.encode().find(b"<sbml")))
-    written = root.group().decode() if root is not None else ""
+@dataclass(frozen=True, kw_only=True)
+class _Package:
+    """A package that the root of a text declares."""
+
+    prefix: str
+    uri: str
+    name: str
+    required: bool  # as the file says; in Level 2 there are none that a reader must know
+    used: bool
+
+    @property
+    def needed(self) -> bool:
+        return self.used and (self.required or self.name in MATHEMATICAL)
+
+
+def needed_packages(text: str) -> list[str]:
+    """The packages that a text uses and a reader must know."""
+    return sorted(p.name for p in _packages(text) if p.needed)
+
+
+def _packages(text: str) -> list[_Package]:
+    root = _SBML.search(text)
+    written = root.group() if root is not None else ""
     level_2 = re.search(r"""\slevel\s*=\s*["']2["']""", written) is not None
-    declared = dict(re.findall(r"""\sxmlns:([\w.-]+)\s*=\s*["']([^"']*)["']""", written))
-    optional = set(re.findall(r"""\s([\w.-]+):required\s*=\s*["']false["']""", written))
-    packages = {p: found.group(1) for p, uri in declared.items() if (found := PACKAGE.match(uri))}
-    prefixes = {p for p in packages if level_2 or (p in optional and packages[p] not in MATHEMATICAL)}
-    spaces = {declared[p] for p in prefixes}
+    declared = re.findall(r"""\sxmlns:([\w.-]+)\s*=\s*["']([^"']*)["']""", written)
+    named = [(prefix, uri, found.group(1)) for prefix, uri in declared if (found := PACKAGE.match(uri))]
+    required = set(re.findall(r"""\s([\w.-]+):required\s*=\s*["']true["']""", written))
+    used = _namespaces(text) if named else set()
+    return [
+        _Package(prefix=p, uri=u, name=n, required=p in required and not level_2, used=u in used) for p, u, n in named
+    ]
+
+
+def _namespaces(text: str) -> set[str]:
+    """Namespaces of the elements of a text and of their attributes, the root's attributes left out."""
+    found = set[str]()
+    parser = expat.ParserCreate(namespace_separator=" ")
+    below_root = False
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal below_root
+        if below_root:
+            found.update(key.rpartition(" ")[0] for key in (name, *attributes))
+        below_root = True
+
+    parser.StartElementHandler = start
+    try:
+        parser.Parse(text, True)
+    except expat.ExpatError:  # libSBML says where it breaks
+        return set()
+    return found
+
+
+def _without_packages(text: str) -> str:
+    """Without the packages that a reader may ignore or that the text does not use."""
+    left_out = [p for p in _packages(text) if not p.needed]
+    prefixes, spaces = {p.prefix for p in left_out}, {p.uri for p in left_out}
 
     def in_package(_: str, attribute: str) -> bool:
         prefix, _, name = attribute.rpartition(":")
