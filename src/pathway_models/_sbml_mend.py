@@ -233,6 +233,7 @@ class _Open:
     """An element that is being read: where it begins, whether it is cut, its children and how many of them are cut."""
 
     begin: int
+    tag: bytes
     cut: bool
     empties: bool  # a list, which may not stay behind empty
     children: int = 0
@@ -260,7 +261,7 @@ def _cut(text: str, element: Test, attribute: Test, *, kept: frozenset[str] | se
         chosen = element(namespace, name) and (found is None or found.group(1).decode() not in kept)
         if path:
             path[-1].children += 1
-        path.append(_Open(begin=at, cut=chosen, empties=_is_core(namespace) and name.startswith("listOf")))
+        path.append(_Open(begin=at, tag=tag, cut=chosen, empties=_is_core(namespace) and name.startswith("listOf")))
         spans = ((m.group(1).decode(), m.span()) for m in _ATTRIBUTE.finditer(tag))
         cuts.extend((at + a, at + b) for key, (a, b) in spans if attribute(namespace, key))
 
@@ -269,7 +270,9 @@ def _cut(text: str, element: Test, attribute: Test, *, kept: frozenset[str] | se
         if this.cut or (this.empties and 0 < this.children == this.gone):
             while cuts and cuts[-1][0] >= this.begin:
                 cuts.pop()
-            cuts.append((this.begin, parser.CurrentByteIndex + len(tag_at(parser.CurrentByteIndex))))
+            alone = this.tag.endswith(b"/>")  # of such an element expat reports no end of its own
+            at = this.begin if alone else parser.CurrentByteIndex
+            cuts.append((this.begin, at + len(tag_at(at))))
             if path:
                 path[-1].gone += 1
 
