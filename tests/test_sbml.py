@@ -41,7 +41,7 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_folder_instead_of_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=f"{tmp_path.name}: Is a directory"):
+    with pytest.raises(ModelError, match=f"{tmp_path.name} holds 0 YAML files"):
         pm.load(tmp_path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from ._interventions import Treatment
 from ._model import Model
 from ._sbml_levels import LEVELS, converted
 from ._scenario_sbml import scenario_comp, scenario_sbml
-from .errors import ModelError, unknown_name
+from .errors import ModelError, ModelWarning, unknown_name
 
 FORMATS = (*LEVELS, "comp", "antimony", "omex", "petab")
 
@@ -46,7 +47,8 @@ def export(
     description, `creators`, licence) or 'petab' (a folder: version 2, the schedule as periods of an experiment).
     In the others treatments become initial values and events (`time >= t`) within `weeks`, or
     `duration` in model time (default for our models 12 weeks); without them it is the bare model. The file appears
-    when it is complete. Returns the path. Raises `UnknownNameError` for another format, `InvalidValueError` for a
+    when it is complete. Warns with `ModelWarning` of what tools are known to run the file without (MxlPy drops events).
+    Returns the path. Raises `UnknownNameError` for another format, `InvalidValueError` for a
     schedule that does not fit the model and `ModelError` if the level cannot hold the model or the file cannot be
     written.
 
@@ -69,14 +71,22 @@ def _content(
     model: Model, format: str, treatments: Sequence[Treatment], length: float | None, creators: Sequence[str]
 ) -> bytes:
     if format == "comp":
-        return scenario_comp(model, treatments, length).encode()
+        text = scenario_comp(model, treatments, length)
+        _warn_of_losses(text, model.name)
+        return text.encode()
     text = scenario_sbml(model, treatments, length)
     if format == "antimony":
         return _exchange_antimony.to_antimony(text, model.name).encode()
+    _warn_of_losses(text, model.name)
     if format == "omex" and length is not None:
         return _exchange_archive.archive(model, text, treatments, length, creators)
     level, version = LEVELS[format]
     return converted(text, level=level, version=version, name=model.name).encode()
+
+
+def _warn_of_losses(text: str, name: str) -> None:
+    if lost := _portability.losses(text):
+        warnings.warn(f"{name} runs otherwise in some tools: {'; '.join(lost)}", ModelWarning, stacklevel=4)
 
 
 def _write_folder(folder: Path, files: Mapping[str, str]) -> Path:

@@ -420,10 +420,12 @@ def from_sbml(text: str, *, name: str) -> Model:
     parameters come from the annotations that our own files carry. Warns with `ModelWarning` of values that the file
     lacks and of what of it is not valid. Raises `ModelError` for a file that cannot be simulated.
     """
+    _sbml.screen(text, name)
+    _sbml_foreign.refuse_packages(text, name=name)
     text, document = _sbml_mend.accepted(text, name=name)
     if _sbml.is_hierarchical(document):
         text, document = _sbml_mend.accepted(flatten(document, name=name), name=name)
-    _sbml_foreign.refuse_unsupported(text, document, name=name)
+    _sbml_foreign.refuse_flux_balance(document, name=name)
     text = _sbml_foreign.prepared(text, document, name=name)
     found = _sbml.quantities(document, name=name)
     computed = {a.getSymbol() for a in document.getModel().getListOfInitialAssignments()}
@@ -454,8 +456,9 @@ def _unsourced(q: _sbml.Quantity, *, ranged: bool) -> Parameter:
     if not ranged:
         note = "the file gives ranges to others and none to this"
         return Parameter(id=q.id, value=q.value, unit=q.unit, kind="unknown", note=note)
-    if q.value <= 0:
-        return Parameter(id=q.id, value=q.value, unit=q.unit, kind="unknown", note="zero or negative: no range assumed")
+    if not 0 < q.value < math.inf:
+        note = "zero, negative or not finite: no range assumed"
+        return Parameter(id=q.id, value=q.value, unit=q.unit, kind="unknown", note=note)
     return Parameter(
         id=q.id,
         value=q.value,

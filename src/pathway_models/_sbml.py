@@ -229,11 +229,12 @@ def _reads(model: libsbml.Model) -> dict[str, list[str]]:
 
 
 def names_in(math: libsbml.ASTNode | None) -> set[str]:
-    """The ids that a formula names."""
+    """The ids that a formula names; time, the rate of another and Avogadro's number are none."""
     found, waiting = set[str](), [math] if math is not None else []
     while waiting:
         node = waiting.pop()
-        if node.isName():  # not getType(): it gives no number any more once libsedml or libcombine is imported
+        # not getType(): it gives no number any more once libsedml or libcombine is imported
+        if node.isName() and not node.getDefinitionURLString():
             found.add(node.getName())
         waiting += [node.getChild(i) for i in range(node.getNumChildren())]
     return found
@@ -291,7 +292,7 @@ def is_hierarchical(document: libsbml.SBMLDocument) -> bool:
 
 
 def quantities(document: libsbml.SBMLDocument, *, name: str) -> dict[str, Quantity]:
-    """Species, parameters and compartments by id; `ModelError` where a value is missing."""
+    """Species, parameters and compartments by id; `ModelError` where the value of a parameter is missing."""
     model = document.getModel()
     ruled = {r.getVariable(): "assignment" for r in model.getListOfRules() if r.isAssignment()}
     ruled |= {r.getVariable(): "rate" for r in model.getListOfRules() if r.isRate()}
@@ -307,8 +308,8 @@ def quantities(document: libsbml.SBMLDocument, *, name: str) -> dict[str, Quanti
     ):
         for item in items:
             q = _quantity(item, kind, ruled.get(item.getId(), ""))
-            missing = q.value != q.value and q.ruled != "assignment" and q.id not in initial
-            if missing and kind != "compartment":
+            missing = kind == "parameter" and not item.isSetValue()
+            if missing and q.ruled != "assignment" and q.id not in initial:
                 raise ModelError(f"{name}: {kind} {q.id!r} has no value; {cure}")
             found[q.id] = q
     return found

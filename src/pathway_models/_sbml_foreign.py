@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import warnings
-from xml.parsers import expat
 
 from . import _sbml
 from ._native import libsbml
 from ._sbml_formulas import names_read
-from ._sbml_mend import PACKAGE
+from ._sbml_locals import promote
+from ._sbml_mend import needed_packages
 from .errors import ModelError, ModelWarning
 
 _UNDERSTOOD = frozenset({"comp", "distrib", "l3v2extendedmath"})
@@ -22,46 +21,22 @@ _WORDS = {
 }
 
 
-def refuse_unsupported(text: str, document: libsbml.SBMLDocument, *, name: str) -> None:
-    """`ModelError` for a model whose mathematics is in a package that nobody here computes."""
-    package = next((p for p in _required(text) if p not in _UNDERSTOOD), "")
+def refuse_packages(text: str, *, name: str) -> None:
+    """`ModelError` for a text that uses a package of mathematics that nobody here computes."""
+    package = next((p for p in needed_packages(text) if p not in _UNDERSTOOD), "")
     if package:
         what = _WORDS.get(package, "mathematics of its own")
         raise ModelError(f"{name} holds {what} (SBML package {package}); {_OURS}")
+
+
+def refuse_flux_balance(document: libsbml.SBMLDocument, *, name: str) -> None:
+    """`ModelError` for flux bounds (package fbc) without kinetic laws or rules."""
     model = document.getModel()
     kinetic = any(r.getKineticLaw() is not None for r in model.getListOfReactions())
     if document.getPlugin("fbc") is not None and not kinetic and not model.getNumRules():
         raise ModelError(
             f"{name} holds a flux balance model (SBML package fbc): its reactions have no kinetic laws; {_OURS}"
         )
-
-
-def _required(text: str) -> list[str]:
-    """Packages that a reader must know and of which the text uses elements or attributes."""
-    root = re.search(r"<(?:\w+:)?sbml\b[^>]*>", text)
-    declared = root.group() if root is not None else ""
-    prefixes = re.findall(r"""\s([\w.-]+):required\s*=\s*["']true["']""", declared)
-    found = {p: re.search(rf"""\sxmlns:{re.escape(p)}\s*=\s*["']([^"']*)["']""", declared) for p in prefixes}
-    spaces = {m.group(1): k.group(1) for m in found.values() if m is not None and (k := PACKAGE.match(m.group(1)))}
-    spaces = {uri: package for uri, package in spaces.items() if package not in _UNDERSTOOD}
-    return sorted({spaces[uri] for uri in _namespaces(text) if uri in spaces}) if spaces else []
-
-
-def _namespaces(text: str) -> set[str]:
-    """Namespaces of the elements of a text and of their attributes, the root's attributes left out."""
-    found = set[str]()
-    parser = expat.ParserCreate(namespace_separator=" ")
-    depth = 0
-
-    def start(name: str, attributes: dict[str, str]) -> None:
-        nonlocal depth
-        depth += 1
-        if depth > 1:
-            found.update(key.rpartition(" ")[0] for key in (name, *attributes))
-
-    parser.StartElementHandler = start
-    parser.Parse(text, True)
-    return found
 
 
 def prepared(text: str, document: libsbml.SBMLDocument, *, name: str) -> str:
@@ -73,9 +48,7 @@ def prepared(text: str, document: libsbml.SBMLDocument, *, name: str) -> str:
     changed = document.getLevel() == 1
     if changed and not document.setLevelAndVersion(2, 4, False):
         raise ModelError(f"{name} cannot become SBML Level 2: {_sbml.first_error(document)}")
-    if _has_locals(document):
-        _promote_locals(document)
-        changed = True
+    changed |= promote(document)
     model = document.getModel()
     taken = _completed(model)
     if taken:
@@ -83,19 +56,6 @@ def prepared(text: str, document: libsbml.SBMLDocument, *, name: str) -> str:
     if _is_empty(model):
         warnings.warn(f"{name} has no reaction, rule or event: nothing in it changes", ModelWarning, stacklevel=4)
     return str(libsbml.writeSBMLToString(document)) if changed or taken else text
-
-
-def _has_locals(document: libsbml.SBMLDocument) -> bool:
-    laws = (r.getKineticLaw() for r in document.getModel().getListOfReactions())
-    return any(law is not None and law.getNumParameters() > 0 for law in laws)
-
-
-def _promote_locals(document: libsbml.SBMLDocument) -> None:
-    """Turn the parameters that are local to a kinetic law into global ones, so that they can vary."""
-    properties = libsbml.ConversionProperties()
-    properties.addOption("promoteLocalParameters", True)
-    if document.convert(properties) != libsbml.LIBSBML_OPERATION_SUCCESS:
-        raise ModelError("libSBML could not promote the local parameters of the model")
 
 
 def _completed(model: libsbml.Model) -> list[str]:

@@ -56,16 +56,15 @@ def _required_packages(document: libsbml.SBMLDocument) -> list[str]:
 
 
 def _without_old_freedoms(document: libsbml.SBMLDocument) -> None:
-    if any(_reads_beyond_arguments(f) for f in document.getModel().getListOfFunctionDefinitions()):
+    if any(_reads_time(f) for f in document.getModel().getListOfFunctionDefinitions()):
         _expand_functions(document)
     for element in _elements(document):
         _part_namespaces(element)
 
 
-def _reads_beyond_arguments(function: libsbml.FunctionDefinition) -> bool:
-    """Whether a function reads time itself, which the first versions of Level 2 allow."""
-    arguments = {function.getArgument(i).getName() for i in range(function.getNumArguments())}
-    return not _sbml.names_in(function.getBody()) <= arguments
+def _reads_time(function: libsbml.FunctionDefinition) -> bool:
+    """Whether a function reads time itself, not as an argument."""
+    return "/symbols/time" in libsbml.writeMathMLToString(function.getMath())
 
 
 def _expand_functions(document: libsbml.SBMLDocument) -> None:

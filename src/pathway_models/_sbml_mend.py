@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from xml.parsers import expat
 
 from . import _sbml
@@ -18,12 +19,17 @@ from .errors import ModelError, ModelWarning
 
 Mend = tuple[str, Callable[[str], str]]  # what it leaves out, and how
 Test = Callable[[str, str], bool]  # of an element: namespace, name; of an attribute: namespace of its element, name
+# Packages whose elements are mathematics, whatever a file says of them.
+MATHEMATICAL = frozenset(("comp", "distrib", "l3v2extendedmath", "qual", "spatial", "multi", "arrays"))
 PACKAGE = re.compile(r"^http://www\.sbml\.org/sbml/level\d/version\d/(?!core$)(\w+)/version\d$")
 _CORE = re.compile(r"^http://www\.sbml\.org/sbml/level\d(/version\d)?(/core)?$")
 _MATHML = "http://www.w3.org/1998/Math/MathML"
 _TAG = re.compile(rb"""<(?:[^>"']|"[^"]*"|'[^']*')*>""")
 _ATTRIBUTE = re.compile(rb"""\s+([\w:.-]+)\s*=\s*(?:"[^"]*"|'[^']*')""")
 _DEFINITION = re.compile(rb"""\sid\s*=\s*["'](\w+)["']""")
+_SBML = re.compile(r"""<(?:\w+:)?sbml\b(?:[^>"']|"[^"]*"|'[^']*')*>""")
+_CALLED_TIME = re.compile(r"""<(parameter|species|compartment|reaction|event)\b[^>]*\sid\s*=\s*["']time["']""")
+_LABEL_OF_TIME = re.compile(r"""(<csymbol\b[^>]*/symbols/time["'][^>]*>)\s*time\s*(</csymbol>)""")
 _COMP_UNREQUIRED = re.compile(r"""(\scomp:required\s*=\s*)(["'])false\2""")
 _UNITS_OF_TIME = re.compile(r"""<model\b[^>]*\stimeUnits\s*=\s*["'](\w+)["']""")
 _UNITS = frozenset(
@@ -42,6 +48,7 @@ def accepted(text: str, *, name: str, same_level: bool = False) -> tuple[str, li
     `ModelWarning` of what is left out. Raises `ModelError` with libSBML's first complaint where that is of the model
     itself, and for what `screen` refuses.
     """
+    text = _with_distinct_time(text)
     try:
         return text, _sbml.parse(text, name=name)
     except _sbml.InvalidSBMLError as error:
@@ -77,18 +84,74 @@ def _mended(text: str, first: _sbml.InvalidSBMLError, mends: Sequence[Mend]) -> 
     raise first
 
 
+def _with_distinct_time(text: str) -> str:
+    """The symbol of time under a label that is no id, where an id is called as libSBML labels time.
+
+    The label means nothing, and libSBML's checks take it for the id: "time refers to itself".
+    """
+    return _LABEL_OF_TIME.sub(r"\1 symbol_of_time \2", text) if _CALLED_TIME.search(text) else text
+
+
 # ---- what can be left out ----------------------------------------------------------------------------------
 
 
-def _without_packages(text: str) -> str:
-    """Without the packages that a reader may ignore; in Level 2 there are none that it must know."""
-    root = _TAG.search(text.encode(), max(0, text.encode().find(b"<sbml")))
-    written = root.group().decode() if root is not None else ""
+@dataclass(frozen=True, kw_only=True)
+class _Package:
+    """A package that the root of a text declares."""
+
+    prefix: str
+    uri: str
+    name: str
+    required: bool  # as the file says; in Level 2 there are none that a reader must know
+    used: bool
+
+    @property
+    def needed(self) -> bool:
+        return self.used and (self.required or self.name in MATHEMATICAL)
+
+
+def needed_packages(text: str) -> list[str]:
+    """The packages that a text uses and a reader must know."""
+    return sorted(p.name for p in _packages(text) if p.needed)
+
+
+def _packages(text: str) -> list[_Package]:
+    root = _SBML.search(text)
+    written = root.group() if root is not None else ""
     level_2 = re.search(r"""\slevel\s*=\s*["']2["']""", written) is not None
-    declared = dict(re.findall(r"""\sxmlns:([\w.-]+)\s*=\s*["']([^"']*)["']""", written))
-    optional = set(re.findall(r"""\s([\w.-]+):required\s*=\s*["']false["']""", written))
-    prefixes = {p for p, uri in declared.items() if PACKAGE.match(uri) and (level_2 or p in optional)}
-    spaces = {declared[p] for p in prefixes}
+    declared = re.findall(r"""\sxmlns:([\w.-]+)\s*=\s*["']([^"']*)["']""", written)
+    named = [(prefix, uri, found.group(1)) for prefix, uri in declared if (found := PACKAGE.match(uri))]
+    required = set(re.findall(r"""\s([\w.-]+):required\s*=\s*["']true["']""", written))
+    used = _namespaces(text) if named else set()
+    return [
+        _Package(prefix=p, uri=u, name=n, required=p in required and not level_2, used=u in used) for p, u, n in named
+    ]
+
+
+def _namespaces(text: str) -> set[str]:
+    """Namespaces of the elements of a text and of their attributes, the root's attributes left out."""
+    found = set[str]()
+    parser = expat.ParserCreate(namespace_separator=" ")
+    below_root = False
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal below_root
+        if below_root:
+            found.update(key.rpartition(" ")[0] for key in (name, *attributes))
+        below_root = True
+
+    parser.StartElementHandler = start
+    try:
+        parser.Parse(text, True)
+    except expat.ExpatError:  # libSBML says where it breaks
+        return set()
+    return found
+
+
+def _without_packages(text: str) -> str:
+    """Without the packages that a reader may ignore or that the text does not use."""
+    left_out = [p for p in _packages(text) if not p.needed]
+    prefixes, spaces = {p.prefix for p in left_out}, {p.uri for p in left_out}
 
     def in_package(_: str, attribute: str) -> bool:
         prefix, _, name = attribute.rpartition(":")
@@ -165,40 +228,53 @@ def mathematics(text: str) -> str:
 # ---- cutting -----------------------------------------------------------------------------------------------
 
 
+@dataclass
+class _Open:
+    """An element that is being read: where it begins, whether it is cut, its children and how many of them are cut."""
+
+    begin: int
+    tag: bytes
+    cut: bool
+    empties: bool  # a list, which may not stay behind empty
+    children: int = 0
+    gone: int = 0
+
+
 def _cut(text: str, element: Test, attribute: Test, *, kept: frozenset[str] | set[str] = frozenset()) -> str:
     """The text without some elements (but those with an id in `kept`) and attributes; everything else as it stands.
 
-    Raises `ExpatError` for what is no XML, before or after.
+    A list of which nothing is left goes too. Raises `ExpatError` for what is no XML, before or after.
     """
     data = text.encode()
     parser = expat.ParserCreate("utf-8", " ")
     cuts: list[tuple[int, int]] = []
-    depth, cut_depth, begin = 0, 0, 0
+    path: list[_Open] = []
 
     def tag_at(index: int) -> bytes:
         found = _TAG.match(data, index)
         return found.group() if found is not None else b""
 
     def start(written: str, _: object) -> None:
-        nonlocal depth, cut_depth, begin
-        depth += 1
-        if cut_depth:
-            return
         namespace, _, name = written.rpartition(" ")
         at, tag = parser.CurrentByteIndex, tag_at(parser.CurrentByteIndex)
         found = _DEFINITION.search(tag)
-        if element(namespace, name) and (found is None or found.group(1).decode() not in kept):
-            cut_depth, begin = depth, at
-            return
+        chosen = element(namespace, name) and (found is None or found.group(1).decode() not in kept)
+        if path:
+            path[-1].children += 1
+        path.append(_Open(begin=at, tag=tag, cut=chosen, empties=_is_core(namespace) and name.startswith("listOf")))
         spans = ((m.group(1).decode(), m.span()) for m in _ATTRIBUTE.finditer(tag))
         cuts.extend((at + a, at + b) for key, (a, b) in spans if attribute(namespace, key))
 
     def end(_: str) -> None:
-        nonlocal depth, cut_depth
-        if depth == cut_depth:
-            cuts.append((begin, parser.CurrentByteIndex + len(tag_at(parser.CurrentByteIndex))))
-            cut_depth = 0
-        depth -= 1
+        this = path.pop()
+        if this.cut or (this.empties and 0 < this.children == this.gone):
+            while cuts and cuts[-1][0] >= this.begin:
+                cuts.pop()
+            alone = this.tag.endswith(b"/>")  # of such an element expat reports no end of its own
+            at = this.begin if alone else parser.CurrentByteIndex
+            cuts.append((this.begin, at + len(tag_at(at))))
+            if path:
+                path[-1].gone += 1
 
     parser.StartElementHandler, parser.EndElementHandler = start, end
     parser.Parse(data, True)
