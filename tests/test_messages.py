@@ -105,6 +105,11 @@ WRONG: list[tuple[Callable[[], object], list[str]]] = [
     (lambda: ensemble([0.1]), ["rows is [0.1]", "a value per row"]),
     # the wrong kind of thing
     (lambda: pm.load(None), ["name is None", 'load("epilepsy")']),  # type: ignore[arg-type]
+    (lambda: pm.simulate("epilepsy", duration=1), ["model is 'epilepsy'"]),  # type: ignore[arg-type]
+    (lambda: pm.evidence("epilepsy"), ["model is 'epilepsy'"]),  # type: ignore[arg-type]
+    (lambda: pm.lesion("epilepsy", outcomes=["E"]), ["model is 'epilepsy'"]),  # type: ignore[arg-type]
+    (lambda: pm.hypothesis_scan("epilepsy", outcomes=["E"]), ["model is 'epilepsy'"]),  # type: ignore[arg-type]
+    (lambda: pm.calibrate("epilepsy", ["k"], ["x"]), ["model is 'epilepsy'"]),  # type: ignore[arg-type]
     (lambda: sobol(model="epilepsy"), ["model is 'epilepsy'", "pm.load('epilepsy')"]),
     (lambda: ensemble(model="epilepsy"), ["model is 'epilepsy'", "pm.load('epilepsy')"]),
     (lambda: pm.compare("a", [], []), ["model is 'a'", "pm.load('a')"]),  # type: ignore[arg-type]

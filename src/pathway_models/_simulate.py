@@ -15,7 +15,7 @@ import numpy as np
 from . import _sbml
 from ._causes import because
 from ._interventions import Phase, Treatment, label, phases, snapped
-from ._model import Model
+from ._model import Model, require_model
 from ._native import roadrunner
 from ._treatments import warn_idle
 from .errors import InvalidValueError, ModelError, SimulationError, require_number
@@ -399,6 +399,7 @@ def simulate(
     >>> float(run["plastic_trace"][0])
     0.0
     """
+    require_model(model)
     length = model.duration(weeks, duration)
     times = output_times(length, every)
     columns = tuple(dict.fromkeys((*model.states, *(p.id for p in model.outputs_), *_variables(model))))
