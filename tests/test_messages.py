@@ -89,6 +89,7 @@ WRONG: list[tuple[Callable[[], object], list[str]]] = [
     (lambda: sobol(times="24"), ["times is '24'", "list of numbers"]),
     (lambda: ensemble(times=0.5), ["times is 0.5", "list of numbers"]),
     (lambda: sobol(parameters={"k": "12"}), ["range of k is '12'", "(low, high)"]),
+    (lambda: sobol(parameters={"k": (1,)}), ["range of k is (1,)", "(low, high, law)"]),
     (lambda: sobol(parameters={"k": (1, "2")}), ["range of k is '2'", "a number"]),
     (
         lambda: sobol(parameters={"k": (1, 2, "cauchy")}),
