@@ -15,7 +15,7 @@ import numpy as np
 from . import _sbml
 from ._causes import because
 from ._interventions import Treatment, label
-from ._model import Model
+from ._model import Model, require_model
 from ._native import roadrunner
 from ._simulate import Course, Job, attempted, climb, make_job, run_job, runner, told, volumes
 from ._tolerances import ALLOWED_ERROR, LADDER, Array, Attempt, Tolerance
@@ -97,6 +97,7 @@ def simulate(
     >>> float(run["plastic_trace"][0])
     0.0
     """
+    require_model(model)
     length = model.duration(weeks, duration)
     times = output_times(model, length, every)
     columns = dict.fromkeys((*model.states, *(p.id for p in model.outputs_), *_variables(model)))
