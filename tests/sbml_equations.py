@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element
 
 import libsbml
 
-from sbml_formulas import FUNCTIONS, Formulas, NotRead, local, names_in
+from sbml_formulas import FUNCTIONS, Formulas, NotRead, local, names_in, written
 
 Values = dict[str, float]
 
@@ -135,7 +135,7 @@ class Reader:
 
     def plain(self, key: str, value: float | None) -> None:
         """A parameter, a compartment or a stoichiometry: what it is at the start, and its rule."""
-        self.begin(f"v_{key}", key, repr(value) if value is not None else "NAN")
+        self.begin(f"v_{key}", key, written(value))
 
     def begin(self, name: str, key: str, attribute: str) -> None:
         kind, rule = self.rules.get(key, ("", None))
@@ -158,9 +158,9 @@ class Reader:
         amount, concentration = number(item, "initialAmount"), number(item, "initialConcentration")
         attribute = "NAN"
         if amount is not None:
-            attribute = repr(amount) if counted else f"f_divide({amount!r}, {size})"
+            attribute = written(amount) if counted else f"f_divide({written(amount)}, {size})"
         elif concentration is not None:
-            attribute = f"({concentration!r} * {size})" if counted else repr(concentration)
+            attribute = f"({written(concentration)} * {size})" if counted else written(concentration)
         self.begin(value, key, attribute)
         if not counted:
             self.home[key] = home
@@ -189,7 +189,7 @@ class Reader:
         math = formula(law)
         known = {}
         for parameter in [*children(law, "listOfParameters"), *children(law, "listOfLocalParameters")]:
-            known[parameter.get("id", "")] = f"({number(parameter, 'value')!r})"
+            known[parameter.get("id", "")] = written(number(parameter, "value"))
         key = item.get("id", "")
         self.now[f"v_{key}"] = "NAN" if math is None else self.formulas.expression(math, known)
         if law is None:
@@ -211,7 +211,7 @@ class Reader:
         if value is None and self.level < 3:
             value = 1.0
         if not key:
-            return "NAN" if value is None else repr(value)
+            return written(value)
         self.plain(key, value)
         return f"v_{key}"
 
@@ -237,7 +237,7 @@ class Reader:
 
     def event(self, item: Element) -> None:
         number_ = len(self.events)
-        trigger, priority = child(item, "trigger"), formula(child(item, "priority") or Element("none"))
+        trigger, priority = child(item, "trigger"), formula(child(item, "priority"))
         delay = child(item, "delay")
 
         def named(part: str, math: Element | None, watched: bool = False) -> str:
@@ -323,7 +323,7 @@ def _starting(definitions: Mapping[str, str], stored: Sequence[str]) -> Callable
     """Values of ids -> what is stored at the start: a given value replaces attribute and initial assignment."""
 
     def start(values: Mapping[str, float]) -> Values:
-        texts = {**definitions, **{f"v_{k}": repr(float(v)) for k, v in values.items()}}
+        texts = {**definitions, **{f"v_{k}": written(v) for k, v in values.items()}}
         order = _ordered(texts, stored, ())
         lines = ["def made():", "    t = 0.0", *(f"    {name} = {texts[name]}" for name in order)]
         return _executed([*lines, f"    return {_dict(stored)}"])()

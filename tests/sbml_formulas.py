@@ -155,7 +155,8 @@ class Formulas:
         if kind == "csymbol":
             if not head.get("definitionURL", "").endswith("/rateOf"):
                 raise NotRead("csymbol delay")
-            return f"d_{(rest[0].text or '').strip()}"
+            name = (rest[0].text or "").strip()
+            return "0.0" if name in known else f"d_{name}"
         if kind == "root":
             degree = [self.expression(r[0], known) for r in rest if local(r) == "degree"] or ["2"]
             return f"f_root({degree[0]}, {self.expression(rest[-1], known)})"
@@ -211,4 +212,11 @@ def _number(node: Element) -> str:
         value = int(parts[0]) / int(parts[1])
     else:
         value = float(parts[0])
-    return f"({value!r})" if math.isfinite(value) else ("NAN" if math.isnan(value) else f"({'-' * (value < 0)}INF)")
+    return written(value)
+
+
+def written(value: float | None) -> str:
+    """A number as an expression; NaN for None."""
+    if value is None or math.isnan(value):
+        return "NAN"
+    return f"({value!r})" if math.isfinite(value) else f"({'-' * (value < 0)}INF)"

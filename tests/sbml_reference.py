@@ -21,6 +21,7 @@ ABSOLUTE = 1e-14
 LOOKS = (0.25, 0.5, 0.75, 1.0)  # where within a step it is looked whether something has switched
 LONGEST = 1 / 50  # of the run, in one step
 MOST_EVENTS = 1_000  # at one time
+MOST_STEPS = 200_000
 
 
 class Scheduled(Protocol):
@@ -89,6 +90,7 @@ class Run:
     stored: Values = field(default_factory=dict)
     was: list[bool] = field(default_factory=list)
     waiting: list[Pending] = field(default_factory=list)
+    steps: int = 0
 
     def __post_init__(self) -> None:
         self.stored = self.equations.start(self.values)
@@ -136,7 +138,8 @@ class Run:
         )
         while solver.status == "running":
             message = solver.step()
-            if solver.status == "failed" or not np.all(np.isfinite(solver.y)):
+            self.steps += 1
+            if solver.status == "failed" or not np.all(np.isfinite(solver.y)) or self.steps > MOST_STEPS:
                 raise ArithmeticError(f"no solution beyond {solver.t:g}: {message}")
             course = solver.dense_output()
 
@@ -195,21 +198,23 @@ class Run:
             self.was[k] = on
 
     def assign(self, values: Values) -> None:
-        """All at once; amounts stay where a compartment changes."""
+        """All at once; amounts stay where a compartment changes (cases 01506 and 01779 of the SBML Test Suite)."""
         equations = self.equations
         before = self.everything()
         species = {k: v for k, v in values.items() if k in equations.by_amount or k in equations.by_value}
         self.stored.update({f"v_{k}": v for k, v in values.items() if k not in species})
         after = self.everything()
-        for key in equations.by_value - set(species):
-            if key in equations.home:
-                sizes = before[f"v_{equations.home[key]}"], after[f"v_{equations.home[key]}"]
-                self.stored[f"v_{key}"] *= sizes[0] / sizes[1] if sizes[0] != sizes[1] else 1.0
-        for key, value in species.items():
-            if key in equations.by_value:
-                self.stored[f"v_{key}"] = value
-            else:
-                self.stored[f"n_{key}"] = value * (after[f"v_{equations.home[key]}"] if key in equations.home else 1.0)
+
+        def size(key: str, now: Values) -> float:
+            return now[f"v_{equations.home[key]}"] if key in equations.home else 1.0
+
+        for key, value in species.items():  # a concentration assigned together with its compartment: in the old size
+            if key in equations.by_amount:
+                self.stored[f"n_{key}"] = value * size(key, before)
+        for key in equations.by_value:
+            value = species.get(key, before[f"v_{key}"])
+            resized = size(key, before) != size(key, after)
+            self.stored[f"v_{key}"] = value * size(key, before) / size(key, after) if resized else value
 
 
 def _results(event: Event, now: Values) -> Values:
