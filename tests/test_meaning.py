@@ -133,6 +133,7 @@ def ways(scenario: Scenario) -> Ways:
 def expected(scenario: Scenario) -> Columns:
     """What our evaluator gives; examples without a tame solution are left out."""
     columns = scenario.model.columns
+    assume(columns)
     try:
         found = evaluate(scenario.model.text, TIMES.tolist(), columns, scenario.values, scenario.treatments)
     except ArithmeticError:
