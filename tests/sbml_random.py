@@ -160,7 +160,7 @@ class Builder:
 
     def factors(self) -> list[str]:
         """Constant parameters: what conversion factors have to be."""
-        return [p.getId() for p in self.model.getListOfParameters() if p.getConstant()]
+        return [p.getId() for p in self.model.getListOfParameters() if p.getConstant() and p.getId() != IDLE]
 
     # ---- reactions and events --------------------------------------------------------------------------------------
 
