@@ -1,7 +1,7 @@
 """MathML of SBML as Python expressions, written from the specification and from nothing of the library.
 
-An id `x` is `v_x` in an expression, its rate of change (csymbol rateOf) `d_x`, time is `t`. What can jump (a comparison,
-a floor) is collected, so that whoever integrates can stop there.
+An id `x` is `v_x` in an expression, its rate of change (csymbol rateOf) `d_x`, time is `t`. What can jump (a
+comparison, a floor) is collected, so that whoever integrates can stop there.
 """
 
 from __future__ import annotations
@@ -72,13 +72,12 @@ def _of_inverse(function: Callable[[float], float]) -> Callable[[float], float]:
     return lambda x: function(1 / x)
 
 
+_INVERSES = (("sec", "cos"), ("csc", "sin"), ("cot", "tan"), ("sech", "cosh"), ("csch", "sinh"), ("coth", "tanh"))
 _TRIGONOMETRY: dict[str, Callable[[float], float]] = {
     **{name: getattr(math, name) for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
     **{f"arc{name}": getattr(math, f"a{name}") for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
-    **{a: _inverse(getattr(math, b)) for a, b in (("sec", "cos"), ("csc", "sin"), ("cot", "tan"))},
-    **{a: _inverse(getattr(math, b)) for a, b in (("sech", "cosh"), ("csch", "sinh"), ("coth", "tanh"))},
-    **{f"arc{a}": _of_inverse(getattr(math, f"a{b}")) for a, b in (("sec", "cos"), ("csc", "sin"), ("cot", "tan"))},
-    **{f"arc{a}": _of_inverse(getattr(math, f"a{b}")) for a, b in (("sech", "cosh"), ("csch", "sinh"), ("coth", "tanh"))},
+    **{a: _inverse(getattr(math, b)) for a, b in _INVERSES},
+    **{f"arc{a}": _of_inverse(getattr(math, f"a{b}")) for a, b in _INVERSES},
 }
 _TRIGONOMETRY["arccot"] = lambda x: math.atan(1 / x) if x else math.pi / 2
 _FUNCTIONS: dict[str, Callable[..., float]] = {
@@ -109,6 +108,7 @@ _CONSTANTS = {
     "false": "False",
 }
 _COMPARED = {"eq": "==", "neq": "!=", "gt": ">", "lt": "<", "geq": ">=", "leq": "<="}
+_JOINED = {"and": ("and", "True"), "or": ("or", "False"), "plus": ("+", "0"), "times": ("*", "1")}
 AVOGADRO = "6.02214179e+23"
 
 
@@ -181,7 +181,7 @@ class Formulas:
             text = f"({sign.join(values)})" if kind != "neq" else f"({values[0]} != {values[1]})"
             return self._jump(text)
         if kind in ("and", "or", "plus", "times"):
-            sign, neutral = {"and": ("and", "True"), "or": ("or", "False"), "plus": ("+", "0"), "times": ("*", "1")}[kind]
+            sign, neutral = _JOINED[kind]
             return "(" + f" {sign} ".join([*values] or [neutral]) + ")"
         if kind == "xor":
             return "(" + " ^ ".join(f"bool({v})" for v in values or ["False"]) + ")"

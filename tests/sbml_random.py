@@ -64,6 +64,7 @@ class Builder:
         self.initial: list[tuple[str, str]] = []
         self.rules: list[tuple[str, str, str]] = []
         self.constructs: set[str] = set()
+        self.homes: dict[str, str] = {}  # compartments and what they are
 
     def one_of(self, *options: str) -> str:
         return self.draw(st.sampled_from(options))
@@ -74,7 +75,11 @@ class Builder:
         a, b, number = self.draw(pool), self.draw(pool), self.draw(NUMBERS)
         forms = [f"{number} * {a}", a, f"{a} + {b}", f"{a} / (1 + {b})", f"f({a}, {b})", f"{a}^2 / (1 + {a})"]
         if timed:
-            forms += [f"{a} * (1 + 0.5 * sin(time))", f"piecewise({a}, time < {self.draw(SWITCHES)}, {b})", f"{a} + time"]
+            forms += [
+                f"{a} * (1 + 0.5 * sin(time))",
+                f"piecewise({a}, time < {self.draw(SWITCHES)}, {b})",
+                f"{a} + time",
+            ]
         return self.one_of(*forms)
 
     # ---- quantities ------------------------------------------------------------------------------------------------
@@ -126,15 +131,15 @@ class Builder:
         self.ruled(key, kind, growth=self.one_of(f"0.2 * {key}", f"-0.2 * {key}", "0.3"))
         if kind == "changed":
             self.assignable.append(key)
-        if kind not in ("constant", "initial"):
-            self.constructs.add("varying compartment")
+        self.homes[key] = kind
 
-    def species(self, key: str, homes: Sequence[str]) -> str:
+    def species(self, key: str) -> str:
         """A species; returns 'free' if reactions may change it."""
         role = self.one_of("free", "free", "boundary", "constant", "assigned", "rated")
         made = self.model.createSpecies()
         made.setId(key)
-        made.setCompartment(self.draw(st.sampled_from(list(homes))))
+        home = self.draw(st.sampled_from(list(self.homes)))
+        made.setCompartment(home)
         made.setHasOnlySubstanceUnits(self.draw(st.booleans()))
         made.setBoundaryCondition(role != "free")
         made.setConstant(role == "constant")
@@ -150,6 +155,8 @@ class Builder:
             self.initial.append((key, self.formula()))
         kind = "free" if role == "boundary" else role
         self.ruled(key, kind, growth=f"{self.formula()} - 0.5 * {key}")
+        if role == "rated" and not made.getHasOnlySubstanceUnits() and self.homes[home] != "constant":
+            self.constructs.add(f"rate of a concentration, compartment {self.homes[home]}")
         if role == "free":
             self.states.append(key)
         if role in ("free", "boundary"):
@@ -173,9 +180,9 @@ class Builder:
         left = self.draw(several)
         right = self.draw(several if left else st.lists(st.sampled_from(list(species)), min_size=1, max_size=2))
         for n, name in enumerate(left):
-            self.reference(made.createReactant(), name, f"{key}_r{n}")
+            self.reference(made.createReactant(), name, f"{key}_r{n}", (left + right).count(name) > 1)
         for n, name in enumerate(right):
-            self.reference(made.createProduct(), name, f"{key}_p{n}")
+            self.reference(made.createProduct(), name, f"{key}_p{n}", (left + right).count(name) > 1)
         law = made.createKineticLaw()
         rate = self.draw(st.sampled_from(self.known))
         if self.draw(st.booleans()):
@@ -191,12 +198,15 @@ class Builder:
             made.createModifier().setSpecies(name)
         self.known.append(key)
 
-    def reference(self, made: libsbml.SpeciesReference, species: str, key: str) -> None:
+    def reference(self, made: libsbml.SpeciesReference, species: str, key: str, twice: bool) -> None:
+        """A reactant or product; `twice` says that the reaction has the species in another place too."""
         made.setSpecies(species)
-        kind = self.one_of("number", "number", "number", "named", "computed", "ruled")
+        kind = self.one_of(*(9 if twice else 3) * ("number",), "named", "computed", "ruled")
+        if twice and kind != "number":
+            self.constructs.add("species twice in a reaction, one stoichiometry has an id")
         if kind == "computed" and self.level == 2:
             made.createStoichiometryMath().setMath(math(self.formula(self.constants, timed=True)))
-            self.constructs.add("computed stoichiometry")
+            self.constructs.add("stoichiometry that varies")
             return
         if self.level == 3:
             made.setConstant(kind in ("number", "computed"))
@@ -206,12 +216,13 @@ class Builder:
         made.setId(key)
         if kind == "computed":
             self.initial.append((key, self.formula()))
-        elif kind == "ruled":
+            return
+        if kind == "ruled":
+            self.constructs.add("stoichiometry that varies")
             made.unsetStoichiometry()
             self.rules.append(("assignment", key, self.formula(self.constants, timed=True)))
         else:
             self.assignable.append(key)
-        self.constructs.add("computed stoichiometry")
 
     def event(self, key: str) -> None:
         made = self.model.createEvent()
@@ -220,29 +231,32 @@ class Builder:
         made.setUseValuesFromTriggerTime(self.draw(st.booleans()) if delayed or self.level == 3 else True)
         trigger = made.createTrigger()
         watched = self.draw(st.sampled_from(self.known))
-        triggers = [f"time >= {self.draw(SWITCHES)}", f"{watched} > {self.draw(THRESHOLDS)}"]
-        trigger.setMath(math(self.one_of(*triggers, f"{watched} < {self.draw(THRESHOLDS)}", "time > 0.3 && time < 2.2")))
+        threshold = self.draw(THRESHOLDS)
+        timed = (f"time >= {self.draw(SWITCHES)}", "time > 0.3 && time < 2.2")
+        trigger.setMath(math(self.one_of(*timed, f"{watched} > {threshold}", f"{watched} < {threshold}")))
         if self.level == 3:
             trigger.setPersistent(self.draw(st.booleans()))
             trigger.setInitialValue(self.draw(st.booleans()))
             made.createPriority().setMath(math(key[1:]))
-            if not trigger.getPersistent():
-                self.constructs.add("event that does not persist")
-            if not trigger.getInitialValue():
-                self.constructs.add("event at the start")
         if delayed:
             made.createDelay().setMath(math(self.one_of("0.41", "1.13", self.draw(st.sampled_from(self.constants)))))
         targets = st.lists(st.sampled_from(self.assignable), min_size=1, max_size=2, unique=True)
-        for target in self.draw(targets):
+        chosen = self.draw(targets)
+        if len(chosen) > 1 and set(chosen) & set(self.homes):
+            self.constructs.add("event on a compartment and more")
+        if any(key.startswith("J") for key in chosen):
+            self.constructs.add("stoichiometry that varies")
+        for target in chosen:
             assignment = made.createEventAssignment()
             assignment.setVariable(target)
             assignment.setMath(math(self.formula()))
-        self.constructs.add("event")
 
     # ---- the whole -------------------------------------------------------------------------------------------------
 
     def finished(self) -> Drawn:
         """Rules and initial assignments in any order, then the text."""
+        factors = {s.getConversionFactor() for s in self.model.getListOfSpecies()} if self.level == 3 else set()
+        fixed = {IDLE, *factors, self.model.getConversionFactor()}  # SBML wants conversion factors constant
         for key, text in self.draw(st.permutations(self.initial)):
             made = self.model.createInitialAssignment()
             made.setSymbol(key)
@@ -254,7 +268,7 @@ class Builder:
         return Drawn(
             text=libsbml.writeSBMLToString(self.document),
             settable=tuple(self.settable),
-            inputs=tuple(k for k in self.inputs if k != IDLE),
+            inputs=tuple(k for k in self.inputs if k not in fixed),
             states=tuple(self.states),
             columns=tuple(self.columns),
             constructs=frozenset(self.constructs),
@@ -287,22 +301,21 @@ def models(draw: st.DrawFn) -> Drawn:
     builder.parameter("p0", "constant")
     for n in range(1, 1 + draw(st.integers(0, 3))):
         builder.parameter(f"p{n}", builder.one_of("constant", "changed", "initial", "assigned", "rated"))
-    homes = [f"C{n}" for n in range(draw(st.integers(1, 3)))]
-    for key in homes:
-        builder.compartment(key)
+    for n in range(draw(st.integers(1, 3))):
+        builder.compartment(f"C{n}")
     species = [f"S{n}" for n in range(draw(st.integers(1, 4)))]
-    roles = {key: builder.species(key, homes) for key in species}
+    roles = {key: builder.species(key) for key in species}
     usable = [k for k, role in roles.items() if role in ("free", "boundary")]
     if usable:
         for n in range(draw(st.integers(1, 3))):
             builder.reaction(f"J{n}", usable)
     if builder.level == 3 and draw(st.integers(0, 9)) == 9:
         builder.model.setConversionFactor(draw(st.sampled_from(builder.factors())))
-        builder.constructs.add("conversion factor of the model")
     for n in range(draw(st.integers(0, 2))):
         builder.parameter(f"y{n}", "assigned")
     if builder.assignable:
-        for n in range(draw(st.integers(0, 2))):
+        most = 2 if builder.level == 3 else 1  # without priorities two at one time have no order
+        for n in range(draw(st.integers(0, most))):
             builder.event(f"E{n}")
     return builder.finished()
 

@@ -1,7 +1,7 @@
 """An evaluator of SBML that shares nothing with the library: what every engine has to give.
 
-`evaluate` integrates the equations of `sbml_equations` with LSODA at a tight tolerance and stops wherever a comparison, a
-trigger or a schedule switches.
+`evaluate` integrates the equations of `sbml_equations` with LSODA at a tight tolerance and stops wherever a
+comparison, a trigger or a schedule switches.
 """
 
 from __future__ import annotations
