@@ -59,4 +59,4 @@ def _spread(steps: Floats) -> Floats:
     finite = np.isfinite(steps)
     count = finite.sum(axis=0)
     squares = np.square(steps, out=steps).sum(axis=0, where=finite)
-    return np.sqrt(np.divide(squares, count, out=np.full(count.shape, np.nan), where=count > 0))
+    return np.asarray(np.sqrt(np.divide(squares, count, out=np.full(count.shape, np.nan), where=count > 0)))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol, runtime_checkable
 
+from . import _sbml
 from ._model import Model
 from ._sbml import Quantity
 from .errors import (
@@ -244,6 +245,8 @@ class _Targets:
         if isinstance(item, Dose):
             if key not in model.states:
                 raise InvalidValueError(f"a dose acts on a state; {key} of {model.name} is none")
+        elif key in _sbml.content(model.sbml, model.name).conversion_factors:
+            raise InvalidValueError(f"{key} of {model.name} is a conversion factor: SBML has it constant")
         elif q is None or q.ruled or not (q.kind == "parameter" or model.is_fixed(key)):
             raise InvalidValueError(f"{key} of {model.name} {_moved_by(q)}; a level acts on an input or a constant")
         return key

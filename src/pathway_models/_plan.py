@@ -103,6 +103,7 @@ def make_plan(
         start=start,
         rtol=rtol,
         atol=atol,
+        varied=names,
         usual=OF_ENSEMBLES if model.context is not None else OF_ENSEMBLES_ELSEWHERE,
     )
     return Plan(

@@ -53,7 +53,7 @@ class _Question:
     places: tuple[tuple[int, int], ...]  # (observation, 0 reached or 1 before) per read
 
 
-def _questions(model: Model, rows: Sequence[Observation], tolerances: Mapping[str, Any]) -> tuple[_Question, ...]:
+def _questions(model: Model, rows: Sequence[Observation], how: Mapping[str, Any]) -> tuple[_Question, ...]:
     groups: dict[tuple[Any, ...], list[int]] = {}
     for i, row in enumerate(rows):
         groups.setdefault(row.condition, []).append(i)
@@ -72,12 +72,12 @@ def _questions(model: Model, rows: Sequence[Observation], tolerances: Mapping[st
         duration = max(rows[i].hours for i in members) or 1.0
         times = np.unique(np.concatenate([observation_times(rows[i]) for i in members]))
         settings = {variant.resolve(k) for k, _ in first.settings}
-        job = _job(variant, first.schedule, duration, times, reads, tolerances)
+        job = _job(variant, first.schedule, duration, times, reads, how)
         questions.append(_question(job, own | settings, reads))
         if healthy:
             rest = assumed(model.with_context("healthy"), first)
             reads = [(_Before(variable=rest.resolve(rows[i].observable), label=f"{i} before"), (i, 1)) for i in healthy]
-            questions.append(_question(_job(rest, (), 1.0, np.zeros(1), reads, tolerances), own, reads))
+            questions.append(_question(_job(rest, (), 1.0, np.zeros(1), reads, how), own, reads))
     return tuple(questions)
 
 
@@ -93,10 +93,10 @@ def _job(
     duration: float,
     times: Array,
     reads: Sequence[tuple[Outcome, Any]],
-    tolerances: Mapping[str, Any],
+    how: Mapping[str, Any],
 ) -> Job:
     columns = tuple(dict.fromkeys(o.variable for o, _ in reads))
-    return make_job(model, schedule, duration=duration, times=times, columns=columns, start="auto", **tolerances)
+    return make_job(model, schedule, duration=duration, times=times, columns=columns, start="auto", **how)
 
 
 def _question(job: Job, fixed: set[str], reads: Sequence[tuple[Outcome, tuple[int, int]]]) -> _Question:
@@ -126,7 +126,7 @@ class Predictor:
     ) -> None:
         self.names = tuple(p.id for p in parameters)
         self.rows = tuple(rows)
-        self.questions = _questions(model, rows, {"rtol": rtol, "atol": atol})
+        self.questions = _questions(model, rows, {"rtol": rtol, "atol": atol, "varied": self.names})
         self.workers, self.pool = workers, pool
         self.engine, self.rounds = engine, fits * ROUNDS
         self.works: tuple[Work, ...] = ()

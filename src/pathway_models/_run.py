@@ -230,7 +230,7 @@ def _unsound(model: Model, job: Job, course: Course) -> list[str]:
 
 
 def _events_at_rest(job: Job) -> list[str]:
-    if not job.steady or not runner(job.sbml).core.getNumEvents():
+    if not job.steady or not runner(job.sbml).events:
         return []
     return [
         "it has events, and those whose trigger comes true while the steady state is searched act in the search; "

@@ -82,6 +82,7 @@ class Content:
     quantities: Mapping[str, Quantity]
     reactions: frozenset[str]
     set_by_events: frozenset[str]
+    conversion_factors: frozenset[str]
     time_unit_seconds: float | None
 
 
@@ -91,11 +92,16 @@ def content(text: str, name: str) -> Content:
     document = libsbml.readSBMLFromString(text)
     events = document.getModel().getListOfEvents()
     return Content(
+        conversion_factors=_conversion_factors(document.getModel()),
         set_by_events=frozenset(a.getVariable() for e in events for a in e.getListOfEventAssignments()),
         quantities=Frozen(quantities(document, name=name)),
         reactions=frozenset(r.getId() for r in document.getModel().getListOfReactions()),
         time_unit_seconds=time_unit_seconds(document),
     )
+
+
+def _conversion_factors(model: libsbml.Model) -> frozenset[str]:
+    return frozenset(x.getConversionFactor() for x in (model, *model.getListOfSpecies()) if x.isSetConversionFactor())
 
 
 def read_text(source: str | Path) -> str:

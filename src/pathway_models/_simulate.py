@@ -17,6 +17,9 @@ from . import _sbml
 from ._interventions import Phase, Treatment, cut, phases, snapped_all
 from ._model import Model
 from ._native import alone, roadrunner
+from ._sbml_engine import for_libroadrunner
+from ._sbml_locals import demoted
+from ._schedule_sbml import switches_reach_triggers, with_schedule
 from ._start import start_values
 from ._switches import clocks
 from ._tolerances import (
@@ -37,6 +40,7 @@ from ._treatments import warn_idle
 from .errors import InvalidValueError, ModelError, SimulationError
 
 SETTLE_HORIZONS = (20_000.0, 40_000.0, 160_000.0, 640_000.0)  # model time units; hours in our models
+SHORTEST = 1e-9  # model time: a step that says nothing
 SETTLED = 1e-6  # largest change of a state, in its scale, over the last stretch
 FINEST = 1e-13  # relative tolerance; doubles hold no more
 GROWN = 1e-3  # of its value now, for a state of which the file did not tell the size
@@ -89,6 +93,7 @@ class Runner:
         self.engine = _engine(sbml, compiled)
         self.core = self.engine.model
         self.start, self.clocks = start_values(sbml), clocks(sbml)
+        self.events = int(self.core.getNumEvents())
         self.delayed = _DELAY.search(sbml) is not None
         self.parameters = {k: i for i, k in enumerate(self.core.getGlobalParameterIds())}
         self.compartments = frozenset(self.core.getCompartmentIds())
@@ -105,6 +110,7 @@ class Runner:
         self.published = {k: float(self.core.getValue(k)) for k in self.parameters}
         self._configured: dict[str, Any] = {}
         self._columns: tuple[str, ...] | None = None
+        self._away = False
 
     def selection(self, name: str) -> str:
         """The libroadrunner name of an id's value: concentrations of species, except those in amounts."""
@@ -167,6 +173,9 @@ class Runner:
         The same as loading the file anew with `values` written into it: what follows from them at the start is computed
         here, since libroadrunner leaves amounts, initial assignments and stoichiometries where they were.
         """
+        if self._away:  # of a run that ended in a later call libroadrunner keeps which triggers were true
+            self.core.setTime(0.0)
+            self.advance((0.0, SHORTEST), ())
         self.engine.resetAll()
         self.core.setTime(0.0)
         if values:
@@ -191,6 +200,7 @@ class Runner:
 
     def advance(self, times: Sequence[float] | Array, columns: tuple[str, ...]) -> Array:
         """Integrate through increasing `times` (the first is now); values of `columns` there."""
+        self._away = bool(times[0] > 0 and self.events)
         if columns != self._columns:
             self.engine.timeCourseSelections = ["time", *columns]
             self._columns = columns
@@ -234,7 +244,7 @@ def _engine(sbml: str, compiled: bytes | None = None) -> Any:
     before = roadrunner.Config.getValue(option)
     roadrunner.Config.setValue(option, True)
     try:
-        engine = roadrunner.RoadRunner(sbml) if compiled is None else roadrunner.RoadRunner()
+        engine = roadrunner.RoadRunner(for_libroadrunner(sbml)) if compiled is None else roadrunner.RoadRunner()
         if compiled is not None:
             engine.loadStateS(compiled)
         return engine
@@ -410,28 +420,37 @@ def make_job(
     rtol: float | None = None,
     atol: Tolerance | None = None,
     usual: float = SINGLE_RUN,
+    varied: Sequence[str] = (),
 ) -> Job:
-    """A job with the steady state of the model's own values as origin; `usual` is rtol where none is given."""
+    """A job with the steady state of the model's own values as origin.
+
+    `usual` is rtol where none is given; `varied` are the ids that rows will set.
+    """
     if start not in ("auto", "steady", "file"):
         raise InvalidValueError(f"start is {start!r}; allowed are 'auto', 'steady' and 'file'")
     steady = start == "steady" or (start == "auto" and model.context is not None)
     pieces = phases(model, treatments, duration)
     warn_idle(model, treatments, duration)
     relative = checked_relative(rtol, usual)
-    scales, typical = _scales(model)
+    text = model.sbml
+    if switches_reach_triggers(text, pieces):
+        text, pieces = with_schedule(text, pieces)
+    switched = {k for piece in pieces for k, _ in piece.levels}
+    text = demoted(text, frozenset({*model.settings, *model.held, *model.anchors, *columns, *varied, *switched}))
+    scales, typical = _scales(model, text)
     held = tuple(sorted(model.held.items()))
     settings = tuple(sorted(model.settings.items()))
     origin, known = None, model.context is not None
     if steady:
-        origin = _rest(model.sbml, tuple(sorted({**dict(settings), **dict(held)}.items())), scales, known)
+        origin = _rest(text, tuple(sorted({**dict(settings), **dict(held)}.items())), scales, known)
     return Job(
-        sbml=model.sbml,
+        sbml=text,
         settings=settings,
         steady=steady,
         origin=origin,
         scales=scales,
-        absolute=_absolute(model, KNOWN_SIZE if known else UNKNOWN_SIZE, relative, scales, atol),
-        coarse=_absolute(model, KNOWN_SIZE if known else COARSE, relative, typical, atol),
+        absolute=_absolute(model, text, KNOWN_SIZE if known else UNKNOWN_SIZE, relative, scales, atol),
+        coarse=_absolute(model, text, KNOWN_SIZE if known else COARSE, relative, typical, atol),
         anchors=tuple(model.anchors.items()),
         phases=pieces,
         times=tuple(times),
@@ -441,9 +460,9 @@ def make_job(
     )
 
 
-def _scales(model: Model) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _scales(model: Model, text: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """The sizes of the states, and typical ones: in health for our own models, at the start for others."""
-    engine = runner(model.sbml)
+    engine = runner(text)
     if model.context is not None:
         engine.begin({}, None)
         sizes = np.abs(engine.state())
@@ -455,13 +474,13 @@ def _scales(model: Model) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 
 def _absolute(
-    model: Model, share: float, relative: float, sizes: Sequence[float], atol: Tolerance | None
+    model: Model, text: str, share: float, relative: float, sizes: Sequence[float], atol: Tolerance | None
 ) -> tuple[float, ...]:
     """Absolute tolerance of each state, in the unit of libroadrunner."""
-    names = runner(model.sbml).state_names()
+    names = runner(text).state_names()
     found = dict(zip(names, (share * relative * s for s in sizes), strict=True))
     asked = checked_absolute(atol, {name: k for k in names for name in _called(model, k)})
-    found |= {k: value * volumes(model.sbml, model.settings)[k] for k, value in asked.items()}
+    found |= {k: value * volumes(text, model.settings)[k] for k, value in asked.items()}
     return tuple(found.values())
 
 
