@@ -15,6 +15,7 @@ import pytest
 import pathway_models as pm
 from helpers import tiny
 from pathway_models import _study
+from pathway_models._observations import arranged
 from pathway_models.errors import (
     InvalidValueError,
     KeywordError,
@@ -188,6 +189,15 @@ def test_a_file_without_a_table_has_no_range_to_be_outside_of() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         MODEL.with_parameters(k=1e6)
+
+
+def test_values_of_our_own_observations_are_meant() -> None:
+    """One of them has a gain of 1,000 times the usual."""
+    model = pm.load("mtor_autophagy")
+    rows = [row for row in pm.read_observations(model) if dict(row.settings).get("gain_AMPK_TSC2") == 1000]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert [arranged(model, row).settings["gain_AMPK_TSC2"] for row in rows] == [1000.0] * len(rows) != []
 
 
 def test_a_warning_from_outside_of_the_package_is_at_its_own_line() -> None:
