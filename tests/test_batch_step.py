@@ -15,6 +15,7 @@ from pathway_models._batch import BatchModel, compile_model
 from pathway_models._batch._codegen import Code
 from pathway_models._batch._machine import host
 from pathway_models._batch._rows import _at
+from pathway_models._start import start_values
 
 ROBERTSON = (
     "compartment c = 1; species A in c, B in c, C in c; A = 1; B = 0; C = 0; k1 = 0.04; k2 = 3e7; k3 = 1e4;"
@@ -31,7 +32,8 @@ def compiled(body: str) -> tuple[BatchModel, np.ndarray, np.ndarray]:
     """A model, its constants and its states at the start, for one group of equal rows."""
     model = compile_model(sbml(body))
     parameters = model.grouped(np.array([list(model.plan.parameters.values())]))
-    states = model.begin(parameters)
+    start = start_values(sbml(body)).values({})
+    states = model.grouped(np.array([[start[k] for k in model.states]]))
     return model, model.constants(parameters), states
 
 
@@ -122,12 +124,12 @@ def advance(
     """One row from `start` to `stop`: states at the end, at `times`, and the number of steps."""
     size, count = len(model.states), 1
     end, out = states.copy(), np.zeros((1, len(times), size, model.lanes))
-    ahead, absolute = np.full(count, step), np.full(size, relative * 1e-4)
+    ahead, absolute, work = np.full(count, step), np.full(size, relative * 1e-4), model.scratch()
     status, taken = np.zeros(count), np.zeros(count)
     moments = np.array(times)
     model.machine.advance(
         count, start, stop, _at(constants), _at(end), _at(ahead), _at(absolute), relative, len(times), _at(moments),
-        _at(out), 20_000, _at(status), _at(taken), _at(model.work),
+        _at(out), 20_000, _at(status), _at(taken), _at(work),
     )  # fmt: skip
     assert status[0] == 0
     return end[0, :, 0], out[0, :, :, 0], taken[0]
@@ -173,10 +175,10 @@ def test_lost_steps_and_too_many_are_told_apart() -> None:
     model, constants, states = compiled("x = 1; x' = x^2; y = 1; y' = -y;")
     for limit, verdict in ((20_000, 1), (3, 2)):
         end, status = states.copy(), np.zeros(1)
-        zeros, absolute = np.zeros(1), np.full(2, 1e-9)
+        zeros, absolute, work = np.zeros(1), np.full(2, 1e-9), model.scratch()
         model.machine.advance(
             1, 0.0, 2.0, _at(constants), _at(end), _at(zeros), _at(absolute), 1e-6, 0, _at(zeros), _at(zeros), limit,
-            _at(status), _at(np.zeros(1)), _at(model.work),
+            _at(status), _at(np.zeros(1)), _at(work),
         )  # fmt: skip
         assert status[0] == verdict  # x is infinite at time 1
 
@@ -184,10 +186,10 @@ def test_lost_steps_and_too_many_are_told_apart() -> None:
 @pytest.mark.parametrize("rest", ["", "y = 1; y' = -y;", "y = 1; y' = -y * x^0.5;"])
 def test_a_start_that_no_step_leaves_is_given_up_at_once(rest: str) -> None:
     model, constants, states = compiled(f"x = 0; x' = 1 - x^0.5; {rest}")  # the derivative is infinite at 0
-    status, taken, zeros = np.zeros(1), np.zeros(1), np.zeros(1)
+    status, taken, zeros, work = np.zeros(1), np.zeros(1), np.zeros(1), model.scratch()
     model.machine.advance(
         1, 0.0, 2.0, _at(constants), _at(states), _at(zeros), _at(np.full(2, 1e-9)), 1e-6, 0, _at(zeros), _at(zeros),
-        20_000, _at(status), _at(taken), _at(model.work),
+        20_000, _at(status), _at(taken), _at(work),
     )  # fmt: skip
     assert status[0] == 1
     assert taken[0] < 1000

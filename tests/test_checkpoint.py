@@ -15,10 +15,11 @@ import xarray as xr
 from numpy.testing import assert_array_equal
 
 import pathway_models as pm
-from helpers import tiny
-from pathway_models import _checkpoint, _rows
+from helpers import GUARD, count_rows, tiny
+from pathway_models import _checkpoint
 from pathway_models._checkpoint import CheckpointError
 from pathway_models._rows import Limits
+from pathway_models._tolerances import OF_ENSEMBLES_ELSEWHERE
 from pathway_models.errors import InvalidValueError
 
 DECAY = "x = 1; k = 0.5; j = 2; z := 2*x; x' = -k*x"
@@ -33,21 +34,13 @@ def decay() -> pm.Model:
 
 
 @pytest.fixture
-def count_runs(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+def count_runs(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, float]]:
     """Every run of a row, in order."""
-    seen: list[float] = []
-    real = _rows.run_job
-
-    def counted(job: Any, row: Any) -> Any:
-        seen.append(row["k"])
-        return real(job, row)
-
-    monkeypatch.setattr(_rows, "run_job", counted)
-    return seen
+    return count_rows(monkeypatch, OF_ENSEMBLES_ELSEWHERE)
 
 
 def test_a_second_call_takes_everything_from_the_folder(
-    decay: pm.Model, tmp_path: Path, count_runs: list[float]
+    decay: pm.Model, tmp_path: Path, count_runs: list[dict[str, float]]
 ) -> None:
     first = pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, **SHORT)
     assert len(count_runs) == 24
@@ -60,7 +53,7 @@ def test_a_second_call_takes_everything_from_the_folder(
 
 
 def test_more_rows_run_only_what_is_new_whatever_the_blocks(
-    decay: pm.Model, tmp_path: Path, count_runs: list[float]
+    decay: pm.Model, tmp_path: Path, count_runs: list[dict[str, float]]
 ) -> None:
     pm.ensemble(decay, {"k": K[:10]}, checkpoint=tmp_path, **SHORT)
     for path in sorted(tmp_path.glob("rows-*.npz"))[1:3]:
@@ -73,7 +66,7 @@ def test_more_rows_run_only_what_is_new_whatever_the_blocks(
     assert_array_equal(fewer.values, more.values[:7])
 
 
-def test_failed_rows_are_kept_with_their_messages(tmp_path: Path, count_runs: list[float]) -> None:
+def test_failed_rows_are_kept_with_their_messages(tmp_path: Path, count_runs: list[dict[str, float]]) -> None:
     model = tiny("k = 0; x = 1; x' = -x; y := sqrt(k)")
     options = {**SHORT, "outcomes": ["y"], "checkpoint": tmp_path}
     first = pm.ensemble(model, {"k": [1.0, -1.0, 4.0]}, **options)
@@ -162,13 +155,68 @@ def test_a_folder_that_cannot_be_made_is_a_clear_error(decay: pm.Model, tmp_path
         pm.ensemble(decay, {"k": K}, checkpoint=tmp_path / "file", **SHORT)
 
 
-@pytest.mark.parametrize("name", ["rows-*.npz", "run.json"])
-def test_a_damaged_file_is_named(decay: pm.Model, tmp_path: Path, name: str) -> None:
-    pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, **SHORT)
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda data: b"",
+    "half": lambda data: data[: len(data) // 2],
+    "longer": lambda data: data + b"x",
+    "other bytes": lambda data: b"PK damaged" * 60,
+    "another type": lambda data: b"[]",
+    "a number": lambda data: b"1",
+    "no hash": lambda data: b"{}",
+    "nested without end": lambda data: b"[" * 100_000,
+    "no text": lambda data: b"\xff\xfe",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("name", ["rows-*.npz", "run.json", "courses-*.nc"])
+@pytest.mark.parametrize("engine", ["roadrunner", "auto"])
+def test_a_damaged_file_is_named_with_the_cure(
+    decay: pm.Model, tmp_path: Path, name: str, damage: str, engine: str
+) -> None:
+    options = {**SHORT, "checkpoint": tmp_path, "store": "timecourses", "engine": engine}
+    runs = pm.ensemble(decay, {"k": K}, **options)
     path = next(iter(tmp_path.glob(name)))
-    path.write_bytes(b"PK damaged")
-    with pytest.raises(CheckpointError, match=path.name):
-        pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, **SHORT)
+    path.write_bytes(DAMAGE[damage](path.read_bytes()))
+    with pytest.raises(CheckpointError, match=rf"damaged {path.name}: delete {path.name}.* and run the same again$"):
+        pm.ensemble(decay, {"k": K}, **options).with_outcomes(["x"])
+    path.unlink()
+    if name == "courses-*.nc":
+        path.with_name(path.name.replace("courses", "rows")).with_suffix(".npz").unlink()
+    assert_array_equal(pm.ensemble(decay, {"k": K}, **options).values, runs.values)
+
+
+def test_no_bit_of_a_checkpoint_can_change_unseen(decay: pm.Model, tmp_path: Path) -> None:
+    """A flipped bit or a cut anywhere gives the same numbers or a CheckpointError, never anything else."""
+    options = {**SHORT, "checkpoint": tmp_path, "store": "timecourses"}
+    whole = pm.ensemble(decay, {"k": K[:2]}, **options).with_outcomes([FINAL_X, "x"]).values
+    random = np.random.default_rng(1)
+    for path in sorted(tmp_path.iterdir()):
+        good = path.read_bytes()
+        for place in random.integers(0, len(good), 40):
+            flipped = bytearray(good)
+            flipped[place] ^= 1 << random.integers(8)
+            for bad in (bytes(flipped), good[:place]):
+                path.write_bytes(bad)
+                try:
+                    found = pm.ensemble(decay, {"k": K[:2]}, **options).with_outcomes([FINAL_X, "x"]).values
+                except CheckpointError:
+                    continue
+                assert_array_equal(found, whole)
+        path.write_bytes(good)
+
+
+def test_rows_of_another_run_are_refused_though_the_record_is_lost(decay: pm.Model, tmp_path: Path) -> None:
+    pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, **SHORT)
+    (tmp_path / "run.json").unlink()
+    with pytest.raises(InvalidValueError, match="holds other runs"):
+        pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, **{**SHORT, "duration": 2})
+
+
+def test_other_programs_can_read_the_rows(decay: pm.Model, tmp_path: Path) -> None:
+    runs = pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, **SHORT)
+    with np.load(next(iter(tmp_path.glob("rows-000000000-*.npz")))) as file:
+        assert_array_equal(file["values"], runs.values[: len(file["values"])])
 
 
 def test_two_processes_on_one_folder_give_the_same_bits(decay: pm.Model, tmp_path: Path) -> None:
@@ -188,7 +236,7 @@ print(runs.values.tobytes().hex())
     )
     command = [sys.executable, str(script)]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    outputs = [process.communicate(timeout=120)[0].strip() for process in both]
+    outputs = [process.communicate(timeout=GUARD)[0].strip() for process in both]
     expected = pm.ensemble(decay, {"k": K}, **SHORT).values.tobytes().hex()
     assert outputs == [expected, expected]
     assert not list((tmp_path / "both").glob(".*"))
@@ -197,7 +245,9 @@ print(runs.values.tobytes().hex())
 # ---- stored time courses -------------------------------------------------------------------------------------------
 
 
-def test_new_outcomes_come_from_stored_courses(decay: pm.Model, tmp_path: Path, count_runs: list[float]) -> None:
+def test_new_outcomes_come_from_stored_courses(
+    decay: pm.Model, tmp_path: Path, count_runs: list[dict[str, float]]
+) -> None:
     runs = pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, store="timecourses", **SHORT)
     count_runs.clear()
     wanted = [pm.Outcome(variable="x", reduce="area"), pm.Outcome(variable="x", reduce="peak", relative=True)]

@@ -17,8 +17,9 @@ import pytest
 import xarray as xr
 
 import pathway_models as pm
-from pathway_models import _rows
+from helpers import GUARD, count_rows
 from pathway_models._cli import main
+from pathway_models._tolerances import OF_ENSEMBLES
 
 COMMANDS = ("list", "simulate", "compare", "sobol", "evidence", "export", "check")
 EXPLOSION = "model explosion()\n x = 1; k = 0.5; x' = k*x^2\nend"  # infinite at time 1/k
@@ -270,9 +271,7 @@ def test_the_same_sobol_command_resumes_and_a_larger_n_goes_on(
     arguments += ("--parameter", "tau_session=0.5:8", "--weeks", 1, "--workers", 1, "--seed", 3, "--json")
     folder = ("--checkpoint", tmp_path)
     whole = {n: run(capfd, *arguments, "--n", n)[1] for n in (8, 16)}
-    runs: list[int] = []
-    original = _rows.run_job
-    monkeypatch.setattr(_rows, "run_job", lambda *a, **k: (runs.append(1), original(*a, **k))[1])
+    runs = count_rows(monkeypatch, OF_ENSEMBLES)
     counts = []
     for n in (8, 8, 16):
         assert run(capfd, *arguments, *folder, "--n", n)[1] == whole[n]
@@ -466,7 +465,7 @@ def test_the_installed_command_and_the_module_agree() -> None:
     """`pathway-models` and `python -m pathway_models._cli`, in processes of their own."""
     script = Path(sys.executable).with_name("pathway-models")
     for command in ([str(script)], [sys.executable, "-m", "pathway_models._cli"]):
-        done = subprocess.run([*command, "list", "nothing"], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run([*command, "list", "nothing"], capture_output=True, text=True, timeout=GUARD, check=False)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
         assert done.stderr.startswith("pathway-models: unknown model 'nothing'")
 

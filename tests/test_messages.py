@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
 import pathway_models as pm
@@ -98,7 +98,7 @@ WRONG: list[tuple[Callable[[], object], list[str]]] = [
     ),
     (lambda: sobol(parameters={"k": (0, 2, "loguniform")}), ["(0, 2)", "low end above 0"]),
     (lambda: sobol(parameters=5), ["parameters is 5", "{name: (low, high)}"]),
-    (lambda: sobol(parameters={"y": (1, 2)}), ["y of tiny is computed by the model"]),
+    (lambda: sobol(parameters={"y": (1, 2)}), ["y of tiny is computed by a rule"]),
     (lambda: sobol(groups=5), ["groups is 5", "module, kind, wire"]),
     (lambda: sobol(groups={"g": "k"}), ["group 'g' is 'k'", "a list of names"]),
     (lambda: sobol(groups={"g": ["k"], "h": []}), ["group 'h' is []"]),
@@ -290,13 +290,14 @@ def test_the_law_is_in_the_code_that_repeats_the_analysis(tmp_path: Path) -> Non
 
 
 def test_what_can_be_set_can_be_varied() -> None:
-    """A compartment of a file, an input of ours: neither is a constant of the table."""
+    """A start value and a compartment of a file, an input of ours: none is a constant of the table."""
     model = tiny("compartment c = 2; species S in c; S = 3; J: S -> ; S")
-    varied = pm.sobol(
-        model, outcomes=["S"], parameters={"c": (1, 4, "uniform")}, duration=1, n=4, workers=1, progress=False
-    )
-    assert [(p.id, p.value, p.kind) for p in varied.parameters] == [("c", 2.0, "unknown")]
-    assert math.isfinite(varied.runs.values.sum())
+    ranges = {"c": (1, 4, "uniform"), "S": (1, 10)}
+    final = pm.Outcome(variable="S", reduce="final")
+    varied = pm.sobol(model, outcomes=[final], parameters=ranges, duration=1, n=4, workers=1, progress=False)
+    assert [(p.id, p.value, p.kind) for p in varied.parameters] == [("c", 2.0, "unknown"), ("S", 3.0, "unknown")]
+    size, start = varied.study.table(varied.design.unit).T
+    np.testing.assert_allclose(varied.runs.values[:, 0], start * np.exp(-1 / size), rtol=1e-5)
     draws = pm.draw(pm.load("nlrp3_il1b"), 4, parameters={"BHB": (0.5, 2)})
     assert ((draws["BHB"] >= 0.5) & (draws["BHB"] <= 2)).all()
     with pytest.raises(InvalidValueError, match="c has no range"):

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from pathway_models._population import Population, population
 from pathway_models._published_trials import PUBLISHED_TRIALS, published_trials
 from pathway_models._statistics import area_under_curve, bootstrapped, rank_correlation, risk_ratio, wilson
 from pathway_models._trial import Followed, Trial, trial
+from pathway_models._types import Frozen
 from pathway_models.errors import InvalidValueError, UnknownNameError
 
 DRUG = pm.Level(input="GABA", value=2.0)
@@ -51,7 +51,7 @@ def by_hand(counts: Sequence[Sequence[int]], *, stay: Sequence[float], base: int
         seed=1,
         minimum=4.0,
         baseline_weeks=4.0,
-        parameters=MappingProxyType({"k": np.arange(n, dtype=float)}),
+        parameters=Frozen({"k": np.arange(n, dtype=float)}),
         age_group=("child",) * n,
         baseline_rate=ones * base,
         baseline_count=np.full(n, base),
@@ -68,8 +68,8 @@ def by_hand(counts: Sequence[Sequence[int]], *, stay: Sequence[float], base: int
         ratio=np.array(counts) / base,
         counts=np.array(counts),
         assigned=np.ones((n, 2), dtype=bool),
-        markers=MappingProxyType({"marker": -np.array(counts, dtype=float)[:, 1]}),
-        excluded=MappingProxyType({}),
+        markers=Frozen({"marker": -np.array(counts, dtype=float)[:, 1]}),
+        excluded=Frozen({}),
     )
 
 
@@ -121,8 +121,12 @@ def test_delong_interval_covers_as_often_as_it_says() -> None:
 
 def test_risk_ratio_and_its_zero_cell() -> None:
     assert_allclose(risk_ratio(28, 73, 4, 72), (6.904, 2.55, 18.7), rtol=0.01)
-    ratio, low, high = risk_ratio(3, 20, 0, 20)
-    assert low < 1 < ratio < high < math.inf
+    # 3 of 20 and 0 of 30 with half an event and half a non-event added to both: 3.5 of 21 and 0.5 of 31
+    error = math.sqrt(1 / 3.5 - 1 / 21 + 1 / 0.5 - 1 / 31)
+    ratio = (3.5 / 21) / (0.5 / 31)
+    expected = ratio * np.exp(1.959964 * error * np.array([0, -1, 1]))
+    assert_allclose(risk_ratio(3, 20, 0, 30), expected, rtol=1e-6)
+    assert_allclose(risk_ratio(0, 30, 3, 20), 1 / expected[[0, 2, 1]], rtol=1e-6)
 
 
 # ---- the report of a trial ----

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,8 +37,9 @@ from ._model import Model, require_model
 from ._module import Parameter
 from ._predictor import Predictor
 from ._scores import Score
-from ._simulate import Array
 from ._study import announce
+from ._tolerances import Array, Tolerance
+from ._types import Brief, Frozen
 from .errors import SimulationError, require_choice, require_count, unknown_name
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ if TYPE_CHECKING:
 # ---- result ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Start:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Start(Brief):
     """One local fit: where it began and ended (values), the sums of squares there, how it ended."""
 
     begin: Mapping[str, float]
@@ -60,8 +60,8 @@ class Start:
     message: str
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Profile:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Profile(Brief):
     """Sum of squares along one constant with all others refitted; `low` and `high` bound 95 percent.
 
     `open_low` and `open_high` say that the range ends before the sum of squares has risen by 3.84.
@@ -80,15 +80,15 @@ class Profile:
         """One row per point: value, sum of squares, its rise above the smallest."""
         import pandas as pd
 
-        return pd.DataFrame({"value": self.values, "cost": self.cost, "rise": self.cost - self.cost.min()})
+        return pd.DataFrame({"value": self.values, "cost": self.cost, "rise": self.cost - np.min(self.cost)})
 
     def plot(self) -> Figure:
         """Rise of the sum of squares over the constant, with the 95 percent bounds."""
         return plot_profile(self)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Calibration:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Calibration(Brief):
     """A fit: `values` of the constants, the runs before and after, and what the data leave open.
 
     `jacobian` holds the derivatives of the data residuals (observations x constants) per range of each constant.
@@ -313,6 +313,8 @@ def calibrate(
     workers: int | None = None,
     executor: Executor | None = None,
     engine: str = "auto",
+    rtol: float | None = None,
+    atol: Tolerance | None = None,
     progress: bool = True,
 ) -> Calibration:
     """Fit constants of `model` to observations by bounded least squares from several starts.
@@ -326,7 +328,7 @@ def calibrate(
     right. With `prior` each constant has one residual more: a normal law round the value in use, whose central 95
     percent are as wide as the range. The first start is the model as it is, the others are a Sobol design; `start_at`
     sets other values of the constants first, such as those before an earlier fit. Rows of the Jacobian run in parallel,
-    by `engine` as in `ensemble`.
+    by `engine` as in `ensemble`, at the tolerances `rtol` (default 5e-9) and `atol` as in `simulate`.
     Raises `InvalidValueError` or `UnknownNameError` for what cannot be fitted or is no observation, `SimulationError`
     if the model as it is cannot be run under an observation.
     Source: trust region reflective, Branch et al. 1999, doi:10.1137/S1064827595289108; profiles, Raue et al. 2009,
@@ -357,7 +359,7 @@ def calibrate(
         raise SimulationError(f"{names} cannot be predicted by {model.name} as it is: {why}")
     everything = range(len(chosen))
     with _opened(model, workers, executor) as (count, pool):
-        predictor = Predictor(model, chosen, rows, count, pool, engine=engine, fits=int(starts))
+        predictor = Predictor(model, chosen, rows, count, pool, engine=engine, fits=int(starts), rtol=rtol, atol=atol)
         objective = Objective(predictor, chosen, targets, in_use(model, chosen), prior=prior)
         places = _start_places(model, chosen, int(starts), seed)
         ends = []
@@ -374,7 +376,7 @@ def calibrate(
         targets=targets,
         before=before,
         after=after,
-        values=MappingProxyType(found),
+        values=Frozen(found),
         starts=tuple(
             Start(begin=_named(chosen, x), end=_named(chosen, end), cost_begin=a, cost_end=b, message=text)
             for x, (a, end, b, text) in zip(places, ends, strict=True)

@@ -1,19 +1,20 @@
 """A folder of finished blocks: a rerun resumes, other runs are refused, two processes may share it.
 
     run.json                        what was asked: model, schedule, outcomes, solver, versions; its hash
-    rows-000000000-000000032.npz    values, status, messages and a digest of each row of parameters
+    rows-000000000-000000032.npz    values, status, messages and a digest of each row of parameters; then the file's own
     courses-000000000-000000032.nc  with store="timecourses": the courses of these rows, plain netCDF
 
 Every file is written under another name and then renamed, so that no process ever sees half of one. A row gives the
-same bits wherever it runs, so that two processes on one folder may only do some work twice.
+same bits wherever it runs, so that two processes on one folder may only do some work twice. What was damaged later
+is refused: run.json by its hash, rows by the SHA-256 at their end, courses by the one that their rows hold.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -21,12 +22,14 @@ from pathlib import Path
 
 import numpy as np
 
+from ._files import UntrustedFileError, draft, new_file, own_bytes
 from ._outcomes import Outcome
 from ._rows import WORKER_DIED, Block, Limits
 from ._simulate import Array, Job
 from .errors import InvalidValueError, PathwayModelsError
 
 RECORD = "run.json"
+SEAL = 32  # bytes of SHA-256 at the end of a file of rows; readers of npz look for its directory before them
 SHOWN = 160  # characters of a setting in a message
 DIGESTS = {"sbml": "model file", "times": "grid of output times"}  # settings that are kept as a digest
 Counts = np.ndarray[tuple[int], np.dtype[np.int64]]
@@ -105,7 +108,8 @@ class Checkpoint:
     def __init__(self, folder: str | os.PathLike[str], spec: Mapping[str, object], table: Array) -> None:
         self.folder = Path(folder)
         self.digests = row_digests(table)
-        text = json.dumps({"hash": _hash(spec), **spec}, indent=1)
+        self.hash = _hash(spec)
+        text = json.dumps({"hash": self.hash, **spec}, indent=1)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not (self.folder / RECORD).exists():
@@ -115,54 +119,44 @@ class Checkpoint:
         self._compare(spec)
 
     def _compare(self, spec: Mapping[str, object]) -> None:
-        try:
-            stored = json.loads((self.folder / RECORD).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise self._trouble(f"has an unreadable {RECORD}", error) from error
-        if stored.get("hash") == _hash(spec):
+        stored = read_record(self.folder)
+        if stored["hash"] == self.hash:
             return
         plain = json.loads(json.dumps(spec))
         other = [k for k in plain if stored.get(k) != plain[k]]
         shown = "; ".join(_difference(k, stored.get(k), plain[k]) for k in other)
-        raise InvalidValueError(
-            f"the checkpoint {self.folder} holds other runs ({shown}); name another folder, or delete this one"
+        raise self._others(f"({shown})")
+
+    def _others(self, what: str) -> InvalidValueError:
+        return InvalidValueError(
+            f"the checkpoint {self.folder} holds other runs {what}; name another folder, or delete this one"
         )
 
     def load(self, columns: int) -> Done:
         """What the folder holds of our rows."""
         done = Done.nothing(len(self.digests), columns)
         for path in sorted(self.folder.glob("rows-*.npz")):
-            start, block, digests = self._read(path)
-            count = min(len(digests), max(0, len(self.digests) - start))
-            if not np.array_equal(digests[:count], self.digests[start : start + count]):
-                raise InvalidValueError(
-                    f"the checkpoint {self.folder} holds runs of other parameter values (rows {start} to "
-                    f"{start + len(digests)}): another seed, range or table; name another folder, or delete this one"
-                )
+            rows = read_rows(path)
+            start, block = rows.start, rows.block
+            count = min(len(rows.digests), max(0, len(self.digests) - start))
+            if rows.run != self.hash:
+                raise self._others(f"({path.name})")
+            if not np.array_equal(rows.digests[:count], self.digests[start : start + count]):
+                what = f"(rows {start} to {start + len(rows.digests)}): another seed, range or table"
+                raise self._others(f"of other parameter values {what}")
             done.put(start, Block(block.values[:count], block.status[:count], block.messages[:count]))
         return done
-
-    def _read(self, path: Path) -> tuple[int, Block, Counts]:
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                messages = json.loads(str(file["messages"]))
-                block = Block(file["values"], file["status"].tolist(), messages)
-                return int(path.stem.split("-")[1]), block, file["digests"]
-        except (OSError, ValueError, KeyError) as error:
-            raise self._trouble(f"holds an unreadable {path.name} (delete that file and run again)", error) from error
 
     def save(self, start: int, block: Block, done: int, write_courses: Callable[[Path, int, Block], None]) -> None:
         """Write a finished block; `done` rows were finished before."""
         stop = start + len(block.status)
-        name = f"{start:09d}-{stop:09d}"
-        digests, messages = self.digests[start:stop], np.array(json.dumps(block.messages))
+        path = self.folder / f"rows-{start:09d}-{stop:09d}.npz"
+        courses = ""
         try:
             if block.courses is not None:
-                _write(self.folder / f"courses-{name}.nc", lambda path: write_courses(path, start, block))
-            _write(
-                self.folder / f"rows-{name}.npz",
-                lambda path: _save_arrays(path, block, digests, messages),
-            )
+                courses = _write(courses_beside(path), lambda part: write_courses(part, start, block))
+            rows = Rows(start=start, block=block, digests=self.digests[start:stop], run=self.hash, courses=courses)
+            _write(path, lambda part: _save_arrays(part, rows))
         except OSError as error:
             safe = f"{done} of {len(self.digests)} rows are safe in it: make room, then run the same again"
             raise self._trouble(f"cannot be written ({safe})", error) from error
@@ -172,21 +166,92 @@ class Checkpoint:
         return CheckpointError(f"the checkpoint {self.folder} {what}: {reason}")
 
 
-def _save_arrays(path: Path, block: Block, digests: Counts, messages: np.ndarray[tuple[()], np.dtype[np.str_]]) -> None:
+# ---- files ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Rows:
+    """A file of finished rows: the first one, the results, digests of the parameters, hashes of run and courses."""
+
+    start: int
+    block: Block
+    digests: Counts
+    run: str
+    courses: str  # '' where none are stored
+
+
+def read_record(folder: Path) -> dict[str, object]:
+    """What the folder says of its runs; raises `CheckpointError` for a file that is damaged or not ours."""
+    path = folder / RECORD
+    try:
+        stored = json.loads(content(path))
+    except (ValueError, RecursionError) as error:
+        raise damaged(path) from error
+    if not isinstance(stored, dict) or stored.get("hash") != _hash({k: v for k, v in stored.items() if k != "hash"}):
+        raise damaged(path)
+    return stored
+
+
+def read_rows(path: Path) -> Rows:
+    """The rows in a file; raises `CheckpointError` for one that is damaged or not ours."""
+    data = content(path)
+    body, seal = data[:-SEAL], data[-SEAL:]
+    if hashlib.sha256(body).digest() != seal:
+        raise damaged(path)
+    with np.load(io.BytesIO(body), allow_pickle=False) as file:
+        about = json.loads(str(file["about"]))
+        block = Block(file["values"], file["status"].tolist(), about["messages"])
+        return Rows(
+            start=about["start"], block=block, digests=file["digests"], run=about["run"], courses=about["courses"]
+        )
+
+
+def content(path: Path) -> bytes:
+    """The bytes of a file of a checkpoint; raises `CheckpointError` if it cannot be read or is not ours."""
+    try:
+        return own_bytes(path)
+    except UntrustedFileError as error:
+        raise CheckpointError(f"the checkpoint {path.parent} is not used: {error}") from error
+    except OSError as error:
+        raise CheckpointError(
+            f"the checkpoint {path.parent} has an unreadable {path.name}: {error.strerror}"
+        ) from error
+
+
+def damaged(*paths: Path) -> CheckpointError:
+    """The error for a file that is not what was written, the first of those that must go."""
+    cure = f"delete {' and '.join(p.name for p in paths)} and run the same again"
+    return CheckpointError(f"the checkpoint {paths[0].parent} holds a damaged {paths[0].name}: {cure}")
+
+
+def courses_beside(path: Path) -> Path:
+    """The file of courses that belongs to a file of rows."""
+    return path.with_name(path.name.replace("rows-", "courses-", 1)).with_suffix(".nc")
+
+
+def _save_arrays(path: Path, rows: Rows) -> None:
+    block, body = rows.block, io.BytesIO()
+    about = {"start": rows.start, "run": rows.run, "courses": rows.courses, "messages": block.messages}
+    text, status = np.array(json.dumps(about)), np.array(block.status)
+    np.savez(body, values=block.values, status=status, about=text, digests=rows.digests)
     with open(path, "wb") as file:
-        np.savez(file, values=block.values, status=np.array(block.status), messages=messages, digests=digests)
+        file.write(body.getvalue() + hashlib.sha256(body.getvalue()).digest())
         file.flush()
         os.fsync(file.fileno())
 
 
-def _write(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a whole file or none."""
-    half = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.part")
+def _write(path: Path, write: Callable[[Path], object]) -> str:
+    """Write a whole file or none; its SHA-256."""
+    part = draft(path)
     try:
-        write(half)
-        os.replace(half, path)
+        os.close(new_file(part))
+        write(part)
+        with open(part, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        os.replace(part, path)
+        return digest
     finally:
-        half.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
 
 
 def _hash(spec: Mapping[str, object]) -> str:

@@ -31,6 +31,8 @@ from ._cli_options import (
     loaded,
     model_options,
     table_options,
+    tolerance_options,
+    tolerances,
     treatments_of,
 )
 from ._cli_output import check_files, flushed, plot, save, say, show, unwritten, warned, without_display
@@ -141,6 +143,7 @@ def _simulate_command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--treat", action="append", default=[], metavar="TREATMENT", help=TREAT_HELP)
     length_options(parser)
     parser.add_argument("--every", type=float, help="output step in model time (default 6 h)")
+    tolerance_options(parser)
     parser.add_argument("--out", type=Path, help="write the time courses: .csv or .nc")
     parser.add_argument("--plot", type=Path, help="write a figure (.png, .pdf, .svg)")
     parser.add_argument("--show", action="append", metavar="NAME", help="variable to plot and print, repeatable")
@@ -154,7 +157,7 @@ def _simulate(arguments: argparse.Namespace) -> int:
     treatments = treatments_of(arguments)
     length = _ensemble.default_duration(model, arguments.weeks, arguments.duration)
     announce(model, "compiling and running it")
-    run = model.simulate(treatments, duration=length, every=arguments.every)
+    run = model.simulate(treatments, duration=length, every=arguments.every, **tolerances(arguments))
     names = [run.pm.resolve(n) for n in arguments.show or _default_variables(model)]
     if arguments.out is not None:
         frame = run.to_dataframe()
@@ -187,6 +190,7 @@ def _compare_command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--outcome", action="append", metavar="NAME", help="variable, repeatable (default seizure_rate)"
     )
+    tolerance_options(parser)
     table_options(parser)
     parser.add_argument("--plot", type=Path, help="write the four arms as a figure")
     parser.set_defaults(run=_compare)
@@ -206,6 +210,7 @@ def _compare(arguments: argparse.Namespace) -> int:
         weeks=arguments.weeks,
         duration=arguments.duration,
         outcomes=arguments.outcome,
+        **tolerances(arguments),
     )
     show(arms.to_dataframe(), arguments, index=True)
     if not arguments.json:
@@ -238,6 +243,7 @@ def _sobol_command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--times", metavar="T,T,...", help="also indices over time, at these model times")
     parser.add_argument("--every", type=float, help="output step in model time (default 6 h)")
     parser.add_argument("--store", choices=("timecourses",), help="keep all time courses in the checkpoint folder")
+    tolerance_options(parser)
     parser.add_argument("--cost", action="store_true", help="say what it will take, from a few runs, and stop")
     length_options(parser)
     table_options(parser)
@@ -260,6 +266,7 @@ def _sobol(arguments: argparse.Namespace) -> int:
         "parameters": _repeat.parameters_named(arguments.parameter),
         "times": _repeat.times_named(arguments.times),
         **{k: getattr(arguments, k) for k in SOBOL_OPTIONS},
+        **tolerances(arguments),
     }
     if arguments.cost:
         announce(model, "compiling it and timing a few runs")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from . import _library, _treatments
 from ._interventions import Treatment
@@ -43,6 +44,27 @@ def length_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--duration", type=float, help="length in the model's own unit of time")
 
 
+def tolerance_options(parser: argparse.ArgumentParser) -> None:
+    """How exactly."""
+    parser.add_argument("--rtol", type=float, help="relative tolerance of the solver")
+    parser.add_argument(
+        "--atol",
+        action="append",
+        default=[],
+        metavar="VALUE|STATE=VALUE",
+        help="absolute tolerance of all states or of one, repeatable",
+    )
+
+
+def tolerances(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The arguments `rtol` and `atol`."""
+    texts = arguments.atol
+    if len(texts) == 1 and "=" not in texts[0]:
+        return {"rtol": arguments.rtol, "atol": _number(texts[0], "--atol ")}
+    named = {k: _number(v, f"--atol {k}=") for k, v in _pairs(texts, "--atol").items()}
+    return {"rtol": arguments.rtol, "atol": named or None}
+
+
 def table_options(parser: argparse.ArgumentParser) -> None:
     """Where a table goes."""
     parser.add_argument("--json", action="store_true", help="print the table as JSON")
@@ -54,7 +76,7 @@ def loaded(arguments: argparse.Namespace) -> Model:
     model = _library.load(arguments.model, context=arguments.context)
     for name, alternative in _pairs(arguments.hypothesis, "--hypothesis").items():
         model = model.with_hypothesis(name, alternative)
-    return model.with_parameters({n: _number(v, n) for n, v in _pairs(arguments.set, "--set").items()})
+    return model.with_parameters({n: _number(v, f"--set {n}=") for n, v in _pairs(arguments.set, "--set").items()})
 
 
 def _pairs(texts: Sequence[str], option: str) -> dict[str, str]:
@@ -80,8 +102,8 @@ def treatments_of(arguments: argparse.Namespace) -> list[Treatment]:
     return found
 
 
-def _number(text: str, name: str) -> float:
+def _number(text: str, before: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise InvalidValueError(f"--set {name}={text}: {text!r} is no number") from None
+        raise InvalidValueError(f"{before}{text}: {text!r} is no number") from None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ._interventions import Dose, Level, check_window
+from ._types import Frozen
 from .errors import Named, require_choice, require_kind, require_range
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Agent:
     note: str
 
 
-AGENTS: Mapping[str, Agent] = MappingProxyType(
+AGENTS: Mapping[str, Agent] = Frozen(
     {
         "vigabatrin": Agent(input="vigabatrin", amount=1.0, unit="50 mg/kg", hours=24.0, note="inactivates GABA-T"),
         "AICAR": Agent(input="AICAR", amount=1.0, unit="0.5 mmol/L", hours=None, note="activates AMPK"),

@@ -16,6 +16,7 @@ from ._observations import Observation, Use, arranged, assumed, read_observation
 from ._outcomes import Outcome, Reduction
 from ._scores import FAILED, NO_ERROR, OUTSIDE, RIGHT, WITHIN_ONE, WITHIN_TWO, WRONG, Score, compared
 from ._simulate import Array, at_rest, make_job, run_job
+from ._types import Brief
 from .errors import PathwayModelsError
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ POINTS_PER_COURSE = 800  # for peaks and troughs
 REDUCTIONS: Mapping[str, Reduction] = {"at": "final", "peak": "peak", "trough": "trough"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class EvidenceReport:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class EvidenceReport(Brief):
     """A model against its observations: table, sentences, figure. Rows of use 'fit' are no test of the model."""
 
     model: str

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 
 from . import _exchange_read, _library, _sbml
 from ._coupling import couple, flatten
 from ._model import Context, Model, from_sbml
-from ._module import Module, Port
+from ._module import Module, Port, known
 from ._native import libsbml
+from ._types import Frozen
 from .errors import InvalidValueError, ModelError, unknown_name
 
 
@@ -84,7 +84,7 @@ def _as_l3v2(text: str, name: str) -> str:
 def _port(model: Model, name: str) -> Port:
     q = model.quantities[name]
     role = "level" if q.kind == "parameter" and not q.ruled else "output"
-    return Port(id=name, title=name, unit=q.unit, role=role, reference=q.value)
+    return Port(id=name, title=name, unit=q.unit, role=role, reference=known(q.value))
 
 
 def with_module(name: str, module: Module, *, replacing: str, context: str = _library.DEFAULT_CONTEXT) -> Model:
@@ -126,7 +126,7 @@ def _adapted(base: Model, guest: Module, text: str, title: str, *, driven: set[s
     known = _sbml.content(text, base.name).quantities
 
     def settled(values: Mapping[str, float]) -> Mapping[str, float]:
-        return MappingProxyType({k: v for k, v in values.items() if k in known and not k.startswith(prefix)})
+        return Frozen({k: v for k, v in values.items() if k in known and not k.startswith(prefix)})
 
     def fitting(context: Context) -> Context:
         anchors = {k: v for k, v in context.anchors.items() if k in known and v in known}
@@ -144,7 +144,7 @@ def _adapted(base: Model, guest: Module, text: str, title: str, *, driven: set[s
         + tuple(p for p in guest.inputs if p.id not in driven),
         outputs_=tuple(p for p in base.outputs_ if not p.id.startswith(prefix)) + guest.outputs,
         hypotheses_=tuple(h for h in base.hypotheses_ if h.module != guest.name),
-        contexts=MappingProxyType({k: fitting(c) for k, c in base.contexts.items()}),
-        aliases=MappingProxyType({k: v for k, v in base.aliases.items() if v in known}),
+        contexts=Frozen({k: fitting(c) for k, c in base.contexts.items()}),
+        aliases=Frozen({k: v for k, v in base.aliases.items() if v in known}),
         settings=settled(base.settings),
     )

@@ -1,7 +1,8 @@
 """Blocks over any `concurrent.futures.Executor`: our own processes, dask, MPI; a dead worker costs one block retried.
 
 What the rows have in common (model text, schedule, outcomes) goes to a worker once: a task is a key and its rows, and
-a worker that does not know the key says so and gets the rest.
+a worker that does not know the key says so and gets the rest. Workers may be threads, of this process or of a dask
+worker: libroadrunner runs one row at a time there, the batch engine one block per thread.
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ from concurrent.futures import (
     Executor,
     Future,
     ProcessPoolExecutor,
-    ThreadPoolExecutor,
 )
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from ._native import turns
 from ._outcomes import Outcome
 from ._rows import GRACE, TIMED_OUT, WORKER_DIED, Block, Limits, Work, own_this_process, run_block
 from ._simulate import SETTLE_HORIZONS, Array, Job, adopt, compiled
@@ -44,6 +47,8 @@ GROWTH = 64 * 2**20  # bytes that a worker may grow by before a fresh one takes 
 LOST_BY_NAME = ("KilledWorker",)  # of dask, which is not imported for it
 
 _held: OrderedDict[str, Work] = OrderedDict()
+_holding = turns()
+_spawning = turns()
 
 
 def make_work(
@@ -78,15 +83,16 @@ def run_range(key: str, work: Work | None, table: Array) -> Block | None:
     """What a worker does with a task; None if it does not know the work."""
     if work is not None:
         _hold(work)
-    known = _held.get(key)
+    known = work or _held.get(key)
     return None if known is None else run_block(known, table)
 
 
 def _hold(work: Work) -> None:
     sys.intern(work.job.sbml)
-    _held[work.key] = work
-    while len(_held) > HELD:
-        _held.popitem(last=False)
+    with _holding:
+        _held[work.key] = work
+        while len(_held) > HELD:
+            _held.popitem(last=False)
 
 
 def worker_count(workers: int | None) -> int:
@@ -101,10 +107,6 @@ def results(
     tasks: Mapping[int, Task], workers: int, executor: Executor | None
 ) -> Generator[tuple[int, Block | str], None, None]:
     """Results of all blocks as they end; a text for blocks that a broken executor of the user left undone."""
-    if isinstance(executor, ThreadPoolExecutor):
-        raise InvalidValueError(
-            "executor is a ThreadPoolExecutor; threads would share one compiled model: use processes"
-        )
     if executor is not None:
         yield from _elsewhere(executor, tasks, workers)
     elif workers == 1 or len(tasks) <= 1:
@@ -157,8 +159,8 @@ def _in_own_processes(tasks: Mapping[int, Task], workers: int) -> Iterator[tuple
     while left:
         work = next(iter(left.values()))[0]
         part = _for_fresh_workers(left, work, workers)
-        with own_pool(min(workers, len(part)), work.job.sbml, work) as pool:
-            for i, block in _drain(pool, part, ahead=AHEAD * workers, introduced=0):
+        with own_pool(min(workers, len(part)), work.job.sbml) as pool:
+            for i, block in _drain(pool, part, ahead=AHEAD * workers, introduced=workers):
                 del left[i], part[i]
                 yield i, block
         # a dead worker breaks its whole pool: look into the blocks that were running, then go on with the rest
@@ -185,9 +187,9 @@ def _row_by_row(task: Task) -> Block:
     start = 0
     while start < len(table):
         rows = {k: (work, table[k : k + 1]) for k in range(start, len(table))}
-        with own_pool(1, work.job.sbml, work) as pool:
+        with own_pool(1, work.job.sbml) as pool:
             began = time.monotonic()
-            for k, block in _drain(pool, rows, ahead=len(rows), introduced=0):
+            for k, block in _drain(pool, rows, ahead=len(rows), introduced=1):
                 done[k], began, start = block, time.monotonic(), k + 1
         if start < len(table):  # one worker takes the rows in order: the first one undone is the deadly one
             done[start] = _dead_row(work, time.monotonic() - began)
@@ -276,10 +278,10 @@ def _result(future: Future[Block | None]) -> Block | str | None:
 
 
 @contextmanager
-def own_pool(workers: int, sbml: str, work: Work | None = None) -> Iterator[ProcessPoolExecutor]:
+def own_pool(workers: int, sbml: str) -> Iterator[ProcessPoolExecutor]:
     """Spawned processes that hold the compiled model; they end at once if we are interrupted."""
     spawn = multiprocessing.get_context("spawn")
-    with _luggage((sbml, compiled(sbml), work)) as luggage:
+    with _luggage(sbml) as luggage:
         pool = ProcessPoolExecutor(max_workers=workers, mp_context=spawn, initializer=_begin, initargs=(luggage,))
         try:
             yield pool
@@ -290,44 +292,53 @@ def own_pool(workers: int, sbml: str, work: Work | None = None) -> Iterator[Proc
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-Luggage = tuple[str, bytes, Work | None]
+@dataclass(frozen=True, kw_only=True)
+class Luggage:
+    """A file with a model's text and then its machine code: where it lies, its digest, the bytes of the text."""
+
+    path: str
+    digest: bytes
+    text: int
+
+    def unpacked(self) -> tuple[str, bytes] | None:
+        """Text and machine code; None if the file is not what was written. The digest came through the pipe."""
+        try:
+            data = Path(self.path).read_bytes()
+        except OSError:
+            return None
+        same = hashlib.sha256(data).digest() == self.digest
+        return (data[: self.text].decode(), data[self.text :]) if same else None
 
 
 @contextmanager
-def _luggage(items: Luggage) -> Iterator[str | Luggage]:
+def _luggage(sbml: str) -> Iterator[Luggage | None]:
     """What a worker starts with, in a file: more than a pipe holds would make workers start one after the other."""
-    path = ""
+    text, path = sbml.encode(), ""
+    data = text + compiled(sbml)
     try:
         try:
             with tempfile.NamedTemporaryFile(prefix="pathway_models_", delete=False) as file:
                 path = file.name
-                pickle.dump(items, file)
-        except OSError:  # no room for it: then the slow way
-            yield items
+                file.write(data)
+        except OSError:  # no room for it: then each worker compiles the text that comes with its first task
+            yield None
         else:
-            yield path
+            yield Luggage(path=path, digest=hashlib.sha256(data).digest(), text=len(text))
     finally:
         if path:
             with suppress(OSError):
                 os.unlink(path)
 
 
-def _unpacked(path: str) -> Luggage:
-    with open(path, "rb") as file:
-        items: Luggage = pickle.load(file)
-    return items
-
-
-def _begin(luggage: str | Luggage) -> None:
+def _begin(luggage: Luggage | None) -> None:
     """First thing in a worker: take over the model, leave the terminal alone, follow the parent into death."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets Ctrl-C and ends us
     own_this_process()
     _mute_compiled_code()
     threading.Thread(target=_follow_parent, daemon=True).start()
-    sbml, code, work = _unpacked(luggage) if isinstance(luggage, str) else luggage
-    adopt(sbml, code)
-    if work is not None:
-        _hold(work)
+    found = luggage and luggage.unpacked()
+    if found:
+        adopt(*found)
 
 
 def _mute_compiled_code() -> None:
@@ -363,13 +374,14 @@ def _ready_to_spawn() -> Iterator[None]:
     `if __name__ == "__main__"` guard would start itself anew in every worker. Ctrl-C is only put off in this process.
     """
     main = sys.modules["__main__"]
-    saved: dict[str, Any] = {k: main.__dict__[k] for k in ("__file__", "__spec__") if k in main.__dict__}
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if hasattr(signal, "pthread_sigmask") else None
-    main.__dict__.pop("__file__", None)
-    main.__dict__["__spec__"] = None
-    try:
-        yield
-    finally:
-        main.__dict__.update(saved)
-        if blocked is not None:
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    with _spawning:  # a second thread would save what the first one has put there
+        saved: dict[str, Any] = {k: main.__dict__[k] for k in ("__file__", "__spec__") if k in main.__dict__}
+        main.__dict__.pop("__file__", None)
+        main.__dict__["__spec__"] = None
+        try:
+            yield
+        finally:
+            main.__dict__.update(saved)
+            if blocked is not None:
+                signal.pthread_sigmask(signal.SIG_SETMASK, blocked)

@@ -11,6 +11,7 @@ import numpy as np
 from ._model import Model
 from ._module import Parameter
 from ._simulate import Array
+from ._types import Brief
 from .errors import (
     InvalidValueError,
     Named,
@@ -164,8 +165,8 @@ def _group_name(model: Model, parameter: Parameter, grouping: str) -> str:
     return getattr(parameter, grouping) or model.name
 
 
-@dataclass(frozen=True, kw_only=True)
-class GaussianCopula(Named):
+@dataclass(frozen=True, kw_only=True, repr=False)
+class GaussianCopula(Brief, Named):
     """Correlated parameters: correlations of normal scores, by pairs of names; the law of each alone is kept.
 
     For an analysis of shares of variance all parameters that hang together must lie in one group. Raises

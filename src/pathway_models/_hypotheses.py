@@ -19,6 +19,7 @@ from ._module import Hypothesis
 from ._outcomes import Outcome
 from ._plots import subplots
 from ._simulate import Array
+from ._types import Brief
 from .errors import InvalidValueError, unknown_name
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ NAMED = 0.05  # share of the widest spread from which the alternatives are named
 IN_USE, OTHER = "#333333", "#0072B2"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class HypothesisScan:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class HypothesisScan(Brief):
     """Outcomes of one model under several readings; `readings` has one mapping hypothesis -> alternative per run.
 
     The first run is the model as it is (`oneway`) or the first combination (`full`).

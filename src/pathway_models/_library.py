@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 
 from . import _sbml
 from ._authored import read_toml, read_toml_tables, short_path
 from ._coupling import SharedInput, Wire
 from ._model import Context, Model, from_sbml
 from ._module import Module, Parameter, Port, read_module, read_module_file
-from .errors import ModelError, require_kind, unknown_name
+from ._types import Frozen
+from .errors import InvalidValueError, ModelError, require_kind, unknown_name
 
 DEFAULT_CONTEXT = "epilepsy"
 
@@ -102,26 +102,39 @@ def available() -> Mapping[str, str]:
     return titles | {n: read_module_file(_folder(n)).title for n in module_names()}
 
 
-def load(name: str | Path, *, context: str = DEFAULT_CONTEXT) -> Model:
-    """A model of the library by name, or anybody's file by path: SBML, comp, Antimony (.ant) or OMEX.
+def load(name: str | Path, *, context: str = DEFAULT_CONTEXT, model: str | None = None) -> Model:
+    """A model of the library by name, or anybody's file by path: SBML, comp, Antimony, a COMBINE archive, PEtab.
 
     `context` is 'epilepsy' (untreated, the default) or 'healthy'; an SBML file from elsewhere has none and starts
-    from the values in the file. Raises `UnknownNameError` for an unknown name or context and `ModelError` for a
-    file that is missing, broken or lacks a value.
+    from the values in the file. A PEtab problem (.yaml, or the folder that holds it alone) comes with its nominal
+    parameters, `measurements` and `experiments`. `model` picks one of several models of an archive (.omex) by its path
+    there. Warns with `ModelWarning` of values that a file lacks and are taken as libroadrunner does (species 0,
+    compartments 1), and of what is not valid in it beside the mathematics. Raises `UnknownNameError` for an unknown
+    name or context and `ModelError` for a file that is missing, broken, of another format or lacks the value of a
+    parameter.
 
     >>> load("ketone_katp", context="healthy").inputs.loc["carb_restriction", "reference"]
     np.float64(0.0)
     """
     require_kind("name", name, (str, os.PathLike), 'load("epilepsy") or load("file.xml")')
+    ours = isinstance(name, str) and name in (*coupled_names(), *module_names())
+    if ours and model is not None:
+        raise InvalidValueError(f"{name} is one model; model={model!r} is for archives (.omex) with several")
     if isinstance(name, str) and name in coupled_names():
         return _load_coupled(name).with_context(context)
     if isinstance(name, str) and name in module_names():
         return _load_module(name).with_context(context)
-    path = Path(name)
+    path = Path(name).expanduser()
+    if path.suffix.lower() in (".yaml", ".yml") or path.is_dir():
+        from ._petab_read import load_problem
+
+        if model is not None:
+            raise InvalidValueError(f"{path.name} names its model itself; model={model!r} is for archives (.omex)")
+        return load_problem(path)
     if path.suffix or path.exists():
         from ._exchange_read import model_text
 
-        return from_sbml(model_text(path), name=path.stem)
+        return from_sbml(model_text(path, member=model), name=path.stem)
     raise unknown_name("model", str(name), [*coupled_names(), *module_names(), "a path to an SBML file"])
 
 
@@ -235,7 +248,7 @@ def _load_coupled(name: str) -> Model:
         outputs_=tuple(p for m in modules for p in m.outputs),
         hypotheses_=tuple(h for m in modules for h in m.hypotheses),
         contexts=_contexts({s.id for s in shared}, overlay, ports),
-        aliases=MappingProxyType({k: v.replace(".", "__") for k, v in made.aliases.items()}),
+        aliases=Frozen({k: v.replace(".", "__") for k, v in made.aliases.items()}),
     )
 
 
@@ -270,7 +283,7 @@ def _contexts(inputs: set[str], epilepsy: Mapping[str, float], names: Mapping[st
         held = {names[k]: v for k, v in entry.held.items() if k in names}
         loop = {} if entry.loop is None else {k: names[v] for k, v in vars(entry.loop).items() if v in names}
         found[name] = Context(name=name, title=entry.title, settings=settings, anchors=anchors, held=held, loop=loop)
-    return MappingProxyType(found)
+    return Frozen(found)
 
 
 def _check_context(where: str, entry: ContextEntry, inputs: set[str], names: Mapping[str, str]) -> None:

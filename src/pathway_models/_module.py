@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from . import _sbml
 from ._authored import read_rows, read_toml, short_path
+from ._types import Brief
 from .errors import ModelError, unknown_name, warn
 
 Law = Literal["loguniform", "uniform", "lognormal", "normal", "fixed"]
@@ -61,10 +62,15 @@ class Port:
     title: str
     unit: str
     role: str  # "level" (a parameter that is set), "dose" (a species that is added to), "output"
-    reference: float = float("nan")
+    reference: float | None = None  # of outputs that have none
     low: float = float("-inf")
     high: float = float("inf")
     module: str = ""
+
+
+def known(value: float) -> float | None:
+    """The value; None where the file gives none. A NaN would make a copy of a port differ from it."""
+    return None if value != value else value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +94,8 @@ class Hypothesis:
     module: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Module:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Module(Brief):
     """A module as its folder holds it; ids carry no module name here."""
 
     name: str
@@ -286,7 +292,7 @@ def _port(module: str, name: str, entry: PortEntry, q: _sbml.Quantity, *, output
         title=entry.title,
         unit=q.unit,
         role=role,
-        reference=q.value,
+        reference=known(q.value),
         low=entry.low,
         high=entry.high,
         module=module,

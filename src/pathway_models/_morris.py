@@ -18,6 +18,7 @@ from ._model import Model
 from ._module import Parameter
 from ._outcomes import Outcome
 from ._study import announce, make_study
+from ._types import Brief
 from .errors import InvalidValueError, require_count
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ STREAM = 2  # spawn key, apart from those of the Sobol designs of the same seed
 COLUMNS = ("mu_star", "mu_star_low", "mu_star_high", "mu", "sigma", "effects")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class MorrisDesign:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class MorrisDesign(Brief):
     """Trajectories through the unit cube on which one group after the other moves by `delta`.
 
     Attributes:
@@ -193,9 +194,9 @@ def morris(
     """Morris screening of `model` under `treatments`: trajectories*(factors + 1) runs.
 
     Screen first, then give what matters to `sobol`. Arguments as in `sobol`; `options` are `weeks`, `duration`,
-    `every`, `start`, `limits`, `checkpoint`, `store`, `engine`. A failed run costs the two effects that it is part
-    of, and nothing else. Raises as `sobol` does, and `InvalidValueError` for trajectories or levels that make no
-    sense.
+    `every`, `start`, `limits`, `checkpoint`, `store`, `engine`, `rtol`, `atol`. A failed run costs the two effects that
+    it is part of, and nothing else. Raises as `sobol` does, and `InvalidValueError` for trajectories or levels that
+    make no sense.
 
     >>> import pathway_models as pm
     >>> screen = morris(pm.load("acupuncture"), [pm.Electroacupuncture()], outcomes=["vagal_drive"], trajectories=4,

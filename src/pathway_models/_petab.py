@@ -31,6 +31,7 @@ from ._native import libsbml
 from ._observations import Observation, arranged, assumed
 from ._predictor import hypothesis_keys
 from ._simulate import at_rest
+from ._types import Brief
 from .errors import InvalidValueError, ModelError
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ JUMP = 1e-6  # relative
 TWO_RESTS = "a baseline in health under a treatment: PEtab version 1 has one pre-equilibration per measurement"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class PetabProblem:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class PetabProblem(Brief):
     """What `write_petab` wrote: the YAML file, the ids of the measured observations, and what was left out and why."""
 
     yaml: Path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -15,8 +15,10 @@ from ._engines import ENGINE_NAMES
 from ._interventions import Treatment, snapped
 from ._model import Model, require_model
 from ._outcomes import Outcome, resolve_outcomes, times_needed, values_at
-from ._rows import RELATIVE_TOLERANCE, Limits
-from ._simulate import Array, Job, make_job, output_times
+from ._rows import Limits
+from ._run import output_times
+from ._simulate import Job, make_job
+from ._tolerances import OF_ENSEMBLES, OF_ENSEMBLES_ELSEWHERE, Array, Tolerance
 from .errors import InvalidValueError, require_choice, require_kind, require_numbers, require_range, shown
 
 if TYPE_CHECKING:
@@ -71,6 +73,8 @@ def make_plan(
     checkpoint: Folder | None,
     store: str | None,
     engine: str,
+    rtol: float | None,
+    atol: Tolerance | None,
 ) -> Plan:
     """Everything but the rows, checked."""
     require_choice("engine", engine, ENGINE_NAMES)
@@ -84,16 +88,26 @@ def make_plan(
     found = resolve_outcomes(model, outcomes, length)
     asked = asked_times(times, length)
     reads = (*found, *values_at(found, asked))
-    grid = _with_asked(output_times(length, every), asked, length)
+    grid = _with_asked(output_times(model, length, every), asked, length)
     columns = dict.fromkeys(o.variable for o in reads)
     if stored:
         computed = [k for k, q in model.quantities.items() if q.ruled == "assignment"]
         columns |= dict.fromkeys((*model.states, *([p.id for p in model.outputs_] or computed)))
     grid = grid if stored else times_needed(reads, grid)
-    job = make_job(model, treatments, duration=length, times=grid, columns=tuple(columns), start=start)
+    job = make_job(
+        model,
+        treatments,
+        duration=length,
+        times=grid,
+        columns=tuple(columns),
+        start=start,
+        rtol=rtol,
+        atol=atol,
+        usual=OF_ENSEMBLES if model.context is not None else OF_ENSEMBLES_ELSEWHERE,
+    )
     return Plan(
         model=model,
-        job=replace(job, relative_tolerance=RELATIVE_TOLERANCE),
+        job=job,
         names=names,
         outcomes=found,
         times=asked,
@@ -133,7 +147,7 @@ def check_table(model: Model, rows: Table) -> tuple[tuple[str, ...], Array]:
         if key in columns:
             raise InvalidValueError(f"two columns of the table stand for {key}")
         columns[key] = _column(key, numbers)
-        for edge in (columns[key].min(), columns[key].max()):
+        for edge in (np.min(columns[key]), np.max(columns[key])):
             model.with_parameters({key: float(edge)})  # raises where the model does not allow the value
     if not columns:
         raise InvalidValueError("the table of rows has no columns; give at least one parameter")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -14,6 +13,7 @@ from ._diets import KETOGENIC_CAPACITY
 from ._model import Model, require_model
 from ._sensitivity import sample
 from ._simulate import Array
+from ._types import Brief, Frozen
 from .errors import InvalidValueError, require_choice, require_count, require_kind, require_range, unknown_name
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Assumption:
     note: str
 
 
-ASSUMPTIONS: Mapping[str, Assumption] = MappingProxyType(
+ASSUMPTIONS: Mapping[str, Assumption] = Frozen(
     {
         "rate_log_mean": Assumption(
             value=1.2267,
@@ -177,7 +177,7 @@ _SHARMA = Drift(
     remission=_constant("remission_sharma"),
 )
 # The two control arms differ by more than chance; their midpoint is a choice.
-DRIFTS: Mapping[str, Drift] = MappingProxyType(
+DRIFTS: Mapping[str, Drift] = Frozen(
     {
         "pooled": Drift(
             log_mean=(_NEAL.log_mean + _SHARMA.log_mean) / 2,
@@ -207,8 +207,8 @@ CAPACITY = "ketone_katp.ketogenic_capacity"
 FREQUENCY = "excitability.seizure_frequency_untreated"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Population:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Population(Brief):
     """Virtual patients of one seed; every array has one entry per patient.
 
     `parameters` are columns for `ensemble` (names as in the model they were drawn for). `baseline_rate` is the true
@@ -246,7 +246,7 @@ class Population:
         names = ("baseline_rate", "baseline_count", "adherence", "drop_out_weeks", "drift", "luck")
         arrays: dict[str, Any] = {k: getattr(self, k)[keep] for k in names}
         ages = tuple(a for a, k in zip(self.age_group, keep, strict=True) if k)
-        parameters = MappingProxyType({k: v[keep] for k, v in self.parameters.items()})
+        parameters = Frozen({k: v[keep] for k, v in self.parameters.items()})
         return replace(self, parameters=parameters, age_group=ages, **arrays)
 
 
@@ -305,7 +305,7 @@ def population(
         seed=seed,
         minimum=minimum,
         baseline_weeks=baseline_weeks,
-        parameters=MappingProxyType(columns),
+        parameters=Frozen(columns),
         age_group=ages,
         baseline_rate=rate,
         baseline_count=count,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from ._model import Model
 from ._population import ASSUMPTIONS, population
 from ._statistics import Interval, bootstrapped
 from ._trial import Arms, Trial, trial
+from ._types import Frozen
 from .errors import require_choice
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _ear(weeks: int, row: str) -> PublishedTrial:
     )
 
 
-PUBLISHED_TRIALS: Mapping[str, PublishedTrial] = MappingProxyType(
+PUBLISHED_TRIALS: Mapping[str, PublishedTrial] = Frozen(
     {
         "Neal 2008": PublishedTrial(
             arms={"control": (), "diet": (KetogenicDiet(ratio=4),)},

@@ -29,6 +29,8 @@ DEFAULTS = {
     "start": "auto",
     "copula": None,
     "limits": None,
+    "rtol": None,
+    "atol": None,
 }
 OUTCOME_OPTIONS = ("reduce", "window", "relative", "label")
 OUTCOME_HELP = (
@@ -311,9 +313,13 @@ def _options(arguments: Mapping[str, Any]) -> Iterator[str]:
     for name in wanted:
         bounds = wanted[name] if isinstance(wanted, Mapping) else None
         yield from ("--parameter", name if bounds is None else f"{name}={':'.join(map(_bound, bounds))}")
-    for key in ("groups", "weeks", "duration", "every"):
+    for key in ("groups", "weeks", "duration", "every", "rtol"):
         if key in arguments:
             yield from (f"--{key}", str(arguments[key]))
+    if "atol" in arguments:
+        asked = arguments["atol"]
+        texts = [f"{k}={v!r}" for k, v in asked.items()] if isinstance(asked, Mapping) else [repr(asked)]
+        yield from (word for text in texts for word in ("--atol", text))
     if "times" in arguments:
         yield from ("--times", ",".join(map(repr, arguments["times"])))
     if "second_order" in arguments:

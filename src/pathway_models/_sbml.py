@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from types import MappingProxyType
 from xml.parsers import expat
 
 from ._native import libsbml
+from ._types import Frozen
 from .errors import ModelError
 
 # (multiplier to SI, ((base unit, exponent), ...)) -> the text that a modeller writes
@@ -50,6 +50,17 @@ _COUNTED = frozenset(
 _ORDER = {"mole": 0, "metre": 1, "kilogram": -1, "second": 9}
 
 
+_FIRST_OF_SBML = 10_000  # libSBML's errors below are of XML
+
+
+class InvalidSBMLError(ModelError):
+    """What libSBML says against a text: its first complaint, how many there are, whether it could read on at all."""
+
+    complaint: str = ""
+    count: tuple[bool, int] = (True, 1)  # (while reading, number): complaints while reading hide those of the check
+    fatal: bool = True
+
+
 @dataclass(frozen=True, kw_only=True)
 class Quantity:
     """One species, parameter or compartment of a model: value, unit text and role."""
@@ -61,23 +72,27 @@ class Quantity:
     constant: bool
     ruled: str  # "", "assignment" or "rate"
     amount: bool  # a species that is counted in amounts, not concentrations
+    boundary: bool = False  # a species that reactions do not change
 
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """What a model text holds: its quantities, the ids of its reactions, its unit of time in seconds."""
+    """What a model text holds: quantities, ids of reactions, what events do, its unit of time in seconds."""
 
     quantities: Mapping[str, Quantity]
     reactions: frozenset[str]
+    set_by_events: frozenset[str]
     time_unit_seconds: float | None
 
 
 @lru_cache(maxsize=64)
 def content(text: str, name: str) -> Content:
-    """Read a valid text once per process; the many variants of one model share it."""
-    document = parse(text, name=name)
+    """Read the text of a model once per process; the many variants of one model share it, and it is checked before."""
+    document = libsbml.readSBMLFromString(text)
+    events = document.getModel().getListOfEvents()
     return Content(
-        quantities=MappingProxyType(quantities(document, name=name)),
+        set_by_events=frozenset(a.getVariable() for e in events for a in e.getListOfEventAssignments()),
+        quantities=Frozen(quantities(document, name=name)),
         reactions=frozenset(r.getId() for r in document.getModel().getListOfReactions()),
         time_unit_seconds=time_unit_seconds(document),
     )
@@ -146,13 +161,13 @@ def screen(text: str, name: str) -> None:
 
 
 def parse(text: str, *, name: str = "the model") -> libsbml.SBMLDocument:
-    """Parse SBML and raise `ModelError` with the first complaint if it has errors or lacks a value.
+    """Parse and check SBML; raise `ModelError` if it has a circle of rules, `InvalidSBMLError` if it has errors.
 
     Unit warnings do not count here; `findings` lists those too.
     """
     screen(text, name)
     document = libsbml.readSBMLFromString(text)
-    _raise_first_error(document, name)
+    _raise_first_error(document, name, reading=True)
     if document.getModel() is None:
         raise ModelError(f"{name} holds no SBML model")
     circle, _ = rule_order(document.getModel())
@@ -161,7 +176,7 @@ def parse(text: str, *, name: str = "the model") -> libsbml.SBMLDocument:
     document.setConsistencyChecks(libsbml.LIBSBML_CAT_UNITS_CONSISTENCY, False)
     document.setConsistencyChecks(libsbml.LIBSBML_CAT_MODELING_PRACTICE, False)
     _check_consistency(document)
-    _raise_first_error(document, name)
+    _raise_first_error(document, name, reading=False)
     return document
 
 
@@ -214,21 +229,28 @@ def _reads(model: libsbml.Model) -> dict[str, list[str]]:
 
 
 def names_in(math: libsbml.ASTNode | None) -> set[str]:
-    """The ids that a formula names."""
+    """The ids that a formula names; time, the rate of another and Avogadro's number are none."""
     found, waiting = set[str](), [math] if math is not None else []
     while waiting:
         node = waiting.pop()
-        if node.isName():  # not getType(): it gives no number any more once libsedml or libcombine is imported
+        # not getType(): it gives no number any more once libsedml or libcombine is imported
+        if node.isName() and not node.getDefinitionURLString():
             found.add(node.getName())
         waiting += [node.getChild(i) for i in range(node.getNumChildren())]
     return found
 
 
-def _raise_first_error(document: libsbml.SBMLDocument, name: str) -> None:
-    for i in range(document.getNumErrors()):
-        error = document.getError(i)
-        if error.getSeverity() >= libsbml.LIBSBML_SEV_ERROR:
-            raise ModelError(f"{name} is not valid SBML (line {error.getLine()}): {said(error)[:400]}")
+def _raise_first_error(document: libsbml.SBMLDocument, name: str, *, reading: bool) -> None:
+    errors = [document.getError(i) for i in range(document.getNumErrors())]
+    errors = [e for e in errors if e.getSeverity() >= libsbml.LIBSBML_SEV_ERROR]
+    if errors:
+        line, complaint = errors[0].getLine(), said(errors[0])[:400]
+        worst = max(e.getSeverity() for e in errors) >= libsbml.LIBSBML_SEV_FATAL
+        invalid = InvalidSBMLError(f"{name} is not valid SBML (line {line}): {complaint}")
+        invalid.complaint = f"line {line}: {complaint}"
+        invalid.count = (reading, len(errors))
+        invalid.fatal = worst or document.getModel() is None or any(e.getErrorId() < _FIRST_OF_SBML for e in errors)
+        raise invalid
 
 
 def said(error: libsbml.SBMLError) -> str:
@@ -269,23 +291,8 @@ def is_hierarchical(document: libsbml.SBMLDocument) -> bool:
     return plugin is not None and plugin.getNumSubmodels() > 0
 
 
-def has_locals(document: libsbml.SBMLDocument) -> bool:
-    """Whether a kinetic law has parameters of its own."""
-    laws = (r.getKineticLaw() for r in document.getModel().getListOfReactions())
-    return any(law is not None and law.getNumParameters() > 0 for law in laws)
-
-
-def promote_locals(document: libsbml.SBMLDocument) -> str:
-    """Text with the parameters that are local to a kinetic law turned into global ones, so that they can vary."""
-    properties = libsbml.ConversionProperties()
-    properties.addOption("promoteLocalParameters", True)
-    if document.convert(properties) != libsbml.LIBSBML_OPERATION_SUCCESS:
-        raise ModelError("libSBML could not promote the local parameters of the model")
-    return str(libsbml.writeSBMLToString(document))
-
-
 def quantities(document: libsbml.SBMLDocument, *, name: str) -> dict[str, Quantity]:
-    """Species, parameters and compartments by id; `ModelError` where a value is missing."""
+    """Species, parameters and compartments by id; `ModelError` where the value of a parameter is missing."""
     model = document.getModel()
     ruled = {r.getVariable(): "assignment" for r in model.getListOfRules() if r.isAssignment()}
     ruled |= {r.getVariable(): "rate" for r in model.getListOfRules() if r.isRate()}
@@ -301,8 +308,8 @@ def quantities(document: libsbml.SBMLDocument, *, name: str) -> dict[str, Quanti
     ):
         for item in items:
             q = _quantity(item, kind, ruled.get(item.getId(), ""))
-            missing = q.value != q.value and q.ruled != "assignment" and q.id not in initial
-            if missing and kind != "compartment":
+            missing = kind == "parameter" and not item.isSetValue()
+            if missing and q.ruled != "assignment" and q.id not in initial:
                 raise ModelError(f"{name}: {kind} {q.id!r} has no value; {cure}")
             found[q.id] = q
     return found
@@ -328,6 +335,7 @@ def _quantity(item: libsbml.SBase, kind: str, ruled: str) -> Quantity:
         constant=item.getConstant() and not ruled,
         ruled=ruled,
         amount=amount,
+        boundary=kind == "species" and (item.getBoundaryCondition() or item.getConstant()),
     )
 
 
@@ -395,8 +403,9 @@ def with_values(text: str, values: Mapping[str, float]) -> str:
     if not values:
         return text
     document = libsbml.readSBMLFromString(text)
-    for key, value in values.items():
-        set_value(document.getModel(), key, value)
+    model = document.getModel()
+    for key in sorted(values, key=lambda k: model.getCompartment(k) is None):  # sizes first, for Level 1
+        set_value(model, key, values[key])
     return str(libsbml.writeSBMLToString(document))
 
 
@@ -414,6 +423,9 @@ def set_value(model: libsbml.Model, key: str, value: float) -> None:
         item.setSize(value)
     elif item.getHasOnlySubstanceUnits() or model.getCompartment(item.getCompartment()).getSpatialDimensions() == 0:
         item.setInitialAmount(value)
+    elif model.getLevel() == 1:  # there are concentrations in formulas and amounts in the list of species
+        compartment = model.getCompartment(item.getCompartment())
+        item.setInitialAmount(value * (compartment.getSize() if compartment.isSetSize() else 1.0))
     else:
         item.setInitialConcentration(value)
 

@@ -17,7 +17,6 @@ from .errors import InvalidValueError, ModelError
 
 MAX_EVENTS = 5_000
 NEGLIGIBLE = 1e-9  # of a state's size; the search for the rest is a thousand times coarser
-LEVELS = {"sbml": (3, 2), "sbml-l3v1": (3, 1), "sbml-l2v5": (2, 5)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,31 +85,6 @@ def _hierarchical(model: Model) -> str:
     raise InvalidValueError(
         f"{model.name} has no parts; format comp is for the coupled models of the library: {allowed}"
     )
-
-
-def converted(text: str, *, level: int, version: int, name: str) -> str:
-    """SBML of another level; `ModelError` with the reason where that level cannot hold the model."""
-    document = libsbml.readSBMLFromString(text)
-    if (document.getLevel(), document.getVersion()) == (level, version):
-        return text
-    where = f"SBML Level {level} Version {version}"
-    hint = "" if (level, version) == LEVELS["sbml"] else "; write sbml instead"
-    names = [p.getPackageName() for p in _plugins(document)]
-    required = [n for n in names if n != "l3v2extendedmath" and document.getPackageRequired(n)]
-    if level < 3 and required:
-        raise ModelError(f"{where} cannot hold {name}: it needs the package {required[0]}{hint}")
-    document.getErrorLog().clearLog()
-    # to a newer level nothing is lost, and the strict way refuses units that do not agree
-    strict = (level, version) < (document.getLevel(), document.getVersion())
-    if not document.setLevelAndVersion(level, version, strict) or document.getNumErrors(libsbml.LIBSBML_SEV_ERROR):
-        raise ModelError(f"{where} cannot hold {name}: {_sbml.first_error(document)}{hint}")
-    written = str(libsbml.writeSBMLToString(document))
-    _sbml.parse(written, name=f"{name} in {where}")
-    return written
-
-
-def _plugins(document: libsbml.SBMLDocument) -> Iterator[libsbml.SBasePlugin]:
-    return (document.getPlugin(i) for i in range(document.getNumPlugins()))
 
 
 # ---- the schedule ------------------------------------------------------------------------------------------

@@ -23,8 +23,8 @@ from ._outcomes import Outcome
 from ._plan import Folder
 from ._reliability import FailureBounds, failure_bounds, trace, where_failed, widest
 from ._rows import Limits
-from ._simulate import Array
 from ._study import CostEstimate, Study, announce, estimate_cost, make_study
+from ._tolerances import Array, Tolerance
 from .errors import InvalidValueError, require_count, require_range
 
 if TYPE_CHECKING:
@@ -214,7 +214,8 @@ class SobolResult:
         lines = [f"{self.model}, {self.arm}: {self.runs.report()} in {self.runs.seconds:.1f} s{before}."]
         lines[0] += _verdicts.own_ranges(self)
         sentences = [_verdicts.sentence(self, k) for k in range(len(self.outcomes))]
-        return "\n".join(filter(None, [*lines, _verdicts.failed(self), *sentences, self.stopped]))
+        trust = [_verdicts.failed(self), _verdicts.intervals(self)]
+        return "\n".join(filter(None, [*lines, *trust, *sentences, self.stopped]))
 
     def plot(self, outcome: str | None = None, *, kind: str = "bars", top: int = 15) -> Figure:
         """A figure of all outcomes or of the named one; `top` factors at most.
@@ -265,8 +266,12 @@ def sobol(
     checkpoint: Folder | None = None,
     store: str | None = None,
     engine: str = "auto",
+    rtol: float | None = None,
+    atol: Tolerance | None = None,
 ) -> SobolResult:
     """Sobol indices of outcomes of `model` under `treatments`, with 95 percent bootstrap intervals.
+
+    How often such intervals hold the true index, by N, is in docs/intervals.md.
 
     `parameters`: None for every parameter with a range, names, or {name: (low, high)}: log-uniform where low > 0, else
     uniform; (low, high, law) asks for 'uniform', 'loguniform', 'normal' or 'lognormal' (low and high are then the
@@ -278,8 +283,8 @@ def sobol(
     adds indices over time, for `indices_over_time()`. With `target_width` n is doubled until no interval of ST is
     wider, or the next doubling would cost more than `budget` runs (default: 64 times the first n). `copula` correlates
     parameters of one group.
-    `limits`, `checkpoint`, `store` and `engine` as in `ensemble`. The same seed gives the same result on any number of
-    processes. Failed runs are recorded and drop their base row.
+    `limits`, `checkpoint`, `store`, `engine`, `rtol` and `atol` as in `ensemble`. The same seed gives the same result
+    on any number of processes. Failed runs are recorded and drop their base row.
 
     Raises `InvalidValueError` for an n that is no power of two, an empty list of parameters, an empty range or
     correlated parameters in different groups, `UnknownNameError` for unknown names.
@@ -316,6 +321,8 @@ def sobol(
         checkpoint=checkpoint,
         store=store,
         engine=engine,
+        rtol=rtol,
+        atol=atol,
     )
     how: dict[str, Any] = {"workers": workers, "executor": executor, "progress": progress}
     result = _run(study, n, None, **how)

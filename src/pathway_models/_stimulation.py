@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ._interventions import HOURS_PER_WEEK, Dose, check_window, require_whole
+from ._types import Frozen
 from .errors import Named, require_choice, require_range
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Point:
     note: str
 
 
-POINTS: Mapping[str, Point] = MappingProxyType(
+POINTS: Mapping[str, Point] = Frozen(
     {
         "ST36": Point(
             efficacy=1.0,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from ._checkpoint import content, courses_beside, damaged, read_rows
 from ._outcomes import Outcome, reduce_course
 from ._rows import Block
 from ._simulate import Array, Course, Job
@@ -38,22 +41,24 @@ def write_courses(path: Path, start: int, block: Block, job: Job, units: Sequenc
         os.fsync(written.fileno())
 
 
-def stored_blocks(folder: Path) -> Iterator[tuple[int, Path]]:
-    """First row and file of each stored block, in order."""
-    for path in sorted(folder.glob("courses-*.nc")):
-        yield int(path.stem.split("-")[1]), path
-
-
 def reduce_stored(folder: Path, outcomes: Sequence[Outcome], good: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Array:
     """Outcomes (rows x outcomes) of the stored courses of the `good` rows; NaN in the others.
 
-    Raises `InvalidValueError` if a variable was not stored or the courses of a good row are not there.
+    Raises `InvalidValueError` if a variable was not stored or the courses of a good row are not there, and
+    `CheckpointError` for a file that is damaged or not ours.
     """
     columns = tuple(dict.fromkeys(o.variable for o in outcomes))
     values = np.full((len(good), len(outcomes)), np.nan)
     missing = good.copy()
-    for start, path in stored_blocks(folder):
-        times, courses, fine = _read(path, columns)
+    for path in sorted(folder.glob("rows-*.npz")):
+        rows = read_rows(path)
+        stored = courses_beside(path)
+        if not rows.courses or not stored.exists():
+            continue
+        start, data = rows.start, content(stored)
+        if hashlib.sha256(data).hexdigest() != rows.courses:
+            raise damaged(stored, path)
+        times, courses, fine = _read(data, folder, columns)
         for k, course in enumerate(courses):
             if start + k < len(good) and good[start + k] and fine[k]:
                 values[start + k] = reduce_course(outcomes, columns, times, course)
@@ -65,14 +70,14 @@ def reduce_stored(folder: Path, outcomes: Sequence[Outcome], good: np.ndarray[tu
     return values
 
 
-def _read(path: Path, columns: Sequence[str]) -> tuple[Array, list[Course], Sequence[bool]]:
+def _read(data: bytes, folder: Path, columns: Sequence[str]) -> tuple[Array, list[Course], Sequence[bool]]:
     from scipy.io import netcdf_file
 
-    with netcdf_file(os.fspath(path), "r", mmap=False) as file:
+    with netcdf_file(io.BytesIO(data), "r", mmap=False) as file:
         stored = [n for n in file.variables if n not in ("row", "time", "status") and not n.endswith("_before")]
         absent = [c for c in columns if c not in stored]
         if absent:
-            raise InvalidValueError(f"{absent[0]} was not stored in {path.parent}; there are {', '.join(stored)}")
+            raise InvalidValueError(f"{absent[0]} was not stored in {folder}; there are {', '.join(stored)}")
         times = np.array(file.variables["time"][:], dtype=np.float64)
         over_time = np.stack([file.variables[c][:] for c in columns], axis=-1).astype(np.float64)
         before = np.stack([file.variables[f"{c}_before"][:] for c in columns], axis=-1).astype(np.float64)

@@ -31,7 +31,7 @@ from ._module import Parameter
 from ._outcomes import Outcome
 from ._plan import Folder, Plan, check_table, default_duration, make_plan
 from ._rows import Limits, make_probe
-from ._simulate import Array
+from ._tolerances import Array, Tolerance
 from .errors import require_count, require_kind
 
 PROBES = 4  # rows that are run for an estimate of the cost
@@ -104,6 +104,8 @@ def make_study(
     checkpoint: Folder | None = None,
     store: str | None = None,
     engine: str = "auto",
+    rtol: float | None = None,
+    atol: Tolerance | None = None,
 ) -> Study:
     """A study, checked as far as it can be before anything runs."""
     require_model(model)
@@ -126,6 +128,8 @@ def make_study(
         checkpoint=checkpoint,
         store=store,
         engine=engine,
+        rtol=rtol,
+        atol=atol,
     )
     return Study(
         arm=label(list(treatments)),
@@ -148,6 +152,8 @@ def make_study(
             "start": start,
             "copula": copula,
             "limits": limits,
+            "rtol": rtol,
+            "atol": atol,
         },
     )
 

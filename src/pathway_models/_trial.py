@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -25,6 +24,7 @@ from ._population import CAPACITY, Ints, Mask, Population, seizure_counts
 from ._simulate import Array, adopt, compiled
 from ._statistics import Interval, area_under_curve, bootstrapped, rank_correlation, risk_ratio, wilson
 from ._study import announce
+from ._types import Brief, Frozen
 from .errors import InvalidValueError, UnknownNameError, require_choice, require_kind, require_range
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ COLOURS = ("#9a9a9a", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#000000")  # 
 # ---- the result ----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Trial:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Trial(Brief):
     """Patients by arms: what the model says (`ratio`, untreated = 1) and what the diaries hold (`counts`).
 
     `population` are those enrolled, `excluded` says who was left out and why (numbers of the population handed in).
@@ -323,8 +323,8 @@ def trial(
         ratio=ratio[keep],
         counts=counts,
         assigned=assigned[keep],
-        markers=MappingProxyType({k: v[keep] for k, v in found.items()}),
-        excluded=MappingProxyType(excluded),
+        markers=Frozen({k: v[keep] for k, v in found.items()}),
+        excluded=Frozen(excluded),
     )
 
 

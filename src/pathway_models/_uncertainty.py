@@ -7,6 +7,7 @@ COPASI (through its own export) hand it on; a passage through Antimony loses it,
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.sax.saxutils import quoteattr
@@ -14,7 +15,7 @@ from xml.sax.saxutils import quoteattr
 from . import _sbml
 from ._module import KINDS, LAWS, ParameterRow
 from ._native import libsbml
-from .errors import ModelError
+from .errors import ModelError, ModelWarning
 
 NAMESPACE = "urn:pathway-models:uncertainty"
 ELEMENT = "uncertainty"
@@ -108,6 +109,20 @@ def uncertainties(text: str) -> dict[str, Uncertainty]:
     document = _sbml.parse(text)  # libSBML frees a model with its document
     found = ((p.getId(), read_uncertainty(p)) for p in document.getModel().getListOfParameters())
     return {name: uncertainty for name, uncertainty in found if uncertainty is not None}
+
+
+def of_parameters(model: libsbml.Model) -> dict[str, Uncertainty]:
+    """Parameter -> uncertainty of a model, where there is one; warns of one that cannot be read."""
+    found = {}
+    for parameter in model.getListOfParameters():
+        try:
+            uncertainty = read_uncertainty(parameter)
+        except ModelError as error:
+            warnings.warn(f"{error}; it is not used", ModelWarning, stacklevel=4)
+            continue
+        if uncertainty is not None:
+            found[parameter.getId()] = uncertainty
+    return found
 
 
 def with_distrib(text: str) -> str:

@@ -35,12 +35,16 @@ class SimulationError(PathwayModelsError, RuntimeError):
     """The integrator gave up, or no steady state was reached."""
 
 
-class KeywordError(PathwayModelsError, TypeError):
-    """A value without a name where values are given by name."""
+class AccuracyWarning(UserWarning):
+    """Numbers that may be less exact than they look."""
 
 
 class ModelWarning(UserWarning):
-    """A model or a run that works, but not as one might think."""
+    """A model, a file or a run that works, but not as one might think."""
+
+
+class KeywordError(PathwayModelsError, TypeError):
+    """A value without a name where values are given by name."""
 
 
 def warn(message: str) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import json
+import multiprocessing
 import os
-import pickle
 import sys
 import tempfile
+import warnings
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import llvmlite
 import llvmlite.binding as llvm
 import llvmlite.ir as ir
 
+from .._files import UntrustedFileError, own_bytes, trust
 from ._formulas import factorise, formulas, substitute
 from ._read import TIME, Reading, Unsupported, read
 from ._step import Kernels, advance, look, over_groups, workspace
@@ -28,7 +31,6 @@ LONGEST_CODE = 40_000  # operations of a step; the model `epilepsy` has 4,000 an
 CACHED_FILES = 200  # the oldest files beyond this number go
 SIGNATURES = {
     "prepare": "ipp",  # groups, parameters, constants
-    "begin": "ipp",  # groups, parameters, values at the start: states, then the assigned parameters
     "advance": "iddppppdippdppp",
     "look": "iipppippp",
     "rates": "ppp",
@@ -47,7 +49,6 @@ class Plan:
     states: tuple[str, ...]
     layout: tuple[str, ...]
     volumes: Mapping[str, str]
-    assigned: tuple[str, ...]
     variables: tuple[str, ...]
     constants: int
     jacobian: tuple[tuple[int, int], ...]  # entries that depend on states, in the order of `system`
@@ -84,7 +85,6 @@ def build(reading: Reading, lanes: int) -> tuple[Any, Plan]:
         return formulas(module, name, lanes, g, nodes, constants)
 
     prepare = function("prepare_group", list(slots), None)
-    begin = function("begin_group", [*reading.starts, *reading.assigned.values()], None)
     kernels = Kernels(
         rates=function("rates", list(reading.rates), slots),
         system=function("system", system, slots),
@@ -99,7 +99,6 @@ def build(reading: Reading, lanes: int) -> tuple[Any, Plan]:
     observe = function("observe", variables, slots)
     parameters = len(reading.parameters)
     over_groups(module, lanes, "prepare", prepare, parameters, len(slots))
-    over_groups(module, lanes, "begin", begin, parameters, size + len(reading.assigned))
     advance(module, lanes, kernels)
     look(module, lanes, observe, parameters, len(slots), size)
     counted = {"rates": g.needed(reading.rates, stop_below=2), "system": g.needed(system, stop_below=2)}
@@ -112,7 +111,6 @@ def build(reading: Reading, lanes: int) -> tuple[Any, Plan]:
         states=reading.states,
         layout=reading.layout,
         volumes=reading.volumes,
-        assigned=tuple(reading.assigned),
         variables=tuple(reading.variables),
         constants=len(slots),
         jacobian=tuple(moving),
@@ -168,7 +166,6 @@ class Machine:
             setattr(self, name, prototype(self._library[name]))
 
     prepare: Any
-    begin: Any
     advance: Any
     look: Any
     rates: Any
@@ -182,12 +179,19 @@ def machine(sbml: str) -> Machine:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     path = cache_folder() / f"{_key(sbml)}.batch"
-    stored = _load(path)
+    trusted = True
+    try:
+        stored = _load(path)
+    except UntrustedFileError as error:
+        stored, trusted = None, False
+        if multiprocessing.parent_process() is None:  # once, not from every worker
+            warnings.warn(f"the cache of compiled models is not used, which takes seconds: {error}", stacklevel=2)
     if stored is not None:
         return stored
     module, plan = build(read(sbml), host()[2])
     code = translate(module)
-    _save(path, plan, code)
+    if trusted:
+        _save(path, plan, code)
     return Machine(plan, code)
 
 
@@ -215,27 +219,38 @@ def _key(sbml: str) -> str:
 
 def _save(path: Path, plan: Plan, code: bytes) -> None:
     """Write the file in one move, so that no reader sees half of it; a folder that cannot be written to is no error."""
-    body = pickle.dumps((plan, code))
+    body = json.dumps(asdict(plan)).encode() + b"\n" + code
     with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, draft = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, part = tempfile.mkstemp(dir=path.parent, suffix=".part")
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(hashlib.sha256(body).digest() + body)
-            os.replace(draft, path)
+            os.replace(part, path)
         except OSError:
-            os.unlink(draft)
+            os.unlink(part)
         for old in sorted(path.parent.glob("*.batch"), key=lambda p: p.stat().st_mtime)[:-CACHED_FILES]:
             old.unlink()
 
 
 def _load(path: Path) -> Machine | None:
-    """The model in the file; None if there is none or its checksum does not fit."""
+    """The model in the file; None if there is none or its checksum does not fit.
+
+    Raises `UntrustedFileError` if somebody else may write to the file or its folder: it is code that would run here.
+    """
     try:
-        data = path.read_bytes()
+        trust(path.parent)
+        data = own_bytes(path)
+    except UntrustedFileError:
+        raise
     except OSError:
         return None
     if hashlib.sha256(data[32:]).digest() != data[:32]:
         return None
-    plan, code = pickle.loads(data[32:])
-    return Machine(plan, code)
+    plan, _, code = data[32:].partition(b"\n")
+    return Machine(Plan(**{k: _tuples(v) for k, v in json.loads(plan).items()}), code)
+
+
+def _tuples(value: Any) -> Any:
+    """JSON knows lists only."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from .._interventions import Phase, snapped
-from .._simulate import ABSOLUTE_PER_RELATIVE, GROWN, MAX_STEPS, SETTLE_HORIZONS, SETTLED, Array, Course, Job
+from .._interventions import Phase, snapped_all
+from .._native import turns
+from .._simulate import GROWN, SETTLE_HORIZONS, SETTLED, Course, Job
+from .._start import start_values
+from .._tolerances import MAX_STEPS, Array
 from ..errors import SimulationError
 from ._machine import Machine, machine
 from ._read import TIME, Unsupported
@@ -28,7 +31,10 @@ class BatchModel:
         self.parameters = {k: i for i, k in enumerate(self.plan.parameters)}
         self.states = {k: i for i, k in enumerate(self.plan.states)}
         self.variables = {k: i for i, k in enumerate(self.plan.variables)}
-        self.work = _empty(self.plan.work * self.lanes)
+
+    def scratch(self) -> Array:
+        """Space that `advance` and `look` write to while they run; threads must not share it."""
+        return _empty(self.plan.work * self.lanes)
 
     def grouped(self, table: Array) -> Array:
         """Rows x elements as groups of lanes; the last row fills up the last group."""
@@ -41,22 +47,13 @@ class BatchModel:
         """Inverse of `grouped`."""
         return array.transpose(0, 2, 1).reshape(-1, array.shape[1])[:count]
 
-    def begin(self, parameters: Array) -> Array:
-        """States at the start as the file says; puts initially assigned parameters into `parameters`."""
-        size = len(self.states)
-        out = _empty((len(parameters), size + len(self.plan.assigned), self.lanes))
-        self.machine.begin(len(parameters), _at(parameters), _at(out))
-        for i, key in enumerate(self.plan.assigned):
-            parameters[:, self.parameters[key]] = out[:, size + i]
-        return np.ascontiguousarray(out[:, :size])
-
     def constants(self, parameters: Array) -> Array:
         """Everything that depends on parameters alone."""
         out = _empty((len(parameters), max(self.plan.constants, 1), self.lanes))
         self.machine.prepare(len(parameters), _at(parameters), _at(out))
         return out
 
-    def look(self, parameters: Array, constants: Array, states: Array, columns: Sequence[str]) -> Array:
+    def look(self, parameters: Array, constants: Array, states: Array, columns: Sequence[str], work: Array) -> Array:
         """Columns (groups x times x columns x lanes) at states (groups x times x states x lanes)."""
         base = len(self.parameters)
         unknown = [c for c in columns if c not in self.parameters and c not in self.variables]
@@ -68,7 +65,7 @@ class BatchModel:
         out = _empty((groups, count, len(columns), self.lanes))
         self.machine.look(
             groups, count, _at(parameters), _at(constants), _at(states),
-            len(columns), _at(numbers), _at(out), _at(self.work),
+            len(columns), _at(numbers), _at(out), _at(work),
         )  # fmt: skip
         return out
 
@@ -82,9 +79,17 @@ def _at(array: np.ndarray[Any, Any]) -> int:
     return int(array.ctypes.data)
 
 
-@lru_cache(maxsize=16)
+_COMPILING = turns()
+
+
 def compile_model(sbml: str) -> BatchModel:
     """The compiled model of a flat text, once per process; raises `Unsupported` with a reason of one line."""
+    with _COMPILING:  # threads that ask for one model would all compile it
+        return _compiled(sbml)
+
+
+@lru_cache(maxsize=16)
+def _compiled(sbml: str) -> BatchModel:
     return BatchModel(machine(sbml))
 
 
@@ -96,17 +101,18 @@ class _Run:
         self.given = {k: np.full(self.count, v) for k, v in job.settings}
         self.given |= {k: np.ascontiguousarray(table[:, i]) for i, k in enumerate(names)}
         self.failed: dict[int, str] = {}
+        self.work = model.scratch()
         self.taken = np.zeros(self.count)
-        scales = dict(zip(model.plan.layout, job.scales, strict=True)) | {TIME: CLOCK_SCALE}
-        self.scales = np.array([scales[k] for k in model.states])
+        self.scales, self.absolute = (
+            np.array([known[k] for k in model.states])
+            for known in (
+                dict(zip(model.plan.layout, numbers, strict=True)) | {TIME: CLOCK_SCALE}
+                for numbers in (job.scales, job.absolute)
+            )
+        )
         self.relative = job.relative_tolerance
-        self.absolute = ABSOLUTE_PER_RELATIVE * self.relative * self.scales
         held = dict(getattr(job, "held", ())) if job.steady else {}
-        self.parameters = self._first_parameters(held)
-        self.states = model.begin(self.parameters)
-        for key in self._values(held):  # what is asked for wins over initial assignments
-            if key in model.plan.assigned:
-                self._set(key, self._values(held)[key])
+        self.parameters, self.states = self._start(held)
         if job.origin is not None:
             origin = dict(zip(model.plan.layout, job.origin, strict=True)) | {TIME: 0.0}
             self.states[:] = np.array([origin[k] for k in model.states])[:, None]
@@ -118,16 +124,19 @@ class _Run:
                 published = np.full(self.count, model.plan.parameters[key])
                 self._set(key, self.given.get(key, published))
 
-    def _values(self, held: Mapping[str, float]) -> dict[str, Array]:
-        return {**self.given, **{k: np.full(self.count, v) for k, v in held.items()}}
+    def _start(self, held: Mapping[str, float]) -> tuple[Array, Array]:
+        """Parameters and states (in amounts) of all rows at time 0."""
+        given = {**self.given, **{k: np.full(self.count, v) for k, v in held.items()}}
+        values, model = start_values(self.job.sbml).values(given), self.model
+        volumes = model.plan.volumes
+        states = [
+            0.0 if k == TIME else values[k] * values[volumes[k]] if k in volumes else values[k] for k in model.states
+        ]
+        return self._table([values[k] for k in model.parameters]), self._table(states)
 
-    def _first_parameters(self, held: Mapping[str, float]) -> Array:
-        index = self.model.parameters
-        table = np.tile(np.array(list(self.model.plan.parameters.values()), dtype=float), (self.count, 1))
-        for key, numbers in self._values(held).items():
-            if key in index:
-                table[:, index[key]] = numbers
-        return self.model.grouped(table)
+    def _table(self, columns: Sequence[Any]) -> Array:
+        full = [np.broadcast_to(np.asarray(c, dtype=float), (self.count,)) for c in columns]
+        return self.model.grouped(np.column_stack(full) if full else np.zeros((self.count, 0)))
 
     def _set(self, key: str, numbers: Array) -> None:
         if key in self.model.parameters:
@@ -151,7 +160,7 @@ class _Run:
         status, taken, most = np.zeros(len(live)), np.zeros(len(live)), self.steps * (len(times) + 1)
         model.machine.advance(
             len(live), start, stop, _at(constants), _at(states), _at(ahead), _at(self.absolute), self.relative,
-            len(times), _at(times), _at(place), most, _at(status), _at(taken), _at(model.work),
+            len(times), _at(times), _at(place), most, _at(status), _at(taken), _at(self.work),
         )  # fmt: skip
         if not everyone:
             (group, lane), (there, position) = divmod(live, model.lanes), divmod(np.arange(len(live)), model.lanes)
@@ -194,7 +203,7 @@ class _Run:
         return self.model.rows(self.states, self.count).copy()
 
     def look(self, states: Array, columns: Sequence[str]) -> Array:
-        return self.model.look(self.parameters, self.model.constants(self.parameters), states, columns)
+        return self.model.look(self.parameters, self.model.constants(self.parameters), states, columns, self.work)
 
     def now(self, columns: Sequence[str]) -> Array:
         """Columns at the present states, rows x columns."""
@@ -213,7 +222,7 @@ class _Run:
         job, model = self.job, self.model
         before = self.now(job.columns)
         duration = job.phases[-1].stop
-        times = np.array([snapped(t, duration) for t in job.times])
+        times = np.array(snapped_all(job.times, duration))
         touched = sorted({key for phase in job.phases for key, _ in phase.levels})
         base = {k: self.parameters[:, model.parameters[k]].copy() for k in touched}
         values = _empty((len(self.states), len(times), len(job.columns), model.lanes))
@@ -231,6 +240,9 @@ class _Run:
         for key, level in phase.levels:
             self.parameters[:, self.model.parameters[key]] = level
         for key, amount in phase.doses:
+            if key in self.model.parameters:  # a species that nothing changes
+                self.parameters[:, self.model.parameters[key]] += amount
+                continue
             volume = self.model.plan.volumes.get(key)
             size = self.parameters[:, self.model.parameters[volume]] if volume else 1.0
             self.states[:, self.model.states[key]] += amount * size
@@ -241,7 +253,8 @@ class _Run:
         first = self.states[:, None].copy()
         inner = self.advance(phase.start, phase.stop, np.ascontiguousarray(times[~edges]))
         pieces = [first] * int(np.sum(times == phase.start)) + [inner]
-        pieces += [self.states[:, None]] * int(np.sum(times == phase.stop))
+        if phase.stop > phase.start:
+            pieces += [self.states[:, None]] * int(np.sum(times == phase.stop))
         states = np.concatenate(pieces, axis=1)
         if TIME in self.model.states:
             states[:, :, self.model.states[TIME]] = times[:, None]  # to the last digit: piecewise functions look at it

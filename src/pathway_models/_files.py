@@ -1,0 +1,54 @@
+"""Files: drafts that are renamed when they are whole, and whether a stored file is its user's own."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import uuid
+from pathlib import Path
+
+from .errors import PathwayModelsError
+
+PLAIN = 0o644  # of what we write: a group that may write would make it a file that we do not trust
+
+
+class UntrustedFileError(PathwayModelsError, OSError):
+    """A stored file that somebody else may have written."""
+
+
+def draft(path: Path) -> Path:
+    """A name beside `path` that no other thread or process uses, for a file that is not whole yet."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+
+
+def new_file(path: Path) -> int:
+    """A descriptor of a file that was not there, which only its owner may write, whatever the umask."""
+    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), PLAIN)
+
+
+def own_bytes(path: Path) -> bytes:
+    """The content of a plain file that is ours; `UntrustedFileError` if somebody else may have written it."""
+    # without waiting: nobody writes into a pipe of that name; checked once open: it cannot be exchanged then
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise UntrustedFileError(f"{path} is no plain file")
+        _trust(path, status)
+        return file.read()
+
+
+def trust(folder: Path) -> None:
+    """`UntrustedFileError` if somebody else may put files into the folder."""
+    _trust(folder, folder.stat())
+
+
+def _trust(path: Path, status: os.stat_result) -> None:
+    if sys.platform == "win32":
+        return
+    if status.st_uid not in (os.geteuid(), 0):
+        raise UntrustedFileError(f"{path} belongs to another user (number {status.st_uid}); use a copy of your own")
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        mode = stat.S_IMODE(status.st_mode)
+        raise UntrustedFileError(f"others may write to {path} (mode {mode:o}); if you trust it: chmod go-w {path}")

@@ -1,0 +1,285 @@
+"""Eight threads get the numbers that one gets: simulate, ensembles in both engines, files in and out, dask, joblib."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import multiprocessing
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import pathway_models as pm
+from helpers import tiny
+from pathway_models import _executors, _simulate
+
+THREADS = 8
+RATES = [0.01 * (i + 1) for i in range(32)]
+FINAL = pm.Outcome(variable="S", reduce="final")
+EXACT = [10 * math.exp(-10 * k) for k in RATES]
+SECONDS = 60  # a test that hangs fails
+
+
+@pytest.fixture(scope="module")
+def decay() -> pm.Model:
+    return tiny("S = 10; k = 0.1; S' = -k*S")
+
+
+def in_threads(function: Callable[[Any], Any], items: list[Any]) -> list[Any]:
+    """`function` of each item, from threads that all start at once."""
+    ready = threading.Barrier(THREADS)
+
+    def first(_: int) -> None:
+        ready.wait(SECONDS)
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        list(threads.map(first, range(THREADS)))
+        return list(threads.map(function, items, timeout=SECONDS))
+
+
+def final(model: pm.Model, k: float) -> float:
+    return float(model.with_parameters(k=k).simulate(duration=10, every=0.1)["S"][-1])
+
+
+def survives(script: str) -> str:
+    """What a script prints that would end or hang its process if threads met in compiled code."""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout.strip()
+
+
+def test_simulate(decay: pm.Model) -> None:
+    assert_allclose(in_threads(lambda k: final(decay, k), RATES), EXACT, rtol=1e-6)
+
+
+def test_models_that_start_at_rest() -> None:
+    model, values = pm.load("nlrp3_il1b"), [0.5 + i / 10 for i in range(16)]
+
+    def one(value: float) -> float:
+        run = model.with_parameters(IC50_BHB_NLRP3=value).simulate([pm.Level(input="BHB", value=1.0)], weeks=1)
+        return float(run["IL1B"][-1])
+
+    assert in_threads(one, values) == [one(v) for v in values]
+
+
+def test_a_failing_row_does_not_change_the_solver_of_the_others() -> None:
+    """Its attempts change method, step and tolerance of the solver that all threads use."""
+    model = tiny("S = 10; k = 0.1; S' = -k*S; y := sqrt(k)")
+
+    def one(k: float) -> float:
+        runs = pm.ensemble(model, {"k": [k]}, outcomes=[pm.Outcome(variable="y", reduce="final"), FINAL],
+                           duration=10, engine="roadrunner", workers=1, progress=False)  # fmt: skip
+        return float(runs.values[0, 1])
+
+    signed = [k * sign for k in RATES for sign in (1, -1)]
+    found = np.array(in_threads(one, signed))
+    assert_array_equal(found, [one(k) for k in signed])
+    assert_allclose(found[::2], EXACT, rtol=1e-4)
+
+
+@pytest.mark.parametrize("engine", ["roadrunner", "batch"])
+def test_ensembles(decay: pm.Model, engine: str) -> None:
+    pytest.importorskip("llvmlite")
+
+    def one(k: float) -> float:
+        runs = pm.ensemble(decay, {"k": [k] * 70}, outcomes=[FINAL], duration=10, engine=engine, workers=1,
+                           progress=False)  # fmt: skip
+        assert np.ptp(runs.values) == 0
+        return float(runs.values[0, 0])
+
+    assert_allclose(in_threads(one, RATES), EXACT, rtol=1e-4)
+
+
+def test_the_batch_engine_compiles_a_model_once_for_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = pytest.importorskip("pathway_models._batch._rows")
+    compiled: list[str] = []
+    real = rows.machine
+    monkeypatch.setattr(rows, "machine", lambda sbml: compiled.append(sbml) or real(sbml))
+    model = tiny("S = 10; k = 0.125; S' = -k*S^1.5")
+    found = in_threads(lambda _: rows.compile_model(model.sbml), list(range(THREADS)))
+    assert len(set(map(id, found))) == 1
+    assert len(compiled) == 1
+
+
+def test_the_batch_engine_runs_in_two_threads_at_once(decay: pm.Model) -> None:
+    """A thread that waits for another one in the middle of its rows would wait for ever."""
+    rows = pytest.importorskip("pathway_models._batch._rows")
+    meet = threading.Barrier(2)
+
+    class Meeting(rows.BatchModel):  # type: ignore[name-defined, misc]
+        def begin(self, parameters: Any) -> Any:
+            meet.wait(SECONDS)
+            return super().begin(parameters)
+
+    job = _simulate.make_job(decay, (), duration=10, times=np.array([10.0]), columns=("S",), start="auto")
+    compiled, real = rows.compile_model(job.sbml), rows.compile_model
+    rows.compile_model = lambda _: Meeting(compiled.machine)
+    try:
+        with ThreadPoolExecutor(2) as threads:
+            found = list(threads.map(lambda k: rows.run_rows(job, ["k"], np.array([[k]])), [0.1, 0.2], timeout=SECONDS))
+    finally:
+        rows.compile_model = real
+    assert_allclose([c[0].values[0, 0] for c in found], [10 * math.exp(-1), 10 * math.exp(-2)], rtol=1e-4)
+
+
+def test_sobol(decay: pm.Model) -> None:
+    def one(seed: int) -> np.ndarray:
+        found = pm.sobol(decay, parameters={"k": (0.1, 1.0)}, outcomes=[FINAL], n=16, seed=seed, duration=10,
+                         workers=1, progress=False, engine="roadrunner")  # fmt: skip
+        return np.asarray(found.runs.values)
+
+    assert_array_equal(np.array(in_threads(one, [1, 2, 3, 4] * 2)), np.array([one(s) for s in [1, 2, 3, 4] * 2]))
+
+
+def test_sbml_in_and_out(decay: pm.Model, tmp_path: Path) -> None:
+    def one(i: int) -> float:
+        changed = decay.with_parameters(k=RATES[i])
+        return final_of(pm.load(pm.export(changed, tmp_path / f"{i}.xml")))
+
+    def final_of(model: pm.Model) -> float:
+        return float(model.simulate(duration=10)["S"][-1])
+
+    assert_allclose(in_threads(one, list(range(16))), EXACT[:16], rtol=1e-6)
+
+
+def test_one_file_written_by_many_threads_is_whole(decay: pm.Model, tmp_path: Path) -> None:
+    in_threads(lambda _: pm.export(decay, tmp_path / "a.xml"), list(range(32)))
+    assert [p.name for p in tmp_path.iterdir()] == ["a.xml"]
+    assert pm.load(tmp_path / "a.xml").quantities["k"].value == 0.1
+
+
+@pytest.mark.parametrize("kind", ["antimony", "omex"])
+def test_antimony_and_archives_in_and_out(kind: str) -> None:
+    script = f"""
+import math, tempfile, pathway_models as pm
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+folder = Path(tempfile.mkdtemp())
+suffix = {{"antimony": "ant", "omex": "omex"}}[{kind!r}]
+(folder / "first.ant").write_text("S = 10; k = 0.1; S' = -k*S")
+def one(i):
+    model = pm.load(folder / "first.ant").with_parameters(k=0.01 * (i + 1))
+    path = pm.export(model, folder / f"{{i}}.{{suffix}}", format={kind!r}, duration=10)
+    return float(pm.load(path).simulate(duration=10)["S"][-1]) / (10 * math.exp(-0.1 * (i + 1))) - 1
+with ThreadPoolExecutor({THREADS}) as threads:
+    print(max(map(abs, threads.map(one, range(16)))) < 1e-6)
+"""
+    assert survives(script) == "True"
+
+
+def test_the_first_import_and_the_first_call_may_come_from_threads() -> None:
+    script = f"""
+import threading
+from concurrent.futures import ThreadPoolExecutor
+ready = threading.Barrier({THREADS})
+def one(_):
+    ready.wait()
+    import pathway_models as pm
+    return pm.load("nlrp3_il1b").name
+with ThreadPoolExecutor({THREADS}) as threads:
+    print(set(threads.map(one, range({THREADS}))))
+"""
+    assert survives(script) == "{'nlrp3_il1b'}"
+
+
+def test_libsbml_is_not_imported_before_it_is_used() -> None:
+    assert survives("import sys, pathway_models; print('libsbml' in sys.modules)") == "False"
+
+
+def test_a_thread_pool_as_executor(decay: pm.Model) -> None:
+    k = np.array(RATES)
+    with ThreadPoolExecutor(THREADS) as threads:
+        for engine in ("roadrunner", "auto"):
+            runs = pm.ensemble(decay, {"k": np.tile(k, 4)}, outcomes=[FINAL], duration=10, executor=threads,
+                               engine=engine, progress=False)  # fmt: skip
+            assert runs.counts == {"ok": 4 * len(k)}
+            assert_allclose(runs.values[:, 0], np.tile(EXACT, 4), rtol=1e-4)
+
+
+def test_dask_with_threads(decay: pm.Model) -> None:
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=4, processes=False, dashboard_address=None, silence_logs=50
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        runs = pm.ensemble(decay, {"k": RATES * 4}, outcomes=[FINAL], duration=10, executor=client.get_executor(),
+                           progress=False)  # fmt: skip
+    assert runs.counts == {"ok": 128}
+    assert_allclose(runs.values[:, 0], EXACT * 4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_joblib(decay: pm.Model, backend: str) -> None:
+    import joblib
+
+    with joblib.parallel_config(backend, n_jobs=2):
+        found = joblib.Parallel()(joblib.delayed(final)(decay, k) for k in RATES[:8])
+    assert_allclose(found, EXACT[:8], rtol=1e-6)
+
+
+def test_a_web_server_that_hands_requests_to_threads(decay: pm.Model) -> None:
+    async def serve() -> list[float]:
+        return list(await asyncio.gather(*(asyncio.to_thread(final, decay, k) for k in RATES)))
+
+    assert_allclose(asyncio.run(serve()), EXACT, rtol=1e-6)
+
+
+def test_two_threads_may_start_pools_and_the_main_module_stays(decay: pm.Model) -> None:
+    main = sys.modules["__main__"]
+    before = (getattr(main, "__spec__", None), getattr(main, "__file__", None))
+
+    def one(k: float) -> float:
+        runs = pm.ensemble(decay, {"k": [k] * 16}, outcomes=[FINAL], duration=10, workers=2, progress=False)
+        return float(runs.values[-1, 0])
+
+    with ThreadPoolExecutor(2) as threads:
+        assert_allclose(list(threads.map(one, RATES[:2], timeout=SECONDS)), EXACT[:2], rtol=1e-4)
+    assert (getattr(main, "__spec__", None), getattr(main, "__file__", None)) == before
+
+
+def test_tasks_that_come_from_many_threads_know_their_work(decay: pm.Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that remembers few works must not lose the one whose rows it holds."""
+    monkeypatch.setattr(_executors, "HELD", 1)
+    job = _simulate.make_job(decay, (), duration=10, times=np.array([10.0]), columns=("S",), start="auto")
+
+    def one(i: int) -> float:
+        work = _executors.make_work(job, ("k", "S")[:1], (pm.Outcome(variable="S", reduce="final", label=f"{i}"),))
+        block = _executors.run_range(work.key, work, np.array([[RATES[i]]]))
+        assert block is not None
+        return float(block.values[0, 0])
+
+    assert_allclose(in_threads(one, list(range(32))), EXACT, rtol=1e-4)
+
+
+@pytest.mark.skipif(not hasattr(multiprocessing, "get_context") or sys.platform == "win32", reason="needs fork")
+def test_a_process_forked_while_a_thread_runs_a_model_can_run_it_too(decay: pm.Model) -> None:
+    script = f"""
+import os, threading, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from helpers import tiny
+model = tiny("S = 10; k = 0.1; S' = -k*S")
+stop = threading.Event()
+def busy():
+    while not stop.is_set():
+        model.simulate(duration=10, every=0.01)
+threading.Thread(target=busy).start()
+for _ in range(5):
+    child = os.fork()
+    if child == 0:
+        model.simulate(duration=10)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+stop.set()
+print("done")
+"""
+    assert survives(script) == "done"
