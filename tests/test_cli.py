@@ -19,6 +19,7 @@ import xarray as xr
 import pathway_models as pm
 from helpers import GUARD, count_rows
 from pathway_models._cli import main
+from pathway_models._cli_output import warned
 from pathway_models._tolerances import OF_ENSEMBLES
 
 COMMANDS = ("list", "simulate", "compare", "sobol", "evidence", "export", "check")
@@ -503,6 +504,13 @@ def test_a_reader_that_leaves_early_ends_the_command_quietly() -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(timeout=60) == 141  # as others that SIGPIPE ends
+
+
+@pytest.mark.parametrize("kind", [pm.errors.ModelWarning, pm.errors.AccuracyWarning])
+def test_every_warning_of_ours_is_one_line(capfd: pytest.CaptureFixture[str], kind: type[Warning]) -> None:
+    capfd.readouterr()
+    warned("two\nlines", kind, __file__, 1)
+    assert capfd.readouterr().err == "pathway-models: warning: two lines\n"
 
 
 def test_warnings_are_lines_of_the_command(capfd: pytest.CaptureFixture[str]) -> None:
