@@ -6,6 +6,7 @@ import json
 import shlex
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -515,7 +516,9 @@ def test_every_warning_of_ours_is_one_line(capfd: pytest.CaptureFixture[str], ki
 
 def test_warnings_are_lines_of_the_command(capfd: pytest.CaptureFixture[str]) -> None:
     arguments = ("simulate", "acupuncture", "--treat", "electroacupuncture:start=3", "--weeks", 1)
-    status, out, err = run(capfd, *arguments)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        status, out, err = run(capfd, *arguments)
     assert status == 0
     assert out
     assert err == (
