@@ -6,6 +6,7 @@ import json
 import shlex
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import xarray as xr
 import pathway_models as pm
 from helpers import GUARD, count_rows
 from pathway_models._cli import main
+from pathway_models._cli_output import warned
 from pathway_models._tolerances import OF_ENSEMBLES
 
 COMMANDS = ("list", "simulate", "compare", "sobol", "evidence", "export", "check")
@@ -505,9 +507,18 @@ def test_a_reader_that_leaves_early_ends_the_command_quietly() -> None:
         assert process.wait(timeout=60) == 141  # as others that SIGPIPE ends
 
 
+@pytest.mark.parametrize("kind", [pm.errors.ModelWarning, pm.errors.AccuracyWarning])
+def test_every_warning_of_ours_is_one_line(capfd: pytest.CaptureFixture[str], kind: type[Warning]) -> None:
+    capfd.readouterr()
+    warned("two\nlines", kind, __file__, 1)
+    assert capfd.readouterr().err == "pathway-models: warning: two lines\n"
+
+
 def test_warnings_are_lines_of_the_command(capfd: pytest.CaptureFixture[str]) -> None:
     arguments = ("simulate", "acupuncture", "--treat", "electroacupuncture:start=3", "--weeks", 1)
-    status, out, err = run(capfd, *arguments)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        status, out, err = run(capfd, *arguments)
     assert status == 0
     assert out
     assert err == (

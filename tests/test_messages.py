@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -10,11 +9,13 @@ from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
 import pathway_models as pm
 from helpers import tiny
 from pathway_models import _study
+from pathway_models._observations import arranged
 from pathway_models.errors import (
     InvalidValueError,
     KeywordError,
@@ -190,6 +191,15 @@ def test_a_file_without_a_table_has_no_range_to_be_outside_of() -> None:
         MODEL.with_parameters(k=1e6)
 
 
+def test_values_of_our_own_observations_are_meant() -> None:
+    """One of them has a gain of 1,000 times the usual."""
+    model = pm.load("mtor_autophagy")
+    rows = [row for row in pm.read_observations(model) if dict(row.settings).get("gain_AMPK_TSC2") == 1000]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert [arranged(model, row).settings["gain_AMPK_TSC2"] for row in rows] == [1000.0] * len(rows) != []
+
+
 def test_a_warning_from_outside_of_the_package_is_at_its_own_line() -> None:
     with pytest.warns(ModelWarning, match="slow") as found:
         warn("slow")
@@ -280,13 +290,14 @@ def test_the_law_is_in_the_code_that_repeats_the_analysis(tmp_path: Path) -> Non
 
 
 def test_what_can_be_set_can_be_varied() -> None:
-    """A compartment of a file, an input of ours: neither is a constant of the table."""
+    """A start value and a compartment of a file, an input of ours: none is a constant of the table."""
     model = tiny("compartment c = 2; species S in c; S = 3; J: S -> ; S")
-    varied = pm.sobol(
-        model, outcomes=["S"], parameters={"c": (1, 4, "uniform")}, duration=1, n=4, workers=1, progress=False
-    )
-    assert [(p.id, p.value, p.kind) for p in varied.parameters] == [("c", 2.0, "unknown")]
-    assert math.isfinite(varied.runs.values.sum())
+    ranges = {"c": (1, 4, "uniform"), "S": (1, 10)}
+    final = pm.Outcome(variable="S", reduce="final")
+    varied = pm.sobol(model, outcomes=[final], parameters=ranges, duration=1, n=4, workers=1, progress=False)
+    assert [(p.id, p.value, p.kind) for p in varied.parameters] == [("c", 2.0, "unknown"), ("S", 3.0, "unknown")]
+    size, start = varied.study.table(varied.design.unit).T
+    np.testing.assert_allclose(varied.runs.values[:, 0], start * np.exp(-1 / size), rtol=1e-5)
     draws = pm.draw(pm.load("nlrp3_il1b"), 4, parameters={"BHB": (0.5, 2)})
     assert ((draws["BHB"] >= 0.5) & (draws["BHB"] <= 2)).all()
     with pytest.raises(InvalidValueError, match="c has no range"):

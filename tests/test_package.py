@@ -102,8 +102,12 @@ def test_all_is_complete_sorted_and_importable() -> None:
 
 
 def test_errors_share_one_base() -> None:
-    found = [e for e in vars(pm.errors).values() if inspect.isclass(e) and issubclass(e, Exception)]
-    assert len(found) == 5
+    found = [
+        e
+        for e in vars(pm.errors).values()
+        if inspect.isclass(e) and issubclass(e, Exception) and not issubclass(e, Warning)
+    ]
+    assert len(found) == 6
     assert all(issubclass(e, pm.errors.PathwayModelsError) for e in found)
 
 

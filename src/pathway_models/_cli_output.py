@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from .errors import InvalidValueError, ModelError, ModelWarning
+from .errors import AccuracyWarning, InvalidValueError, ModelError, ModelWarning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,7 +98,7 @@ def warned(
     line: str | None = None,
 ) -> None:
     """Our warnings as a line of the command, others as Python shows them."""
-    if issubclass(category, ModelWarning):
+    if issubclass(category, ModelWarning | AccuracyWarning):
         say(f"warning: {message}")
     else:
         sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))

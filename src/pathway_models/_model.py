@@ -211,11 +211,11 @@ class Model:
         >>> dict(pm.load("acupuncture").with_parameters(efficacy=0.5).settings)["efficacy"]
         0.5
         """
-        changed = {}
-        for name, value in {**(values or {}), **named}.items():
-            key = self.resolve(name)
-            changed[key] = self._checked(key, require_number(name, value))
-        return replace(self, settings=Frozen({**self.settings, **changed}))
+        changed = set_values(self, {**(values or {}), **named})
+        for p in self.parameters_:
+            if changed.settings.get(p.id) != self.settings.get(p.id):
+                warn_far(p, changed.settings[p.id])
+        return changed
 
     def _checked(self, key: str, value: float) -> float:
         q = self.quantities.get(key)
@@ -237,8 +237,6 @@ class Model:
             sourced = p.kind != "unknown" and p.low is not None and p.low >= 0
             if p.id == key and value < 0 and p.value >= 0 and sourced:
                 raise InvalidValueError(f"{key} is {value:g}; allowed are values of 0 and more ({p.unit})")
-            if p.id == key:
-                warn_far(p, value)
         return value
 
     def with_hypothesis(self, hypothesis: str, alternative: str) -> Model:
@@ -398,6 +396,15 @@ class Model:
         from ._exchange_antimony import to_antimony
 
         return to_antimony(self.to_sbml(), self.name)
+
+
+def set_values(model: Model, values: Mapping[str, float]) -> Model:
+    """As `Model.with_parameters`, without a warning of the size: for values of our own tables, which are meant."""
+    changed = {}
+    for name, value in values.items():
+        key = model.resolve(name)
+        changed[key] = model._checked(key, require_number(name, value))
+    return replace(model, settings=Frozen({**model.settings, **changed}))
 
 
 def require_model(model: object) -> None:

@@ -14,7 +14,7 @@ from . import _library
 from ._authored import read_lines, short_path
 from ._evidence_tables import column_names, evidence_ids, one_of, split_cell
 from ._interventions import Dose, Level, Treatment, phases
-from ._model import Model
+from ._model import Model, set_values
 from ._treatments import named
 from .errors import InvalidValueError, ModelError, Named, PathwayModelsError, require_range, unknown_name
 
@@ -266,7 +266,7 @@ def arranged(model: Model, row: Observation) -> Model:
         text = f"{row.id} asks for the context {named[0]!r}, but {model.name} is a file from elsewhere and has none"
         raise InvalidValueError(f"{text}: leave context and baseline empty, or take the baseline 'self'")
     model = assumed(model.with_context(row.context) if model.contexts else model, row)
-    return model.with_parameters(dict(row.settings)) if row.settings else model
+    return set_values(model, dict(row.settings)) if row.settings else model
 
 
 def assumed(model: Model, row: Observation) -> Model:
