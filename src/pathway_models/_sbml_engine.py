@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from . import _sbml
 from ._native import libsbml
 from .errors import ModelError
@@ -13,7 +11,8 @@ def for_libroadrunner(text: str) -> str:
     """The same model, with stoichiometries that a formula computes as rules of Level 3.
 
     libroadrunner evaluates the formulas of Level 2 once, with the values of the file. Raises `ModelError` for what it
-    computes wrongly in Level 3 too: a species twice in a reaction, with a stoichiometry that a rule computes.
+    computes wrongly in Level 3 too: a species twice in a reaction, with a stoichiometry that a rule computes; the rate
+    of a concentration in a compartment whose size a rule computes.
     """
     if "stoichiometryMath" not in text and not _may_vary(text):
         return text
@@ -23,22 +22,36 @@ def for_libroadrunner(text: str) -> str:
             raise ModelError(f"stoichiometries that are computed need Level 3: {_sbml.first_error(document)}")
         text = str(libsbml.writeSBMLToString(document))
     _refuse_both_sides(document.getModel())
+    _refuse_diluted_rates(document.getModel())
     return text
 
 
 def _may_vary(text: str) -> bool:
-    return "speciesReference" in text and "Rule" in text
+    return "Rule" in text
+
+
+def _refuse_diluted_rates(model: libsbml.Model) -> None:
+    rules = {r.getVariable(): r for r in model.getListOfRules()}
+    for species in model.getListOfSpecies():
+        rule, size = rules.get(species.getId()), rules.get(species.getCompartment())
+        if rule is None or size is None or species.getHasOnlySubstanceUnits():
+            continue
+        if rule.isRate() and size.isAssignment():
+            raise ModelError(
+                f"a rule gives the rate of the concentration {species.getId()}, and another one the size of its "
+                f"compartment {species.getCompartment()}: libroadrunner dilutes it as well, which is wrong; count "
+                f"{species.getId()} in amounts (hasOnlySubstanceUnits)"
+            )
 
 
 def _refuse_both_sides(model: libsbml.Model) -> None:
     ruled = {r.getVariable() for r in model.getListOfRules()}
     for reaction in model.getListOfReactions():
         sides = [*reaction.getListOfReactants(), *reaction.getListOfProducts()]
-        count = Counter(side.getSpecies() for side in sides)
-        for side in sides:
-            if side.getId() in ruled and count[side.getSpecies()] > 1:
-                raise ModelError(
-                    f"the stoichiometry of {side.getSpecies()} in {reaction.getId()} is computed by a rule, and "
-                    f"{side.getSpecies()} takes part in it more than once: libroadrunner computes that wrongly; "
-                    f"write it as two reactions"
-                )
+        computed = {s.getSpecies() for s in sides if s.getId() in ruled}
+        fixed = {s.getSpecies() for s in sides if s.getId() not in ruled}
+        for species in sorted(computed & fixed):
+            raise ModelError(
+                f"{species} takes part twice in {reaction.getId()}, with a stoichiometry that a rule computes and one "
+                f"that is fixed: libroadrunner computes that wrongly; write it as two reactions"
+            )

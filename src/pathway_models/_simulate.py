@@ -376,7 +376,8 @@ def _pieces(engine: Runner, job: Job, values: Mapping[str, float]) -> tuple[Phas
     for piece in job.phases:
         levels = {k: v for k, v in piece.levels if k in engine.clocks.reads}
         found = engine.clocks.times({**start, **levels}, stop)
-        times += [t for t in found.times if piece.start <= t < piece.stop]
+        # snapped as output times are, so that no two stops lie closer than the solver can start
+        times += [t for t in snapped_all(found.times, stop) if piece.start <= t < piece.stop]
         steps += [found.longest_step] if found.longest_step is not None else []
     if steps:
         engine.configure({"maximum_time_step": min(steps)})

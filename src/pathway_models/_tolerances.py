@@ -70,6 +70,7 @@ LADDER = (
     Attempt(relative_tolerance=1e-9),
     Attempt(relative_tolerance=1e-9, initial_step=1e-7),
     Attempt(method="adams"),
+    Attempt(relative_tolerance=1e-6, coarse=True),
     Attempt(relative_tolerance=1e-6, absolute_tolerance=1e-12),
 )
 
