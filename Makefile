@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint models docs benchmark exchange-test sbml-suite public-models clean
+.PHONY: demo test fuzz lint models docs benchmark exchange-test sbml-suite public-models clean
 
 # One stamp file: the environment is rebuilt when the declared dependencies change.
 $(VENV)/.installed: pyproject.toml
@@ -18,6 +18,11 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+# Random models and schedules run in every way, against an evaluator of our own: make fuzz [FUZZ_EXAMPLES=10000]
+FUZZ_EXAMPLES ?= 2000
+fuzz: $(VENV)/.installed
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -s tests/test_meaning.py
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check src tests analyses tools

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,6 +22,16 @@ UNITS = (
     "unit time_unit = 3600 second; unit substance = 1e-3 mole; unit extent = 1e-3 mole; unit volume = litre; "
     "unit mM = 1e-3 mole/litre; "
 )
+
+GUARD = 600.0  # seconds; nothing takes so long unless it hangs
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for it, however slow the machine is."""
+    end = time.monotonic() + GUARD
+    while not condition():
+        assert time.monotonic() < end, "it hangs"
+        time.sleep(0.02)
 
 
 def analysis(name: str) -> ModuleType:

@@ -15,7 +15,7 @@ import xarray as xr
 from numpy.testing import assert_array_equal
 
 import pathway_models as pm
-from helpers import count_rows, tiny
+from helpers import GUARD, count_rows, tiny
 from pathway_models import _checkpoint
 from pathway_models._checkpoint import CheckpointError
 from pathway_models._rows import Limits
@@ -236,7 +236,7 @@ print(runs.values.tobytes().hex())
     )
     command = [sys.executable, str(script)]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    outputs = [process.communicate(timeout=120)[0].strip() for process in both]
+    outputs = [process.communicate(timeout=GUARD)[0].strip() for process in both]
     expected = pm.ensemble(decay, {"k": K}, **SHORT).values.tobytes().hex()
     assert outputs == [expected, expected]
     assert not list((tmp_path / "both").glob(".*"))

@@ -17,7 +17,7 @@ import pytest
 import xarray as xr
 
 import pathway_models as pm
-from helpers import count_rows
+from helpers import GUARD, count_rows
 from pathway_models._cli import main
 from pathway_models._tolerances import OF_ENSEMBLES
 
@@ -465,7 +465,7 @@ def test_the_installed_command_and_the_module_agree() -> None:
     """`pathway-models` and `python -m pathway_models._cli`, in processes of their own."""
     script = Path(sys.executable).with_name("pathway-models")
     for command in ([str(script)], [sys.executable, "-m", "pathway_models._cli"]):
-        done = subprocess.run([*command, "list", "nothing"], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run([*command, "list", "nothing"], capture_output=True, text=True, timeout=GUARD, check=False)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
         assert done.stderr.startswith("pathway-models: unknown model 'nothing'")
 

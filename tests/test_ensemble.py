@@ -18,6 +18,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import pathway_models as pm
+from helpers import GUARD
 from pathway_models import _simulate
 from pathway_models.errors import InvalidValueError, SimulationError, UnknownNameError
 
@@ -207,12 +208,9 @@ print(runs.report())
 """,
         encoding="utf-8",
     )
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (
-        0,
-        "4 of 4 runs succeeded on libroadrunner (fewer than 64 rows)\n",
-        "",
-    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=GUARD, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("4 of 4 runs succeeded on libroadrunner (fewer than 64 rows);")
     assert (tmp_path / "log").read_text() == "started\n"
 
 
@@ -249,16 +247,16 @@ def test_a_second_attempt_with_finer_tolerance_is_on_record(decay: pm.Model, mon
     real = _simulate.run_job
 
     def stumbles(job: Any, row: Any, attempt: Any, **how: Any) -> Any:
-        tolerances.append(attempt.relative_tolerance)
+        tolerances.append(attempt.coarse)
         if row["k"] == 2.0 and len(tolerances) == 2:
             raise SimulationError("stumbled")
         return real(job, row, attempt, **how)
 
     monkeypatch.setattr(_simulate, "run_job", stumbles)
     runs = pm.ensemble(decay, {"k": [1.0, 2.0, 3.0]}, outcomes=[FINAL_X], workers=1, **SHORT)
-    assert tolerances == [None, None, 1e-9, None, None]  # the last is the row that is run again for the error
+    assert tolerances == [False, False, True, False, False]  # the last is the row that is run again for the error
     assert runs.to_dataframe()["status"].tolist() == ["ok", "ok after a retry", "ok"]
-    assert runs.messages == {1: "attempt 2 (relative tolerance 1e-09, bdf) after: stumbled"}
+    assert runs.messages == {1: "attempt 2 (relative tolerance 1e-08, coarse absolute ones, bdf) after: stumbled"}
     assert runs.ok.all()
     assert_allclose(runs.values[:, 0], np.exp([-1.0, -2.0, -3.0]), rtol=1e-4)
     assert "3 of 3 runs succeeded on libroadrunner (fewer than 64 rows), 1 of them after a retry" in runs.report()
@@ -387,7 +385,7 @@ def test_unknown_names(decay: pm.Model) -> None:
 @pytest.mark.parametrize("engine", ["roadrunner", "batch"])
 def test_a_start_value_is_a_column_like_any_other(decay: pm.Model, engine: str) -> None:
     runs = pm.ensemble(decay, {"x": [1.0, 3.0]}, outcomes=[FINAL_X], workers=1, engine=engine, **SHORT)
-    assert_allclose(runs.values[:, 0], np.array([1.0, 3.0]) * np.exp(-1.0), rtol=1e-6)
+    assert_allclose(runs.values[:, 0], np.array([1.0, 3.0]) * np.exp(-0.5), rtol=1e-6)
 
 
 def test_a_state_of_a_model_that_starts_at_rest_is_no_column() -> None:

@@ -95,7 +95,7 @@ ROTTEN = [
     ({"reduce": "mean"}, "unknown reduce 'mean'"),
     ({"reduce": "time_of_peak"}, "time_of_peak"),
     ({"comparison": "ratio"}, "unknown comparison 'ratio'"),
-    ({"comparison": "up"}, "value is '2'"),
+    ({"comparison": "up"}, "value is 2.0"),
     ({"value": ""}, "needs a number"),
     ({"value": "nan"}, "not finite"),
     ({"error_kind": "CI95"}, "low-high"),

@@ -36,9 +36,9 @@ def load(path: Path) -> pm.Model:
 
 @pytest.fixture(autouse=True)
 def _in_time() -> Iterator[None]:
-    start = time.monotonic()
+    start = time.process_time()  # of the processor: other work on the machine does not count
     yield
-    assert time.monotonic() - start < SECONDS
+    assert time.process_time() - start < SECONDS
 
 
 def refused(path: Path, pattern: str) -> None:

@@ -89,6 +89,7 @@ WRONG: list[tuple[Callable[[], object], list[str]]] = [
     (lambda: sobol(times="24"), ["times is '24'", "list of numbers"]),
     (lambda: ensemble(times=0.5), ["times is 0.5", "list of numbers"]),
     (lambda: sobol(parameters={"k": "12"}), ["range of k is '12'", "(low, high)"]),
+    (lambda: sobol(parameters={"k": (1,)}), ["range of k is (1,)", "(low, high, law)"]),
     (lambda: sobol(parameters={"k": (1, "2")}), ["range of k is '2'", "a number"]),
     (
         lambda: sobol(parameters={"k": (1, 2, "cauchy")}),
@@ -96,7 +97,7 @@ WRONG: list[tuple[Callable[[], object], list[str]]] = [
     ),
     (lambda: sobol(parameters={"k": (0, 2, "loguniform")}), ["(0, 2)", "low end above 0"]),
     (lambda: sobol(parameters=5), ["parameters is 5", "{name: (low, high)}"]),
-    (lambda: sobol(parameters={"y": (1, 2)}), ["y of tiny is computed by the model"]),
+    (lambda: sobol(parameters={"y": (1, 2)}), ["y of tiny is computed by a rule"]),
     (lambda: sobol(groups=5), ["groups is 5", "module, kind, wire"]),
     (lambda: sobol(groups={"g": "k"}), ["group 'g' is 'k'", "a list of names"]),
     (lambda: sobol(groups={"g": ["k"], "h": []}), ["group 'h' is []"]),
@@ -105,6 +106,11 @@ WRONG: list[tuple[Callable[[], object], list[str]]] = [
     (lambda: ensemble([0.1]), ["rows is [0.1]", "a value per row"]),
     # the wrong kind of thing
     (lambda: pm.load(None), ["name is None", 'load("epilepsy")']),  # type: ignore[arg-type]
+    (lambda: pm.simulate("epilepsy", duration=1), ["model is 'epilepsy'"]),  # type: ignore[arg-type]
+    (lambda: pm.evidence("epilepsy"), ["model is 'epilepsy'"]),  # type: ignore[arg-type]
+    (lambda: pm.lesion("epilepsy", outcomes=["E"]), ["model is 'epilepsy'"]),  # type: ignore[arg-type]
+    (lambda: pm.hypothesis_scan("epilepsy", outcomes=["E"]), ["model is 'epilepsy'"]),  # type: ignore[arg-type]
+    (lambda: pm.calibrate("epilepsy", ["k"], ["x"]), ["model is 'epilepsy'"]),  # type: ignore[arg-type]
     (lambda: sobol(model="epilepsy"), ["model is 'epilepsy'", "pm.load('epilepsy')"]),
     (lambda: ensemble(model="epilepsy"), ["model is 'epilepsy'", "pm.load('epilepsy')"]),
     (lambda: pm.compare("a", [], []), ["model is 'a'", "pm.load('a')"]),  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from pathway_models._expression import formula
 from pathway_models._petab import write_petab
 from pathway_models._petab_files import Row
 from pathway_models._petab_read import ranged
-from pathway_models.errors import ModelError, UnknownNameError
+from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
 
 DECAY = "compartment c = 2; species S in c; S = 3; k = 9; dose = 0; S' = dose - k*S; twice := 2*S"
 YAML = """format_version: 1
@@ -28,6 +29,7 @@ problems:
     measurement_files: [measurements.tsv]
 """
 V1 = {
+    "map.tsv": "petabEntityId modelEntityId\nk r.k\n",
     "problem.yaml": YAML,
     "parameters.tsv": """parameterId parameterScale lowerBound upperBound nominalValue estimate
 k log10 0.01 100 0.5 1
@@ -153,6 +155,18 @@ def test_a_source_in_the_model_file_wins_over_the_table() -> None:
     assert ranged(known, row, 2) == known
 
 
+def test_a_parameter_may_have_its_value_in_the_tables_only(tmp_path: Path) -> None:
+    files = changed(V1, "conditions.tsv", V1["conditions.tsv"], "conditionId more\nas_is 2\nhigh 3\n")
+    path = written(tmp_path, files, DECAY + "; more = 1; lost = 1; sum := more + lost")
+    text = (tmp_path / "model.xml").read_text()
+    for key in ("k", "more"):
+        text = re.sub(rf'(<parameter id="{key}") value="[^"]*"', r"\1", text)
+    (tmp_path / "model.xml").write_text(text)
+    model = pm.load(path)
+    starts = [model.experiment(name)[0].parameters.loc[["k", "more"], "value"].to_list() for name in ("as_is", "high")]
+    assert starts == [[0.5, 2], [0.5, 3]]
+
+
 def test_a_preequilibration_ends_at_rest_and_the_condition_starts_there(tmp_path: Path) -> None:
     files = {
         **V1,
@@ -200,6 +214,12 @@ def test_start_values_of_version_2_come_after_initial_assignments(tmp_path: Path
     assert list(model.predictions()["prediction"]) == [4 * 27]
 
 
+def test_a_mapping_table_may_only_describe(tmp_path: Path) -> None:
+    files = changed(V2, "problem.yaml", "model_files", "mapping_files: [map.tsv]\nmodel_files")
+    path = written(tmp_path, {**files, "map.tsv": "petabEntityId modelEntityId name\non  on_switch\nk k rate\n"})
+    assert len(pm.load(path).measurements) == 4
+
+
 def test_a_period_at_minus_infinity_lasts_until_the_model_rests(tmp_path: Path) -> None:
     files = changed(
         V2, "experiments.tsv", V2["experiments.tsv"], "experimentId time conditionId\nrun -inf on\nrun 0 add\n"
@@ -241,7 +261,7 @@ def test_formulas_mean_what_the_reference_library_reads_in_them(text: str) -> No
         ("problem.yaml", "[model.xml]", "[model.xml, b.xml]", "sbml_files names 2 files; allowed is one model"),
         ("problem.yaml", "[model.xml]", "[http://x.org/m.xml]", "only files are read"),
         ("problem.yaml", "problems:", "extensions: {sciml: {}}\nproblems:", "needs the PEtab extension 'sciml'"),
-        ("problem.yaml", "problems:", "mapping_files: [a.tsv]\nproblems:", "mapping tables are not supported"),
+        ("problem.yaml", "problems:", "mapping_files: [map.tsv]\nproblems:", "tsv:2: modelEntityId is 'r.k'; allowed"),
         ("problem.yaml", "[observables.tsv]", "[none.tsv]", "cannot read .*none.tsv: No such file"),
         ("problem.yaml", "[observables.tsv]", "7", "observable_files is 7; allowed is the name of a file"),
         ("parameters.tsv", "nominalValue", "value", None),
@@ -318,6 +338,8 @@ def test_what_levels_and_doses_cannot_express_is_refused_when_it_is_asked_for(
 def test_a_folder_with_one_problem_is_loaded_and_two_are_refused(tmp_path: Path) -> None:
     path = written(tmp_path, V1)
     assert len(pm.load(tmp_path).measurements) == 4
+    with pytest.raises(InvalidValueError, match=r"problem.yaml names its model itself; model='a' is for archives"):
+        pm.load(path, model="a")
     (tmp_path / "second.yml").write_text(path.read_text())
     with pytest.raises(ModelError, match=r"holds 2 YAML files; allowed is one PEtab problem: problem.yaml, second.yml"):
         pm.load(tmp_path)

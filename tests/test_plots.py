@@ -130,8 +130,6 @@ def test_unknown_variables_are_refused() -> None:
     run = pm.load("acupuncture").simulate(weeks=1)
     with pytest.raises(UnknownNameError, match="'colour'"):
         run.pm.plot("colour")
-    with pytest.raises(UnknownNameError, match="fast_trace"):
-        run.pm.plot()
     assert plt.get_fignums() == []
 
 

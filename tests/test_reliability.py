@@ -239,7 +239,7 @@ def test_indices_of_new_outcomes_come_from_the_stored_courses(tmp_path: Path) ->
 def test_the_cost_is_known_before_the_start(tmp_path: Path) -> None:
     cost = sobol_cost(tiny(ISHIGAMI), outcomes=["y"], n=1024, parameters=RANGES, duration=1, every=1, workers=2)
     assert cost.runs == 1024 * 5
-    assert 0 < cost.seconds_per_run < 1
+    assert cost.seconds_per_run > 0
     assert cost.hours == pytest.approx(cost.runs * cost.seconds_per_run / 2 / 3600)
     assert str(cost).startswith("5120 runs of ")
     folder = tmp_path / "not made"

@@ -334,3 +334,10 @@ def test_events_that_wait_do_not_reach_into_the_next_run() -> None:
 def test_a_constant_that_an_event_sets_is_shown() -> None:
     run = tiny("k = 1; at time >= 2: k = 5").simulate(duration=3, every=1)
     np.testing.assert_allclose(run["k"], [1, 1, 5, 5])
+
+
+@pytest.mark.parametrize(("start", "first"), [("file", 6.0), ("steady", 2.0)])
+def test_a_species_that_a_rule_computes_follows_start_values_and_rest(start: str, first: float) -> None:
+    model = tiny("species A, B; A = 1; B := 2*A; A' = 1 - A").with_parameters(A=3)
+    run = model.simulate(duration=1, start=start)
+    np.testing.assert_allclose(run["B"][[0, -1]], [first, 2 + (first - 2) * np.exp(-1)], rtol=1e-6)

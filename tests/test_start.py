@@ -130,6 +130,13 @@ def test_level_1_and_level_2() -> None:
     kinds = dict.fromkeys("CP", "compartment") | dict.fromkeys("STU", "species")
     assert dict(two.settable) == kinds | {"k": "parameter", "none": "parameter"}  # n and y are computed
     assert two.amounts(values) == {"S": 6, "T": 5, "U": 0}
+    assert two.values({"P": 3})["T"] == 5  # an amount: its compartment has no dimensions
+
+
+def test_a_local_parameter_hides_an_id_that_follows_from_its_own_reaction() -> None:
+    text = LEVEL_2.replace("<ci> k </ci><ci> S </ci>", "<ci> y </ci><ci> S </ci>")
+    text = text.replace('id="k" value="10"', 'id="y" value="10"')
+    assert start_values(text).values({})["y"] == 3 * (10 * 3)
 
 
 def test_rows_give_what_each_row_alone_gives() -> None:
@@ -150,14 +157,23 @@ def test_the_rate_of_a_state_is_known() -> None:
 
 
 def test_long_and_deep_formulas() -> None:
-    body = "; ".join(f"x{i} := x{i - 1} + 1" for i in range(1, 400))
     nested = "1"
     for _ in range(300):
         nested = f"({nested} * b)"
-    found = start(f"x0 = 1; b = 1; {body}; total := {' + '.join(['b'] * 3000)}; deep := {nested}")
-    values = found.values({"x0": 2.0})
-    assert (values["x399"], values["total"], values["deep"]) == (401, 3000, 1)
+    found = start(f"b = 1; total := {' + '.join(['b'] * 3000)}; deep := {nested}")
+    assert found.values({})["total"] == 3000
     assert found.values({"b": 2.0})["deep"] == 2.0**300
+
+
+def test_a_long_chain_of_rules_in_the_wrong_order() -> None:
+    ids = [f"x{i}" for i in range(400)]
+    parameters = "".join(f'<parameter id="{k}" constant="false"/>' for k in ids[1:])
+    rule = f'<assignmentRule variable="{{}}"><math {MATHML}><apply><plus/><ci>{{}}</ci><cn>1</cn></apply></math>'
+    rules = "".join(rule.format(*pair) + "</assignmentRule>" for pair in zip(ids[:0:-1], ids[-2::-1], strict=True))
+    text = f"""<sbml xmlns="http://www.sbml.org/sbml/level3/version2/core" level="3" version="2"><model id="m">
+    <listOfParameters><parameter id="x0" value="1" constant="true"/>{parameters}</listOfParameters>
+    <listOfRules>{rules}</listOfRules></model></sbml>"""
+    assert start_values(text).values({"x0": 2.0})["x399"] == 401
 
 
 def test_refusals_name_what_is_wrong() -> None:

@@ -15,6 +15,7 @@ from scipy.integrate import solve_ivp
 import pathway_models as pm
 from helpers import tiny
 from pathway_models._model import Model
+from pathway_models._tolerances import Attempt
 from pathway_models.errors import AccuracyWarning, InvalidValueError, UnknownNameError
 
 PREY = "x = {x}; y = 1; x' = x*(1 - y); y' = y*(x - 1)"
@@ -97,9 +98,30 @@ def test_every_row_has_its_own_switches() -> None:
 
 def test_a_narrow_smooth_pulse_is_met() -> None:
     model = tiny("x = 0; x' = exp(-((time - 500)/0.1)^2)")
-    with pytest.warns(AccuracyWarning, match="the step of the solver is at most"):
+    assert_allclose(final(model, "x", 1000, "simulate"), 0.1 * np.sqrt(np.pi), rtol=1e-4)
+
+
+def test_a_condition_on_time_and_a_state_bounds_the_step_and_says_so() -> None:
+    model = tiny("x = 0; y = 1; y' = 0*y; x' = piecewise(1, (time > 500*y) && (time < 503*y), 0)")
+    with pytest.warns(AccuracyWarning, match="the step of the solver is at most 1"):
         run = model.simulate(duration=1000)
-    assert_allclose(run["x"][-1], 0.1 * np.sqrt(np.pi), rtol=1e-4)
+    assert_allclose(run["x"][-1], 3, rtol=1e-4)
+
+
+def test_a_level_moves_the_times_at_which_an_input_switches() -> None:
+    model = tiny("x = 0; on = 900; x' = piecewise(1, time >= on && time < on + 0.5, 0)")
+    run = model.simulate([pm.Level(input="on", value=700.25, start=600, stop=800)], duration=1000, every=1000)
+    assert_allclose(run["x"][-1], 1.0, rtol=1e-6)
+
+
+def test_rows_of_an_input_that_switches_go_to_libroadrunner() -> None:
+    model = tiny("x = 0; a = 1; x' = a*exp(-((time - 500)/0.1)^2)")
+    last = [pm.Outcome(variable="x", reduce="final")]
+    runs = pm.ensemble(model, {"a": np.ones(6000)}, outcomes=last, duration=1000, progress=False)
+    assert runs.engine == "roadrunner"
+    assert_allclose(runs.values[0, 0], 0.1 * np.sqrt(np.pi), rtol=1e-4)
+    with pytest.raises(InvalidValueError, match="its inputs switch or change quickly by themselves"):
+        pm.ensemble(model, {"a": [1.0]}, outcomes=last, duration=1000, engine="batch", progress=False)
 
 
 # ---- tolerances that are asked for ---------------------------------------------------------------------------------
@@ -184,7 +206,7 @@ def test_a_run_that_fails_at_first_is_tried_again_and_says_so(monkeypatch: pytes
     real = _simulate.run_job
 
     def stumbles(job: Any, row: Any, attempt: Any = None, **how: Any) -> Any:
-        if attempt.relative_tolerance is None and job.relative_tolerance == 5e-9:
+        if attempt == Attempt() and job.relative_tolerance == 5e-9:
             raise pm.errors.SimulationError("stumbled")
         return real(job, row, attempt, **how)
 

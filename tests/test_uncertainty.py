@@ -14,7 +14,7 @@ import pathway_models as pm
 from helpers import sbml, tiny
 from pathway_models import _coupling, _library, _sbml, _uncertainty
 from pathway_models._model import from_sbml
-from pathway_models._module import Parameter
+from pathway_models._module import Parameter, ParameterRow
 from pathway_models._uncertainty import Uncertainty
 from pathway_models.errors import ModelError, ModelWarning
 
@@ -71,7 +71,7 @@ def test_writing_again_replaces() -> None:
 
 
 def test_a_row_of_the_table_is_read() -> None:
-    row = {"low": "0.1", "high": "2", "distribution": "uniform", "kind": "derived", "source": "a:b; c:d"}
+    row = ParameterRow(id="k", low=0.1, high=2.0, distribution="uniform", kind="derived", source="a:b; c:d", note="")
     expected = Uncertainty(distribution="uniform", kind="derived", low=0.1, high=2.0, evidence=("a:b", "c:d"))
     assert _uncertainty.from_row(row) == expected
 

@@ -52,7 +52,7 @@ def parsed_toml(path: Path) -> dict[str, Any]:
         raise ModelError(f"{short_path(path)}: {error}") from error
 
 
-def read_table(path: Path, kind: type[T], key: str = "id") -> list[T]:
+def read_rows(path: Path, kind: type[T], key: str = "id") -> list[T]:
     """The rows of a table whose columns are the fields of `kind`, an empty cell of a number being None.
 
     Raises `ModelError` that names file, line and column for a wrong column or cell, and for a key that is there twice.

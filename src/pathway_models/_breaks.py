@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ._formula import Array, Tape, Value
+from ._clockwork import BENDING, BREAKING, COMPARED, LEAVES, LEVELLED, Clockwork
+from ._formula import Array, Value
 
 MAX_TIMES = 100_000
 MAX_FOCI = 500
@@ -19,101 +19,9 @@ UNSOLVED_STEP = 1e-3  # of the run, where a condition could not be solved for ce
 SAME = 1e-12  # of the run: nearer times are one
 RESOLVED = 0.02  # of its range: how far a function may bend between points of the grid
 STILL = 1e-3  # of the fastest rate of a function: below, it counts as at rest
-DECAY = 20  # widths after which a single rise or fall is over
-MAX_RUNS = 1_000  # stretches in which a function varies; more are no pulses but an oscillation
+DECAY = 20  # widths after which a rise or fall from a switch on is over
+MAX_CUTS = 10_000  # for a function that varies fast now and then; more cost more than short steps
 BISECTIONS = 60
-LEAVES = frozenset({"number", "constant", "state", "time"})
-LEVELLED = frozenset({"floor", "ceiling", "quotient", "rem"})  # jump where their argument passes an integer
-BENDING = frozenset({"min", "max", "abs"})
-COMPARED = frozenset({"lt", "le", "eq", "ne"})  # jump where the difference of their arguments passes 0
-BREAKING = LEVELLED | COMPARED | BENDING
-
-
-class Clockwork:
-    """What of a tape depends on time and on what changes, and how: 0 in steps, 1 straight in pieces, 2 otherwise."""
-
-    def __init__(self, tape: Tape, clocks: Mapping[int, tuple[int, int]], changed: Container[str]) -> None:
-        self.tape = tape
-        count = len(tape.op)
-        self.timed, self.stated, self.degree = [False] * count, [False] * count, [0] * count
-        self.rising: Mapping[int, tuple[int, int]] = {}
-        self._restarted: set[int] = set()
-        self._classify()
-        steady = {n: c for n, c in clocks.items() if tape.op[n] == "state" and not self._moves(c[1])}
-        self._restarted = {n for n in steady if tape.label[n] in changed}  # clocks that an event sets
-        self.rising = {n: c for n, c in steady.items() if n not in self._restarted}
-        self._classify()
-        self.ancestors = lru_cache(maxsize=1024)(self._ancestors)
-
-    def _moves(self, node: int) -> bool:
-        return self.timed[node] or self.stated[node]
-
-    def _classify(self) -> None:
-        for node, (op, args) in enumerate(zip(self.tape.op, self.tape.args, strict=True)):
-            clock = op == "time" or node in self.rising
-            self.timed[node] = clock or node in self._restarted or any(self.timed[k] for k in args)
-            changes = (op == "state" and not clock) or (op == "delay" and self.timed[node])
-            self.stated[node] = changes or any(self.stated[k] for k in args)
-            self.degree[node] = int(clock) if not args else _degree(op, [self.degree[k] for k in args])
-
-    def core(self, node: int) -> int:
-        """The function that a node only scales and shifts: as fast, and the same for many values of constants."""
-        while self.tape.op[node] in ("times", "plus", "minus", "negative", "divide"):
-            varying = [k for k in self.tape.args[node] if self.timed[k]]
-            below = self.tape.op[node] == "divide" and varying[0] != self.tape.args[node][0]
-            if below or len(varying) > 1 or self.degree[varying[0]] != self.degree[node]:
-                break
-            node = varying[0]
-        return node
-
-    def _ancestors(self, node: int) -> tuple[int, ...]:
-        """The operations that depend on time and lead to a node, itself included, in order."""
-        found, waiting = set[int](), [node]
-        while waiting:
-            k = waiting.pop()
-            if k not in found and self.timed[k]:
-                found.add(k)
-                waiting += self.tape.args[k]
-        return tuple(sorted(found))
-
-    def places(self, roots: Iterable[tuple[int, str]]) -> dict[int, str]:
-        """All operations below the roots, in order, each with the name of the first root that reads it."""
-        found: dict[int, str] = {}
-        for root, name in roots:
-            waiting = [root]
-            while waiting:
-                k = waiting.pop()
-                if k not in found:
-                    found[k] = name
-                    waiting += self.tape.args[k]
-        return dict(sorted(found.items()))
-
-    def constants(self, nodes: Iterable[int]) -> tuple[str, ...]:
-        """The ids whose values these operations read, and where the clocks start and how they rise."""
-        reached, waiting = set[int](), list(nodes)
-        while waiting:
-            k = waiting.pop()
-            if k not in reached:
-                reached.add(k)
-                waiting += (*self.tape.args[k], *self.rising.get(k, ()))
-        return tuple(sorted({self.tape.label[k] for k in reached if self.tape.op[k] == "constant"}))
-
-
-def _degree(op: str, degrees: Sequence[int]) -> int:
-    highest = max(degrees)
-    if op in (*COMPARED, "floor", "ceiling", "quotient"):
-        return 0
-    if op == "rem":
-        return highest if degrees[1] == 0 else 2
-    if op == "select":
-        return max(degrees[1:])
-    if op in ("plus", "minus", "negative", "min", "max", "abs", "slot") or highest == 0:
-        return highest
-    if op == "times":
-        return min(sum(degrees), 2)
-    if op == "divide" and degrees[1] == 0:
-        return degrees[0]
-    return 2
 
 
 class Breaks:
@@ -246,7 +154,7 @@ class Breaks:
 
     def _curved(self, node: int, inner: Array, levelled: bool, place: str) -> Array:
         """The same for any function: where it changes sides between points of a grid, by bisection."""
-        grid = self._grid(self.tape.args[node], inner)
+        grid = self._grid(self.tape.args[node], inner, place)
         values = self._argument(node, grid)
         apart = np.diff(np.searchsorted(inner, grid)) != 0
         grid, values = _with_extrema(lambda t: self._argument(node, t), grid, values, apart, levelled)
@@ -267,34 +175,35 @@ class Breaks:
     # ---- smooth functions ------------------------------------------------------------------------------------------
 
     def resolve(self, node: int, place: str) -> None:
-        """Bound the step where a function of time alone varies fast, with cuts where it begins and ends to vary."""
+        """Cut the run where a function of time alone varies fast, as finely as it varies, or bound the step."""
         inner = self.kinks(node, place)
-        grid = self._grid((node,), inner)
+        grid = self._grid((node,), inner, place)
         values = self.at(node, grid)
         apart = np.diff(np.searchsorted(inner, grid)) != 0
         with np.errstate(all="ignore"):
             rate = np.where(apart, 0.0, np.abs(np.diff(values)) / np.diff(grid))
         rate = np.where(np.isfinite(rate), rate, 0.0)
         finite = values[np.isfinite(values)]
-        if not len(finite) or not rate.any():
-            return
-        width = float(np.ptp(finite) / rate.max())
+        width = float(np.ptp(finite) / rate.max()) if len(finite) and rate.any() else np.inf
         if width >= FAST * self.stop:
             return
         begins, ends = _runs(rate > STILL * rate.max(), grid, width)
         known = np.concatenate([[0.0], inner])
-        started = begins - known[np.searchsorted(known, begins, side="right") - 1] <= 2 * self.stop / GRID
-        if len(begins) <= MAX_RUNS and (ends - begins).sum() < 0.5 * self.stop:
-            self._switches += [self._inside(begins[~started]), self._inside(ends)]
-        if np.all(started) and np.all(ends - begins <= DECAY * width):
-            return  # the solver starts afresh where it begins, with steps that fit, and it soon comes to rest
-        step = max(width, SHORTEST_STEP * self.stop)
-        self.bound(step, f"{place} has a function of time that varies within {width:.3g}")
+        fresh = begins - known[np.searchsorted(known, begins, side="right") - 1] <= 2 * self.stop / GRID
+        over = ends - begins <= DECAY * width
+        begins, ends = begins[~(fresh & over)], ends[~(fresh & over)]  # there the solver starts with steps that fit
+        pieces = np.ceil((ends - begins) / width)
+        if pieces.sum() > MAX_CUTS or (ends - begins).sum() > 0.5 * self.stop:
+            step = max(width, SHORTEST_STEP * self.stop)
+            self.bound(step, f"{place} has a function of time that varies within {width:.2g}")
+            return
+        at, number = _each(np.zeros(len(begins)), pieces + 1)
+        self._switches.append(self._inside(begins[at] + number * ((ends - begins) / pieces)[at]))
 
-    def _grid(self, nodes: Iterable[int], inner: Array) -> Array:
+    def _grid(self, nodes: Iterable[int], inner: Array, place: str) -> Array:
         """Even points, more near where something straight passes 0 (the middle of a pulse), and both sides of jumps."""
-        foci = self._foci(nodes)
-        spread = self.stop * 2.0 ** -np.arange(1, 45)
+        foci = self._foci(nodes, place)
+        spread = self.stop * 2.0 ** (-np.arange(4, 176) / 4)
         near = np.concatenate([foci[:, None] - spread, foci[:, None] + spread, foci[:, None]], axis=1).ravel()
         gap = 2 * SAME * self.stop
         points = np.concatenate([np.linspace(0, self.stop, GRID + 1), near])
@@ -305,11 +214,11 @@ class Breaks:
         kept: Array = np.unique(points[(points >= gap) & (points <= self.stop - gap)])  # a jump at an end is none
         return kept
 
-    def _foci(self, nodes: Iterable[int]) -> Array:
+    def _foci(self, nodes: Iterable[int], place: str) -> Array:
         """Where what is straight and read by something that is not passes 0."""
         reached = {k for node in nodes for k in self.work.ancestors(node) if self.work.degree[k] == 2}
         bent = {a for k in reached for a in self.tape.args[k] if self.work.degree[a] == 1}
-        roots = [self._straight(lambda t, n=n: self.at(n, t), self.kinks(n, ""), False, "") for n in sorted(bent)]
+        roots = [self._straight(lambda t, n=n: self.at(n, t), self.kinks(n, place), False, place) for n in sorted(bent)]
         found = self._merged(roots)
         return found[:MAX_FOCI]
 
@@ -398,5 +307,5 @@ def _runs(active: Any, grid: Array, gap: float) -> tuple[Array, Array]:
     """Where the active stretches of a grid begin and end; those less than a gap apart are one."""
     edges = np.diff(np.concatenate([[0], active.astype(np.int8), [0]]))
     begins, ends = grid[:-1][edges[:-1] == 1], grid[1:][edges[1:] == -1]
-    apart = begins[1:] - ends[:-1] > gap
-    return begins[np.concatenate([[True], apart])[: len(begins)]], ends[np.concatenate([apart, [True]])[-len(ends) :]]
+    apart = np.concatenate([[True], begins[1:] - ends[:-1] > gap])
+    return begins[apart], ends[np.concatenate([apart[1:], [True]])]

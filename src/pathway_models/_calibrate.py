@@ -37,6 +37,7 @@ from ._model import Model, require_model
 from ._module import Parameter
 from ._predictor import Predictor
 from ._scores import Score
+from ._study import announce
 from ._tolerances import Array, Tolerance
 from ._types import Brief, Frozen
 from .errors import SimulationError, require_choice, require_count, unknown_name
@@ -79,7 +80,7 @@ class Profile(Brief):
         """One row per point: value, sum of squares, its rise above the smallest."""
         import pandas as pd
 
-        return pd.DataFrame({"value": self.values, "cost": self.cost, "rise": self.cost - self.cost.min()})
+        return pd.DataFrame({"value": self.values, "cost": self.cost, "rise": self.cost - np.min(self.cost)})
 
     def plot(self) -> Figure:
         """Rise of the sum of squares over the constant, with the 95 percent bounds."""
@@ -345,6 +346,7 @@ def calibrate(
     require_count("the number of starts", starts, 1, 10_000)
     require_count("seed", seed, 0)
     require_choice("engine", engine, ENGINE_NAMES)
+    announce(model, "compiling it before the first fit", progress)
     targets = find_targets(model, observations, assumed_error)
     chosen = choose_constants(model, parameters, allow)
     rows = [t.observation for t in targets]

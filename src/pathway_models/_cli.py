@@ -269,6 +269,7 @@ def _sobol(arguments: argparse.Namespace) -> int:
         **tolerances(arguments),
     }
     if arguments.cost:
+        announce(model, "compiling it and timing a few runs")
         sys.stdout.write(f"{_sensitivity.sobol_cost(model, treatments, **options)}\n")
         return 0
     result = _sensitivity.sobol(

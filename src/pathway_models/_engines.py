@@ -17,6 +17,8 @@ import numpy as np
 from ._checkpoint import CheckpointError, read_record
 from ._rows import ENGINES, Limits, roadrunner_rows
 from ._simulate import Course, Job
+from ._start import start_values
+from ._switches import clocks
 from ._tolerances import Array
 from .errors import InvalidValueError, ModelError
 
@@ -42,7 +44,7 @@ def choose(engine: str, job: Job, names: Sequence[str], probes: Array, count: in
 
     `probes` are a few of the `count` rows. Raises `InvalidValueError` if 'batch' is asked for and cannot run the model.
     """
-    if engine == "batch" and (reason := _obstacle(job.sbml)):
+    if engine == "batch" and (reason := _obstacle(job.sbml) or _quick_inputs(job, names, probes)):
         raise InvalidValueError(f"engine 'batch' cannot run this model ({reason}); allowed is engine='auto'")
     if engine != "auto":
         return Choice(engine, "asked for")
@@ -50,7 +52,7 @@ def choose(engine: str, job: Job, names: Sequence[str], probes: Array, count: in
         return Choice("roadrunner", f"fewer than {FEWEST_ROWS} rows")
     if not _pays(job, count):
         return Choice("roadrunner", f"compiling takes longer than it saves for {count} rows")
-    if reason := _obstacle(job.sbml):
+    if reason := _obstacle(job.sbml) or _quick_inputs(job, names, probes):
         return Choice("roadrunner", reason)
     return _compared(job, names, probes, limits)
 
@@ -91,6 +93,19 @@ def _obstacle(sbml: str) -> str:
         return f"the batch engine needs llvmlite: {error}"
     except ModelError as error:
         return str(error)
+    return ""
+
+
+def _quick_inputs(job: Job, names: Sequence[str], probes: Array) -> str:
+    """A reason if inputs of the model change so quickly at times that a step could jump over them; else empty."""
+    inputs = clocks(job.sbml)
+    if inputs.none:
+        return ""
+    for row in probes:
+        values = start_values(job.sbml).values({**dict(job.settings), **dict(zip(names, map(float, row), strict=True))})
+        found = inputs.times(values, job.phases[-1].stop)
+        if found.times or found.longest_step is not None:
+            return "its inputs switch or change quickly by themselves"
     return ""
 
 

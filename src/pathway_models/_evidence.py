@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._evidence_tables import column_names
-from ._model import Model
+from ._model import Model, require_model
 from ._module import Hypothesis
 from ._observations import Observation, Use, arranged, assumed, read_observations
 from ._outcomes import Outcome, Reduction
@@ -131,6 +131,7 @@ def evidence(model: Model) -> EvidenceReport:
     >>> print(evidence(pm.load("acupuncture")).summary().splitlines()[0].split(":")[0])
     acupuncture
     """
+    require_model(model)
     return report(model, read_observations(model))
 
 

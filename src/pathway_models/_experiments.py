@@ -12,9 +12,11 @@ import numpy as np
 
 from . import _sbml
 from ._expression import formula
-from ._interventions import Dose, Level, Treatment, snapped
+from ._interventions import Dose, Level, Treatment, snapped_all
 from ._model import Model
+from ._run import output_times, solved, warn_of
 from ._simulate import at_rest, make_job, run_job
+from ._tolerances import Tolerance
 from .errors import ModelError, SimulationError, unknown_name
 
 if TYPE_CHECKING:
@@ -128,16 +130,8 @@ def _values_at_start(model: Model, ids: Sequence[str]) -> dict[str, float]:
 
 
 def with_start(model: Model, values: Mapping[str, float]) -> Model:
-    """The model with these values, whatever they stand for, as if they stood in its file."""
-    fixed = _sbml.start_rules(model.sbml).initially_assigned
-    plain = {k: v for k, v in values.items() if k in model.quantities and not _moves(model, k) and k not in fixed}
-    written = {k: v for k, v in values.items() if k in model.quantities and k not in plain}
-    return replace(model, sbml=_sbml.with_values(model.sbml, written)).with_parameters(plain)
-
-
-def _moves(model: Model, key: str) -> bool:
-    quantity = model.quantities[key]
-    return quantity.kind == "species" or bool(quantity.ruled)
+    """The model with those of the values that are its own; the others are for formulas only."""
+    return model.with_parameters({k: v for k, v in values.items() if k in model.quantities})
 
 
 def _numbers(model: Model, period: Period) -> dict[str, float]:
@@ -159,8 +153,8 @@ def _number(value: Any, target: str) -> float:
 def _schedule(model: Model, name: str, periods: Sequence[Period]) -> list[Treatment]:
     """What changes after the start: levels of constants until they change again, doses on states."""
     problem = _problem(model)
-    now = {k: q.value for k, q in model.quantities.items() if not _moves(model, k)}
-    now |= {**model.settings, **dict(problem.constants)}
+    fixed = (k for k, q in model.quantities.items() if k not in model.states and not q.ruled)
+    now = {**{k: model.settings.get(k, model.quantities[k].value) for k in fixed}, **dict(problem.constants)}
     changes: dict[str, list[tuple[float, float]]] = {}
     doses: dict[tuple[str, float], list[float]] = {}
     for period in periods:
@@ -196,7 +190,9 @@ def _constant(text: str, known: Mapping[str, float], what: str) -> float:
 # ---- measurements and predictions --------------------------------------------------------------------------
 
 
-def predictions(model: Model, experiments: Iterable[str] | None = None) -> pd.DataFrame:
+def predictions(
+    model: Model, experiments: Iterable[str] | None, rtol: float | None, atol: Tolerance | None
+) -> pd.DataFrame:
     """See `Model.predictions`."""
     table = measurement_table(model)
     names = list(dict.fromkeys(table["experiment"]))
@@ -206,7 +202,7 @@ def predictions(model: Model, experiments: Iterable[str] | None = None) -> pd.Da
             raise unknown_name(f"experiment of {model.name}", name, names)
     table = table[table["experiment"].isin(wanted)].assign(prediction=np.nan, noise=np.nan)
     for name, rows in table.groupby("experiment"):
-        values = _course(model, str(name), rows)
+        values = _course(model, str(name), rows, rtol, atol)
         for column, text in (("prediction", "formula"), ("noise", "noise_formula")):
             for wording, members in rows.groupby(text):
                 known = {k: v.loc[members.index].to_numpy() for k, v in values.items() if k in formula(wording).names}
@@ -214,7 +210,9 @@ def predictions(model: Model, experiments: Iterable[str] | None = None) -> pd.Da
     return table
 
 
-def _course(model: Model, name: str, rows: pd.DataFrame) -> dict[str, pd.Series[float]]:
+def _course(
+    model: Model, name: str, rows: pd.DataFrame, rtol: float | None, atol: Tolerance | None
+) -> dict[str, pd.Series[float]]:
     """The values of everything that the formulas of the rows of one experiment name, one per row."""
     import pandas as pd
 
@@ -231,7 +229,8 @@ def _course(model: Model, name: str, rows: pd.DataFrame) -> dict[str, pd.Series[
     finite = np.isfinite(rows["time"])
     try:
         if columns and finite.any():
-            values.loc[finite, columns] = _reached(variant, schedule, rows["time"][finite].to_numpy(), columns)
+            times = rows["time"][finite].to_numpy()
+            values.loc[finite, columns] = _reached(variant, schedule, times, columns, rtol, atol)
         if columns and not finite.all():
             if schedule:
                 raise SimulationError("a measurement at rest follows later periods; allowed are periods at -inf and 0")
@@ -241,9 +240,19 @@ def _course(model: Model, name: str, rows: pd.DataFrame) -> dict[str, pd.Series[
     return {str(k): values[k] for k in values}
 
 
-def _reached(model: Model, schedule: Sequence[Treatment], wanted: Any, columns: Sequence[str]) -> Any:
-    """The columns at the wanted times, in their order."""
+def _reached(
+    model: Model,
+    schedule: Sequence[Treatment],
+    wanted: Any,
+    columns: Sequence[str],
+    rtol: float | None,
+    atol: Tolerance | None,
+) -> Any:
+    """The columns at the wanted times, in their order; run through the grid of `simulate`, whose limits it shares."""
     duration = float(wanted.max()) or 1.0
-    times, places = np.unique([snapped(t, duration) for t in wanted], return_inverse=True)
-    job = make_job(model, schedule, duration=duration, times=times, columns=columns, start="file")
-    return run_job(job, {}).values[places]
+    reached = snapped_all(wanted, duration)
+    times = np.unique([*snapped_all(output_times(model, duration, None), duration), *reached])
+    job = make_job(model, schedule, duration=duration, times=times, columns=columns, start="file", rtol=rtol, atol=atol)
+    run = solved(job)
+    warn_of(model, job, run)
+    return run.course.values[np.searchsorted(times, reached)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -104,13 +104,15 @@ def _settable(model: Model, name: str, key: str) -> Parameter:
 
 def _ranged(model: Model, parameter: Parameter, bounds: Range) -> Parameter:
     what = f"the range of {parameter.id}"
-    if isinstance(bounds, str) or not isinstance(bounds, Sequence | np.ndarray) or len(bounds) not in (2, 3):
+    parts = () if isinstance(bounds, str) or not isinstance(bounds, Iterable) else tuple(bounds)
+    if len(parts) not in (2, 3) or not all(isinstance(law, str) for law in parts[2:]):
         raise InvalidValueError(f"{what} is {shown(bounds)}; give (low, high) or (low, high, law)")
-    low, high = (require_number(f"an end of {what}", edge) for edge in bounds[:2])
+    low, high = (require_number(f"an end of {what}", edge) for edge in parts[:2])
     if not (np.isfinite([low, high]).all() and low < high):
         raise InvalidValueError(f"{what} is ({low:g}, {high:g}); low must be below high, both finite")
-    usual = "loguniform" if low > 0 else "uniform"
-    law = usual if len(bounds) == 2 else require_choice(f"the law of {parameter.id}", bounds[2], OWN_LAWS)
+    law = "loguniform" if low > 0 else "uniform"
+    if len(parts) == 3:
+        law = require_choice(f"the law of {parameter.id}", str(parts[2]), OWN_LAWS)
     if law.startswith("log") and low <= 0:
         raise InvalidValueError(f"{what} is ({low:g}, {high:g}); {law} needs a low end above 0")
     for edge in (low, high):

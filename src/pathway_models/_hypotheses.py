@@ -14,7 +14,7 @@ import numpy as np
 from ._ensemble import Ensemble, ensemble
 from ._evidence import alternative_in_force
 from ._interventions import Treatment, label
-from ._model import Model
+from ._model import Model, require_model
 from ._module import Hypothesis
 from ._outcomes import Outcome
 from ._plots import subplots
@@ -162,6 +162,7 @@ def hypothesis_scan(
     >>> bool(scan.spread().loc["vagal_drive", "range"].max() > 0)
     True
     """
+    require_model(model)
     chosen = _chosen(model, hypotheses)
     in_force = {h.id: alternative_in_force(model, h) for h in chosen}
     changed = [k for k, v in in_force.items() if v == "changed"]

@@ -103,13 +103,15 @@ def available() -> Mapping[str, str]:
 
 
 def load(name: str | Path, *, context: str = DEFAULT_CONTEXT, model: str | None = None) -> Model:
-    """A model of the library by name, or anybody's file by path: SBML, comp, Antimony or a COMBINE archive (.omex).
+    """A model of the library by name, or anybody's file by path: SBML, comp, Antimony, a COMBINE archive, PEtab.
 
     `context` is 'epilepsy' (untreated, the default) or 'healthy'; an SBML file from elsewhere has none and starts
-    from the values in the file. `model` picks one of several models of an archive by its path there. Warns with
-    `ModelWarning` of values that a file lacks and are taken as libroadrunner does (species 0, compartments 1), and of
-    what is not valid in it beside the mathematics. Raises `UnknownNameError` for an unknown name or context and
-    `ModelError` for a file that is missing, broken, of another format or lacks the value of a parameter.
+    from the values in the file. A PEtab problem (.yaml, or the folder that holds it alone) comes with its nominal
+    parameters, `measurements` and `experiments`. `model` picks one of several models of an archive (.omex) by its path
+    there. Warns with `ModelWarning` of values that a file lacks and are taken as libroadrunner does (species 0,
+    compartments 1), and of what is not valid in it beside the mathematics. Raises `UnknownNameError` for an unknown
+    name or context and `ModelError` for a file that is missing, broken, of another format or lacks the value of a
+    parameter.
 
     >>> load("ketone_katp", context="healthy").inputs.loc["carb_restriction", "reference"]
     np.float64(0.0)
@@ -126,6 +128,8 @@ def load(name: str | Path, *, context: str = DEFAULT_CONTEXT, model: str | None 
     if path.suffix.lower() in (".yaml", ".yml") or path.is_dir():
         from ._petab_read import load_problem
 
+        if model is not None:
+            raise InvalidValueError(f"{path.name} names its model itself; model={model!r} is for archives (.omex)")
         return load_problem(path)
     if path.suffix or path.exists():
         from ._exchange_read import model_text

@@ -362,14 +362,20 @@ class Model:
 
         return experiment(self, name)
 
-    def predictions(self, experiments: Iterable[str] | None = None) -> pd.DataFrame:
+    def predictions(
+        self,
+        experiments: Iterable[str] | None = None,
+        *,
+        rtol: float | None = None,
+        atol: Tolerance | None = None,
+    ) -> pd.DataFrame:
         """`measurements` (of some experiments, or all) with what the model computes: `prediction`, and its `noise`.
 
-        Raises as `experiment` and `simulate`.
+        Tolerances, warnings and errors as of `experiment` and `simulate`.
         """
         from ._experiments import predictions
 
-        return predictions(self, experiments)
+        return predictions(self, experiments, rtol, atol)
 
     def to_sbml(self) -> str:
         """SBML text with what is in use written into it, so that other simulators start where ours does.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from . import _sbml
-from ._authored import read_table, read_toml, short_path
+from ._authored import read_rows, read_toml, short_path
 from ._types import Brief
 from .errors import ModelError, unknown_name, warn
 
@@ -251,7 +251,7 @@ def _check_names(made: ModuleFile, found: Mapping[str, _sbml.Quantity], file: st
 
 def _read_parameters(path: Path, found: Mapping[str, _sbml.Quantity], module: str) -> tuple[Parameter, ...]:
     file, parameters = short_path(path), []
-    for row in read_table(path, ParameterRow):
+    for row in read_rows(path, ParameterRow):
         q = found.get(row.id)
         if q is None or not q.constant:
             raise ModelError(f"{file}: {row.id!r} is no constant of the model")

@@ -143,8 +143,10 @@ def _version_2(path: Path, content: Mapping[str, Any]) -> ProblemFiles:
 
 
 def _refuse_mapping(path: Path, content: Mapping[str, Any]) -> None:
-    if content.get("mapping_files"):
-        raise ModelError(f"{path.name} has mapping_files; mapping tables are not supported: use the ids of the model")
+    """Mapping tables may say more of an id, but not give it another."""
+    for row in _table(_paths(path, content, "mapping_files", optional=True), ("petabEntityId", "modelEntityId")):
+        if row["modelEntityId"] not in (*MISSING, row["petabEntityId"]):
+            raise row.error(f"modelEntityId is {row['modelEntityId']!r}; allowed are the ids of the model themselves")
 
 
 def _paths(path: Path, entry: Mapping[str, Any], key: str, *, optional: bool = False) -> list[Path]:

@@ -14,10 +14,12 @@ from ._experiments import REST, Experiments, Measurement, Period, with_start
 from ._expression import formula, substituted
 from ._model import Model, from_sbml
 from ._module import Parameter
+from ._native import libsbml
 from ._petab_files import MISSING, ProblemFiles, Row, by_id, read_files, yaml_file
 from .errors import ModelError
 
 THEN = ">"  # between the pre-equilibration condition and the condition of an experiment of version 1; in no id
+_FINITE = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 SCALES = {"": "uniform", "lin": "uniform", "log": "loguniform", "log10": "loguniform"}
 
 
@@ -26,10 +28,10 @@ def load_problem(source: Path) -> Model:
 
     Nominal values are in use (`settings`), bounds are the ranges, log scales become log-uniform; what only formulas
     name is kept with the experiments. Raises `ModelError` with file and line for what cannot be read or is not
-    supported (several models, other languages than SBML, mapping tables, required extensions).
+    supported (several models, other languages than SBML, ids that a mapping table gives, required extensions).
     """
     problem = read_files(yaml_file(source))
-    model = from_sbml(model_text(problem.sbml), name=problem.path.stem)
+    model = from_sbml(_completed(model_text(problem.sbml), problem), name=problem.path.stem)
     model, constants = _with_parameters(model, problem)
     periods, experiment_of = (_conditions_1 if problem.version == 1 else _experiments_2)(model, problem)
     free = {target for steps in dict(periods).values() for p in steps for target, _ in p.values}
@@ -45,6 +47,20 @@ def load_problem(source: Path) -> Model:
             in_file=problem.version == 1,
         ),
     )
+
+
+def _completed(text: str, problem: ProblemFiles) -> str:
+    """The SBML with a value for each parameter that has one in the tables only."""
+    _sbml.screen(text, problem.sbml.name)
+    document = libsbml.readSBMLFromString(text)
+    model = document.getModel()
+    given: dict[str, str] = {}
+    for row in problem.tables["conditions"]:
+        given = ({row["targetId"]: row["targetValue"]} if problem.version == 2 else dict(row.cells)) | given
+    given |= {row["parameterId"]: row["nominalValue"] for row in problem.tables["parameters"]}
+    lacking = [p.getId() for p in (model.getListOfParameters() if model else ()) if not p.isSetValue()]
+    known = {k: float(given[k]) for k in lacking if _FINITE.fullmatch(given.get(k, ""))}
+    return _sbml.with_values(text, {k: v for k, v in known.items() if not model.getInitialAssignment(k)})
 
 
 # ---- parameters --------------------------------------------------------------------------------------------
@@ -71,10 +87,10 @@ def ranged(parameter: Parameter, row: Row, version: int) -> Parameter:
         return parameter
     if version == 1:
         distribution = SCALES[row.choice("parameterScale", SCALES)]
+        if distribution == "loguniform" and low <= 0:
+            raise row.error(f"lowerBound is {row['lowerBound']} on a logarithmic scale; allowed is above 0")
     else:
-        distribution = "loguniform" if row["priorDistribution"].startswith("log-") else "uniform"
-    if distribution == "loguniform" and low <= 0:
-        raise row.error(f"lowerBound is {row['lowerBound']} on a logarithmic scale; allowed is above 0")
+        distribution = "loguniform" if row["priorDistribution"].startswith("log-") and low > 0 else "uniform"
     fixed = row["estimate"].lower() in ("0", "0.0", "false")
     note = "bounds of the PEtab problem" + (", which does not estimate it" if fixed else "")
     return replace(parameter, low=low, high=high, distribution=distribution, note=note)

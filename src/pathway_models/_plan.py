@@ -147,7 +147,7 @@ def check_table(model: Model, rows: Table) -> tuple[tuple[str, ...], Array]:
         if key in columns:
             raise InvalidValueError(f"two columns of the table stand for {key}")
         columns[key] = _column(key, numbers)
-        for edge in (columns[key].min(), columns[key].max()):
+        for edge in (np.min(columns[key]), np.max(columns[key])):
             model.with_parameters({key: float(edge)})  # raises where the model does not allow the value
     if not columns:
         raise InvalidValueError("the table of rows has no columns; give at least one parameter")

@@ -15,7 +15,7 @@ import numpy as np
 from . import _sbml
 from ._causes import because
 from ._interventions import Treatment, label
-from ._model import Model
+from ._model import Model, require_model
 from ._native import roadrunner
 from ._simulate import Course, Job, attempted, climb, make_job, run_job, runner, told, volumes
 from ._tolerances import ALLOWED_ERROR, LADDER, Array, Attempt, Tolerance
@@ -29,8 +29,7 @@ OUTPUT_STEPS = 400
 OUR_STEP = 6.0  # hours, at most, in our models
 COARSER = 100.0  # a run at this many times the tolerances bounds the error of one that is asked for
 SUSPECT = 1e-4  # of a variable's range: from here on a finer run decides
-CONSTANT = 1e-9  # of its size: a variable whose range is less does not move, and its size counts
-NOTHING = 1e-18  # of a variable that is computed, not integrated
+CONSTANT = 1e-3  # of its size: what a range counts for at least, so that noise of what rests is none of its range
 NEGATIVE = 1e-6  # of its largest value, below 0: no population any more
 TIME, RENAMED_TIME = "time", "time_"  # a variable of this id cannot stand beside the coordinate
 
@@ -98,6 +97,7 @@ def simulate(
     >>> float(run["plastic_trace"][0])
     0.0
     """
+    require_model(model)
     length = model.duration(weeks, duration)
     times = output_times(model, length, every)
     columns = dict.fromkeys((*model.states, *(p.id for p in model.outputs_), *_variables(model)))
@@ -110,7 +110,7 @@ def simulate(
         run = solved(job)
     except SimulationError as error:
         raise SimulationError(f"{error}{because(model)}") from error
-    _warn(model, job, run)
+    warn_of(model, job, run)
     return to_dataset(model, treatments, job, run)
 
 
@@ -163,10 +163,14 @@ def _difference(job: Job, attempt: Attempt, course: Course, factor: float) -> Ar
 
 
 def floors(job: Job) -> Array:
-    """Per column, the size below which a value means nothing: that behind the absolute tolerance of a state."""
+    """Per column, the size below which a value means nothing: that behind the absolute tolerance of a state.
+
+    Of what is computed from states it is the least of them.
+    """
     sizes = volumes(job.sbml, dict(job.settings))
     known = {k: a / job.relative_tolerance / sizes[k] for k, a in zip(sizes, job.absolute, strict=True)}
-    return np.array([known.get(c, NOTHING) for c in job.columns])
+    least = min(known.values(), default=np.finfo(float).tiny)
+    return np.array([known.get(c, least) for c in job.columns])
 
 
 def relative_difference(values: Array, other: Array, floor: Array) -> Array:
@@ -179,10 +183,10 @@ def relative_difference(values: Array, other: Array, floor: Array) -> Array:
         high = np.max(values, axis=0, where=finite, initial=-np.inf)
         span = np.where(high > low, high - low, 0.0)
         worst = np.max(gap, axis=0, where=finite, initial=0.0)
-    return np.asarray(worst / np.maximum(np.where(span > CONSTANT * size, span, size), floor))
+    return np.asarray(worst / np.maximum(np.maximum(span, CONSTANT * size), floor))
 
 
-def _warn(model: Model, job: Job, run: Solved) -> None:
+def warn_of(model: Model, job: Job, run: Solved) -> None:
     """What the numbers themselves tell against them."""
     if run.retried:
         warnings.warn(f"{model.name}: {run.retried}", AccuracyWarning, stacklevel=4)

@@ -214,7 +214,8 @@ class SobolResult:
         lines = [f"{self.model}, {self.arm}: {self.runs.report()} in {self.runs.seconds:.1f} s{before}."]
         lines[0] += _verdicts.own_ranges(self)
         sentences = [_verdicts.sentence(self, k) for k in range(len(self.outcomes))]
-        return "\n".join(filter(None, [*lines, _verdicts.failed(self), *sentences, self.stopped]))
+        trust = [_verdicts.failed(self), _verdicts.intervals(self)]
+        return "\n".join(filter(None, [*lines, *trust, *sentences, self.stopped]))
 
     def plot(self, outcome: str | None = None, *, kind: str = "bars", top: int = 15) -> Figure:
         """A figure of all outcomes or of the named one; `top` factors at most.
@@ -269,6 +270,8 @@ def sobol(
     atol: Tolerance | None = None,
 ) -> SobolResult:
     """Sobol indices of outcomes of `model` under `treatments`, with 95 percent bootstrap intervals.
+
+    How often such intervals hold the true index, by N, is in docs/intervals.md.
 
     `parameters`: None for every parameter with a range, names, or {name: (low, high)}: log-uniform where low > 0, else
     uniform; (low, high, law) asks for 'uniform', 'loguniform', 'normal' or 'lognormal' (low and high are then the

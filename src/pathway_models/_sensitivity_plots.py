@@ -88,7 +88,8 @@ def _bars(result: SobolResult, outcomes: Sequence[str], top: int) -> Figure:
     for axis, name in zip(axes, outcomes, strict=True):
         _draw_indices(axis, result, result.outcomes.index(name), rows)
         axis.set_title(wrapped(name, 32), fontsize=10, loc="left")
-    _legend(figure, axes[0], 2, _title(result))
+    unsure = ", too small for intervals" if _verdicts.too_small(result) else ""
+    _legend(figure, axes[0], 2, _title(result) + unsure)
     return figure
 
 

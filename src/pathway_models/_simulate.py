@@ -20,6 +20,7 @@ from ._native import alone, roadrunner
 from ._start import start_values
 from ._switches import clocks
 from ._tolerances import (
+    COARSE,
     KNOWN_SIZE,
     LADDER,
     MAX_STEPS,
@@ -48,8 +49,8 @@ _DELAY = re.compile(r"<(\w+:)?delay\b")  # of an event; the function of that nam
 class Job:
     """Everything a worker needs to run one row of a model; it travels between processes.
 
-    `scales` are the sizes of the states and `absolute` their absolute tolerances, both in the order and the unit of
-    libroadrunner (amounts of species).
+    `scales` are the sizes of the states, `absolute` their absolute tolerances and `coarse` those of an attempt that
+    asks for such, in the order and the unit of libroadrunner (amounts of species).
     """
 
     sbml: str
@@ -58,6 +59,7 @@ class Job:
     origin: tuple[float, ...] | None  # state vector that the search for the steady state starts from
     scales: tuple[float, ...]
     absolute: tuple[float, ...]
+    coarse: tuple[float, ...]
     anchors: tuple[tuple[str, str], ...]
     phases: tuple[Phase, ...]
     times: tuple[float, ...]
@@ -68,8 +70,8 @@ class Job:
     def scaled(self, factor: float) -> Job:
         """The same job at other tolerances, the relative one not below what doubles can hold."""
         relative = max(self.relative_tolerance * factor, FINEST)
-        absolute = tuple(a * factor for a in self.absolute)
-        return replace(self, relative_tolerance=relative, absolute=absolute)
+        absolute, coarse = (tuple(a * factor for a in numbers) for numbers in (self.absolute, self.coarse))
+        return replace(self, relative_tolerance=relative, absolute=absolute, coarse=coarse)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +93,8 @@ class Runner:
         self.parameters = {k: i for i, k in enumerate(self.core.getGlobalParameterIds())}
         self.compartments = frozenset(self.core.getCompartmentIds())
         self.species = {k: i for i, k in enumerate(self.core.getFloatingSpeciesIds())}
+        # those that no rule computes: libroadrunner sets no others
+        self.free = np.array([i for k, i in self.species.items() if k in self.start.settable], dtype=np.int32)
         self.boundary = frozenset(self.core.getBoundarySpeciesIds())
         rated = self.core.getRateRuleSymbols()  # the solver has these first, then the species that have no rule
         free = (k for k in self.species if k not in rated and k in self.start.settable)
@@ -130,10 +134,14 @@ class Runner:
     def set_state(self, state: Array) -> None:
         """Inverse of `state`."""
         n = len(self.species)
-        self.core.setFloatingSpeciesAmounts(np.ascontiguousarray(state[:n]))
+        self._set_amounts(state[:n])
         if self.ruled:
             for key, value in zip(self.ruled, state[n:], strict=True):
                 self.core.setValue(key, float(value))
+
+    def _set_amounts(self, amounts: Array) -> None:
+        if len(self.free):
+            self.core.setFloatingSpeciesAmounts(self.free, np.ascontiguousarray(amounts[self.free]))
 
     def state_names(self) -> tuple[str, ...]:
         """Ids in the order of `state`."""
@@ -177,7 +185,7 @@ class Runner:
             self.core.setValue(key, float(values[key]))
         if not moved.isdisjoint({*self.species, *self.boundary, *self.compartments}):
             amounts = self.start.amounts(values)
-            self.core.setFloatingSpeciesAmounts(np.array([float(amounts[k]) for k in self.species]))
+            self._set_amounts(np.array([float(amounts[k]) for k in self.species]))
             for key in self.boundary & self.start.settable.keys():
                 self.core.setValue(key, float(amounts[key]))
 
@@ -290,6 +298,7 @@ def told(job: Job, attempt: Attempt, number: int, message: str) -> str:
     """How a run came to its numbers after a first attempt failed; empty for a first attempt."""
     relative = attempted(job, attempt).relative_tolerance
     floor = f", absolute {attempt.absolute_tolerance:g}" if attempt.absolute_tolerance else ""
+    floor = ", coarse absolute ones" if attempt.coarse else floor
     used = f"attempt {number + 1} (relative tolerance {relative:g}{floor}, {attempt.method}) after: {message}"
     return used if number else ""
 
@@ -334,6 +343,8 @@ def attempted(job: Job, attempt: Attempt) -> Job:
     """The job at the tolerances of an attempt."""
     if attempt.relative_tolerance is not None:
         job = job.scaled(attempt.relative_tolerance / job.relative_tolerance)
+    if attempt.coarse:
+        job = replace(job, absolute=job.coarse)
     if attempt.absolute_tolerance is not None:
         job = replace(job, absolute=(attempt.absolute_tolerance,) * len(job.absolute))
     return job
@@ -350,10 +361,16 @@ def _pieces(engine: Runner, job: Job, values: Mapping[str, float]) -> tuple[Phas
     """The phases of a row, cut where its inputs switch by themselves; bounds the step where that is not known."""
     if engine.clocks.none:
         return job.phases
-    found = engine.clocks.times(engine.start.values(values), job.phases[-1].stop)
-    if found.longest_step is not None:
-        engine.configure({"maximum_time_step": found.longest_step})
-    return cut(job.phases, found.times)
+    start, stop, times = engine.start.values(values), job.phases[-1].stop, []
+    steps = []
+    for piece in job.phases:
+        levels = {k: v for k, v in piece.levels if k in engine.clocks.reads}
+        found = engine.clocks.times({**start, **levels}, stop)
+        times += [t for t in found.times if piece.start <= t < piece.stop]
+        steps += [found.longest_step] if found.longest_step is not None else []
+    if steps:
+        engine.configure({"maximum_time_step": min(steps)})
+    return cut(job.phases, times)
 
 
 def _run_phases(engine: Runner, job: Job, pieces: Sequence[Phase]) -> Array:
@@ -401,12 +418,11 @@ def make_job(
     pieces = phases(model, treatments, duration)
     warn_idle(model, treatments, duration)
     relative = checked_relative(rtol, usual)
-    scales = _scales(model)
+    scales, typical = _scales(model)
     held = tuple(sorted(model.held.items()))
     settings = tuple(sorted(model.settings.items()))
-    origin = None
+    origin, known = None, model.context is not None
     if steady:
-        known = model.context is not None
         origin = _rest(model.sbml, tuple(sorted({**dict(settings), **dict(held)}.items())), scales, known)
     return Job(
         sbml=model.sbml,
@@ -414,7 +430,8 @@ def make_job(
         steady=steady,
         origin=origin,
         scales=scales,
-        absolute=_absolute(model, relative, scales, atol),
+        absolute=_absolute(model, KNOWN_SIZE if known else UNKNOWN_SIZE, relative, scales, atol),
+        coarse=_absolute(model, KNOWN_SIZE if known else COARSE, relative, typical, atol),
         anchors=tuple(model.anchors.items()),
         phases=pieces,
         times=tuple(times),
@@ -424,23 +441,25 @@ def make_job(
     )
 
 
-def _scales(model: Model) -> tuple[float, ...]:
-    """The sizes of the states: in health for our own models, at the start with the values in use for others."""
+def _scales(model: Model) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The sizes of the states, and typical ones: in health for our own models, at the start for others."""
     engine = runner(model.sbml)
     if model.context is not None:
         engine.begin({}, None)
         sizes = np.abs(engine.state())
-        return tuple(np.where(sizes > 0, sizes, 1.0))
+        known = tuple(np.where(sizes > 0, sizes, 1.0))
+        return known, known
     engine.begin(model.settings, None)
-    return tuple(guessed_sizes(engine.state(), len(engine.species)))
+    guessed, typical = guessed_sizes(engine.state(), len(engine.species))
+    return tuple(guessed), tuple(typical)
 
 
-def _absolute(model: Model, relative: float, scales: Sequence[float], atol: Tolerance | None) -> tuple[float, ...]:
+def _absolute(
+    model: Model, share: float, relative: float, sizes: Sequence[float], atol: Tolerance | None
+) -> tuple[float, ...]:
     """Absolute tolerance of each state, in the unit of libroadrunner."""
-    share = KNOWN_SIZE if model.context is not None else UNKNOWN_SIZE
-    engine = runner(model.sbml)
-    names = engine.state_names()
-    found = dict(zip(names, (share * relative * s for s in scales), strict=True))
+    names = runner(model.sbml).state_names()
+    found = dict(zip(names, (share * relative * s for s in sizes), strict=True))
     asked = checked_absolute(atol, {name: k for k in names for name in _called(model, k)})
     found |= {k: value * volumes(model.sbml, model.settings)[k] for k, value in asked.items()}
     return tuple(found.values())

@@ -22,7 +22,7 @@ def start_values(sbml: str) -> Start:
     """The values at time 0 of a flat SBML text; raises `ModelError` for what cannot be computed.
 
     >>> import pathway_models as pm
-    >>> start_values(pm.load("gaba_gad67").sbml).settable["GABA"]
+    >>> start_values(pm.load("gaba_gad67").sbml).settable["GLU_e"]
     'species'
     """
     document = libsbml.readSBMLFromString(sbml)
@@ -223,6 +223,4 @@ class _Reader:
 def stoichiometry(reference: Any) -> float:
     """The number that a species reference is written with, 1 where there is none."""
     value = float(reference.getStoichiometry())
-    if math.isnan(value):
-        return 1.0
-    return value / reference.getDenominator() if reference.getLevel() == 1 else value
+    return 1.0 if math.isnan(value) else value

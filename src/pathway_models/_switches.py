@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._breaks import Breaks, Clockwork
+from ._breaks import Breaks
+from ._clockwork import JUMPING, Clockwork
 from ._formula import Formulas, Recipe, Tape, built, ids_in, rate_name
 from ._native import libsbml
 from .errors import InvalidValueError, ModelError
 
-STEPS = {"lt", "le", "eq", "ne", "floor", "ceiling", "rem", "quotient"}
-RULE = "the rule of "  # that a place begins with which is read by what looks on, at most
 MIXED_STEPS = 1_000  # of the solver at least, where a condition mixes time with states
+
+
+class Root(NamedTuple):
+    """A formula of the running model: its node, what it is, whether anything moves by it (else it is only seen)."""
+
+    node: int
+    place: str
+    moves: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,14 +60,14 @@ class Clocks:
         reader = _Reader(model)
         op, args = reader.tape.op, reader.tape.args
         self._work = Clockwork(reader.tape, reader.clocks(), reader.changed)
-        self._places = self._work.places(reader.roots)
+        self._places = self._work.places((root.node, root.place) for root in reader.roots)
         timed, stated, degree = self._work.timed, self._work.stated, self._work.degree
         needed = [n for n in self._places if timed[n]]
-        steps = [n for n in needed if op[n] in STEPS]
+        steps = [n for n in needed if op[n] in JUMPING]
         self._solved = tuple(n for n in steps if not stated[n])
         mixed = [n for n in steps if stated[n]] + [n for n in needed if op[n] == "delay"]
         self._mixed = tuple(dict.fromkeys(self._places[n] for n in mixed))
-        moving = self._work.places((n, name) for n, name in reader.roots if not name.startswith(RULE))
+        moving = self._work.places((root.node, root.place) for root in reader.roots if root.moves)
         consumed = {k for n in moving if timed[n] and not stated[n] for k in args[n]}
         ends = [n for n in moving if timed[n] and not stated[n] and n not in consumed]
         cores = [self._work.core(n) for n in ends if degree[n] == 2]
@@ -106,18 +113,16 @@ class _Reader:
         self.changed = self._changed()
         self.nodes = built(self._recipes())
         self.rates = {k: self.formulas.put(f, self.nodes) for k, f in self.rated.items()}
-        self.roots: list[tuple[int, str]] = [(n, f"the rate of {k}") for k, n in self.rates.items()]
-        self.roots += [(self.nodes[r.getId()], f"reaction {r.getId()}") for r in self.reactions]
-        self.roots += [(self.formulas.put(f, self.nodes), f"the stoichiometry of {k}") for k, f in self._counts()]
+        self.roots = [Root(n, f"the rate of {k}") for k, n in self.rates.items()]
+        self.roots += [Root(self.nodes[r.getId()], f"reaction {r.getId()}") for r in self.reactions]
+        self.roots += [Root(self.formulas.put(f, self.nodes), f"the stoichiometry of {k}") for k, f in self._counts()]
         sizes = {c.getId() for c in model.getListOfCompartments()} | {x.getId() for x in self.references}
-        moving = sorted(sizes.intersection(self.assigned))
-        self.roots += [(self.nodes[k], f"the formula of {k}") for k in moving]
-        self.roots += [(self.nodes[k], f"{RULE}{k}") for k in self.assigned if k not in moving]
+        self.roots += [Root(self.nodes[k], f"the rule of {k}", moves=k in sizes) for k in self.assigned]
         for number, event in enumerate(model.getListOfEvents(), start=1):
-            name = event.getId() or f"number {number}"
             if event.getTrigger() is not None and event.getTrigger().getMath() is not None:
                 trigger = self.formulas.put(event.getTrigger().getMath(), self.nodes)
-                self.roots.append((self.tape.truth(trigger), f"event {name}"))
+                name = event.getId() or f"number {number}"
+                self.roots.append(Root(self.tape.truth(trigger), f"event {name}"))
 
     def clocks(self) -> dict[int, tuple[int, int]]:
         """Leaves that rise steadily if their rate is constant: (where they start, rate)."""

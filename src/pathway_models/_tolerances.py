@@ -25,6 +25,7 @@ SINGLE_RUN = 5e-9  # relative tolerance of one run: 28 calls of a day agree with
 OF_ENSEMBLES = 1e-6  # of our models: differences between rows are far larger
 OF_ENSEMBLES_ELSEWHERE = 1e-8  # of others, some of which are sensitive
 KNOWN_SIZE = 0.1  # absolute tolerance of a state of known size: this, times the relative one, times its size
+COARSE = 1e-3  # the same, with a typical size in the place of smaller ones, where the usual ones are too fine
 UNKNOWN_SIZE = 1e-12  # the same where the file tells a size at the start only
 NEGLIGIBLE = 1e-6  # of a typical state: what a state that starts at 0 is taken for
 SMALLEST_SIZE = 1e-18  # of a state where all start at 0: an attomole, in moles
@@ -36,13 +37,16 @@ MAX_STEPS = 20_000  # between two output points
 class Attempt:
     """One rung of the ladder: tolerances (None: as asked), first step (model time, 0: free) and method.
 
-    `absolute_tolerance` is that of every state, in the unit in which the solver counts it (amounts of species).
+    `coarse` takes larger absolute tolerances, a thousandth of the relative one times a typical size: where an input
+    jumps at a time that is not known, a state near 0 cannot be followed as finely as otherwise. `absolute_tolerance` is
+    that of every state, in the unit in which the solver counts it (amounts of species).
 
     >>> Attempt(initial_step=1e-6).method
     'bdf'
     """
 
     relative_tolerance: float | None = None
+    coarse: bool = False
     absolute_tolerance: float | None = None
     initial_step: float = 0.0
     method: Literal["bdf", "adams"] = "bdf"
@@ -57,10 +61,12 @@ class Attempt:
             raise unknown_name("method", self.method, ("bdf", "adams"))
 
 
-# a finer tolerance takes shorter steps, which mends most failures; a tiny first step mends jumps at a switch;
-# Adams' method lets go of a Jacobian that the solver cannot use; the last are the defaults of libroadrunner
+# jumps of inputs are mended by coarse absolute tolerances; a finer relative one takes shorter steps, which mends most
+# other failures; a tiny first step mends jumps at a switch; Adams' method lets go of a Jacobian that the solver cannot
+# use; the last are the defaults of libroadrunner
 LADDER = (
     Attempt(),
+    Attempt(coarse=True),
     Attempt(relative_tolerance=1e-9),
     Attempt(relative_tolerance=1e-9, initial_step=1e-7),
     Attempt(method="adams"),
@@ -68,20 +74,22 @@ LADDER = (
 )
 
 
-def guessed_sizes(initial: Array, species: int) -> Array:
-    """The size of each state of somebody else's model: its value at the start, else a millionth of a typical one.
+def guessed_sizes(initial: Array, species: int) -> tuple[Array, Array]:
+    """The size of each state of somebody else's model: its value at the start, or a millionth of a typical one.
 
-    Species come first, then what rate rules move; one kind says nothing of the other (a rate constant of 1e6 beside
-    species of 1e-6).
+    And that typical one (the median), or the value where it is larger. Species come first, then what rate rules move;
+    one kind says nothing of the other (a rate constant of 1e6 beside species of 1e-6).
     """
-    return np.concatenate([_filled(np.abs(part)) for part in np.split(initial, [species])])
+    parts = [_filled(np.abs(part)) for part in np.split(initial, [species])]
+    return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
 
-def _filled(sizes: Array) -> Array:
+def _filled(sizes: Array) -> tuple[Array, Array]:
     known = sizes[(sizes > 0) & np.isfinite(sizes)]
-    rest = NEGLIGIBLE * float(np.median(known)) if len(known) else SMALLEST_SIZE
-    filled: Array = np.where((sizes > 0) & np.isfinite(sizes), sizes, min(rest, known.min()) if len(known) else rest)
-    return filled
+    typical = float(np.median(known)) if len(known) else SMALLEST_SIZE / NEGLIGIBLE
+    least = min(NEGLIGIBLE * typical, float(known.min())) if len(known) else SMALLEST_SIZE
+    filled = np.where((sizes > 0) & np.isfinite(sizes), sizes, least)
+    return filled, np.maximum(filled, typical)
 
 
 def checked_relative(rtol: float | None, default: float) -> float:

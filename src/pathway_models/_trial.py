@@ -23,6 +23,7 @@ from ._plots import subplots
 from ._population import CAPACITY, Ints, Mask, Population, seizure_counts
 from ._simulate import Array, adopt, compiled
 from ._statistics import Interval, area_under_curve, bootstrapped, rank_correlation, risk_ratio, wilson
+from ._study import announce
 from ._types import Brief, Frozen
 from .errors import InvalidValueError, UnknownNameError, require_choice, require_kind, require_range
 
@@ -299,6 +300,7 @@ def trial(
     plans = _plans(patients, arms)
     require_range("the length of the trial in weeks", weeks, 1e-3, 1040.0)
     require_range("the window in weeks", window_weeks, 1e-3, weeks)
+    announce(model, "compiling it before the first run", progress)
     assigned = _assigned(patients, len(plans), require_choice("allocation", allocation, ("paired", "randomised")))
     with _workers(model, run, len(patients), workers, executor) as how:
         runs = _Runs(model=model, patients=patients, run=run, how=how, bar=_bar(patients, assigned, progress))

@@ -8,12 +8,12 @@ COPASI (through its own export) hand it on; a passage through Antimony loses it,
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.sax.saxutils import quoteattr
 
 from . import _sbml
-from ._module import KINDS, LAWS
+from ._module import KINDS, LAWS, ParameterRow
 from ._native import libsbml
 from .errors import ModelError, ModelWarning
 
@@ -47,11 +47,10 @@ class Uncertainty:
             raise ModelError(f"the range is {self.low} to {self.high}; {self.distribution} needs low below high")
 
 
-def from_row(row: Mapping[str, str]) -> Uncertainty:
+def from_row(row: ParameterRow) -> Uncertainty:
     """The uncertainty in a row of parameters.tsv."""
-    low, high = (float(row[k]) if row[k] else None for k in ("low", "high"))
-    evidence = tuple(part.strip() for part in row["source"].split(";") if part.strip())
-    return Uncertainty(distribution=row["distribution"], kind=row["kind"], low=low, high=high, evidence=evidence)
+    evidence = tuple(part.strip() for part in row.source.split(";") if part.strip())
+    return Uncertainty(distribution=row.distribution, kind=row.kind, low=row.low, high=row.high, evidence=evidence)
 
 
 def write_uncertainty(parameter: libsbml.Parameter, uncertainty: Uncertainty) -> None:
