@@ -108,6 +108,23 @@ def test_annotations_that_share_a_namespace_are_kept_together(tmp_path: Path, fo
     assert pm.load(path).states == ("S",)
 
 
+@pytest.mark.parametrize("format", LEVELS)
+def test_creators_of_a_model_are_kept_in_every_level(tmp_path: Path, format: str) -> None:
+    document = libsbml.readSBMLFromString(older(sbml(DECAY), 3, 1))
+    top, creator, history = document.getModel(), libsbml.ModelCreator(), libsbml.ModelHistory()
+    top.setMetaId("top")
+    creator.setFamilyName("Lovelace")
+    creator.setGivenName("Ada")
+    date = libsbml.Date("2020-01-01T00:00:00Z")
+    history.addCreator(creator)
+    history.setCreatedDate(date)
+    history.setModifiedDate(date)
+    assert top.setModelHistory(history) == libsbml.LIBSBML_OPERATION_SUCCESS
+    model = from_sbml(libsbml.writeSBMLToString(document), name="theirs")
+    again = pm.load(pm.export(model, tmp_path / "m.xml", format=format))
+    assert "Lovelace" in again.sbml
+
+
 # ---- local again -------------------------------------------------------------------------------------------
 
 

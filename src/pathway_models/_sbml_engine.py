@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from . import _sbml
 from ._native import libsbml
 from .errors import ModelError
@@ -17,13 +19,18 @@ def for_libroadrunner(text: str) -> str:
     if "stoichiometryMath" not in text and not _may_vary(text):
         return text
     document = libsbml.readSBMLFromString(text)
-    if document.getLevel() == 2 and "stoichiometryMath" in text:
+    if document.getLevel() == 2 and _names_in_stoichiometries(document.getModel()):
         if not document.setLevelAndVersion(3, 1, False):
             raise ModelError(f"stoichiometries that are computed need Level 3: {_sbml.first_error(document)}")
         text = str(libsbml.writeSBMLToString(document))
     _refuse_both_sides(document.getModel())
     _refuse_diluted_rates(document.getModel())
     return text
+
+
+def _names_in_stoichiometries(model: libsbml.Model) -> bool:
+    sides = (s for r in model.getListOfReactions() for s in (*r.getListOfReactants(), *r.getListOfProducts()))
+    return any(s.isSetStoichiometryMath() and _sbml.names_in(s.getStoichiometryMath().getMath()) for s in sides)
 
 
 def _may_vary(text: str) -> bool:
@@ -46,12 +53,15 @@ def _refuse_diluted_rates(model: libsbml.Model) -> None:
 
 def _refuse_both_sides(model: libsbml.Model) -> None:
     ruled = {r.getVariable() for r in model.getListOfRules()}
+    assigned = {r.getVariable() for r in model.getListOfRules() if r.isAssignment()}
     for reaction in model.getListOfReactions():
         sides = [*reaction.getListOfReactants(), *reaction.getListOfProducts()]
         computed = {s.getSpecies() for s in sides if s.getId() in ruled}
         fixed = {s.getSpecies() for s in sides if s.getId() not in ruled}
-        for species in sorted(computed & fixed):
+        count = Counter(s.getSpecies() for s in sides)
+        twice = {s.getSpecies() for s in sides if s.getId() in assigned and count[s.getSpecies()] > 1}
+        for species in sorted(computed & fixed | twice):
             raise ModelError(
-                f"{species} takes part twice in {reaction.getId()}, with a stoichiometry that a rule computes and one "
-                f"that is fixed: libroadrunner computes that wrongly; write it as two reactions"
+                f"{species} takes part twice in {reaction.getId()}, with a stoichiometry that a rule computes: "
+                f"libroadrunner computes that wrongly; write it as two reactions"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -10,6 +11,7 @@ from ._native import libsbml
 from .errors import ModelError
 
 LEVELS = {"sbml": (3, 2), "sbml-l3v1": (3, 1), "sbml-l2v5": (2, 5), "sbml-l2v4": (2, 4)}
+_RDF = re.compile(r"(<rdf:RDF)(?![^>]*\sxmlns:dc=)")
 _KEPT = "urn:pathway-models:kept"
 
 
@@ -33,10 +35,14 @@ def converted(text: str, *, level: int, version: int, name: str) -> str:
     strict = (level, version) < old
     if not document.setLevelAndVersion(level, version, strict) or (strict and _has_errors(document)):
         raise ModelError(f"{where} cannot hold {name}: {_sbml.first_error(document)}{hint}")
-    written, _ = _sbml_mend.accepted(
-        str(libsbml.writeSBMLToString(document)), name=f"{name} in {where}", same_level=True
-    )
+    made = _with_dublin_core(str(libsbml.writeSBMLToString(document)))
+    written, _ = _sbml_mend.accepted(made, name=f"{name} in {where}", same_level=True)
     return written
+
+
+def _with_dublin_core(text: str) -> str:
+    """The text with the namespace that libSBML forgets where it writes creators into Level 2 Version 4."""
+    return _RDF.sub(r'\1 xmlns:dc="http://purl.org/dc/elements/1.1/"', text) if "<dc:creator" in text else text
 
 
 def _has_errors(document: libsbml.SBMLDocument) -> bool:

@@ -40,6 +40,7 @@ from ._treatments import warn_idle
 from .errors import InvalidValueError, ModelError, SimulationError
 
 SETTLE_HORIZONS = (20_000.0, 40_000.0, 160_000.0, 640_000.0)  # model time units; hours in our models
+BEFORE = 1e-9  # of a run: where events may lie at a switch, the solver starts so much before it
 SHORTEST = 1e-9  # model time: a step that says nothing
 SETTLED = 1e-6  # largest change of a state, in its scale, over the last stretch
 FINEST = 1e-13  # relative tolerance; doubles hold no more
@@ -372,12 +373,13 @@ def _pieces(engine: Runner, job: Job, values: Mapping[str, float]) -> tuple[Phas
     if engine.clocks.none:
         return job.phases
     start, stop, times = engine.start.values(values), job.phases[-1].stop, []
+    before = BEFORE * stop if engine.events else 0.0
     steps = []
     for piece in job.phases:
         levels = {k: v for k, v in piece.levels if k in engine.clocks.reads}
         found = engine.clocks.times({**start, **levels}, stop)
         # snapped as output times are, so that no two stops lie closer than the solver can start
-        times += [t for t in snapped_all(found.times, stop) if piece.start <= t < piece.stop]
+        times += [t - before for t in snapped_all(found.times, stop) if piece.start <= t - before < piece.stop]
         steps += [found.longest_step] if found.longest_step is not None else []
     if steps:
         engine.configure({"maximum_time_step": min(steps)})
