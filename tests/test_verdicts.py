@@ -7,6 +7,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -77,6 +82,12 @@ def test_widths_fall_with_the_root_of_n() -> None:
     assert float(verdicts.half_widths(at, 0).max()) < 0.15, "the estimate is of the right size"
 
 
+def legend_title(result: pm.SobolResult) -> str:
+    figure = result.plot()
+    plt.close(figure)
+    return figure.legends[0].get_title().get_text()
+
+
 @pytest.mark.parametrize("n", [4, 32, 256])
 def test_a_small_n_is_said_to_be_too_small_for_intervals(n: int, tmp_path: Path) -> None:
     result = analysis("two", n)
@@ -87,12 +98,11 @@ def test_a_small_n_is_said_to_be_too_small_for_intervals(n: int, tmp_path: Path)
     assert f"take N = {ENOUGH:,} or more" in text
     assert "suffices" not in verdicts.precision(result, 0)
     page = result.report_html(tmp_path / "report.html").read_text(encoding="utf-8")
-    figure = result.plot()
     assert text in result.summary()
     assert text in html.unescape(page)
     assert "suffices" not in page
     assert f"indices; N = {n} is too small for intervals." in page
-    assert f"N = {n}, too small for intervals" in figure.legends[0].get_title().get_text()
+    assert f"N = {n}, too small for intervals" in legend_title(result)
 
 
 def test_a_large_n_is_not_said_to_be_too_small_for_intervals(tmp_path: Path) -> None:
@@ -102,7 +112,7 @@ def test_a_large_n_is_not_said_to_be_too_small_for_intervals(tmp_path: Path) -> 
     assert "too small" not in result.summary()
     assert "is too small for intervals:" not in page
     assert f"N = {ENOUGH}; " not in page
-    assert "too small" not in result.plot().legends[0].get_title().get_text()
+    assert "too small" not in legend_title(result)
     assert verdicts.intervals(analysis("still", 8)) == "", "without variance there is no interval"
 
 

@@ -59,4 +59,5 @@ def _spread(steps: Floats) -> Floats:
     finite = np.isfinite(steps)
     count = finite.sum(axis=0)
     squares = np.square(steps, out=steps).sum(axis=0, where=finite)
-    return np.asarray(np.sqrt(np.divide(squares, count, out=np.full(count.shape, np.nan), where=count > 0)))
+    mean: Floats = np.divide(squares, count, out=np.full(count.shape, np.nan), where=count > 0)
+    return np.sqrt(mean)
