@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
-from helpers import sbml
+import pathway_models as pm
+from helpers import sbml, tiny
 from pathway_models._batch._read import Unsupported, read
 from pathway_models._batch._symbolic import Graph, eliminate
 
@@ -134,3 +136,54 @@ def test_a_model_that_would_compile_for_minutes_is_refused(most: int, monkeypatc
     monkeypatch.setattr(_machine, "LONGEST_CODE", most)
     with pytest.raises(Unsupported, match=rf"a step has \d+ operations, more than {most}: too long to be compiled"):
         _machine.build(reading, 4)
+
+
+# ---- formulas and chains that are longer than Python's calls may be deep --------------------------------------------
+
+
+def _sum(terms: int) -> str:
+    return "S = 1; k = 1e-6; S' = -S*(" + " + ".join(f"k*{i + 1}" for i in range(terms)) + ")"
+
+
+def _chain(kind: str, count: int) -> str:
+    """SBML in which each of `count` parameters is what the next one is, and the last one the rate of S."""
+    of = {"assignmentRule": "variable", "initialAssignment": "symbol"}[kind]
+    math = '<math xmlns="http://www.w3.org/1998/Math/MathML"><ci> {} </ci></math>'
+    links = "".join(f'<{kind} {of}="r{i}">{math.format(f"r{i + 1}")}</{kind}>' for i in range(count))
+    rate = f'<rateRule variable="S">{math.format("r0")}</rateRule>'
+    names = "".join(f'<parameter id="r{i}" constant="false" value="2"/>' for i in range(count + 1))
+    lists = f"<listOfRules>{links}{rate}</listOfRules>"
+    if kind == "initialAssignment":
+        lists = f"<listOfInitialAssignments>{links}</listOfInitialAssignments><listOfRules>{rate}</listOfRules>"
+    return f"""<?xml version="1.0" encoding="UTF-8"?>
+<sbml xmlns="http://www.sbml.org/sbml/level3/version2/core" level="3" version="2"><model id="chain">
+<listOfParameters><parameter id="S" constant="false" value="1"/>{names}</listOfParameters>{lists}</model></sbml>"""
+
+
+LONG = {
+    "sum": sbml(_sum(3000)),
+    "product": sbml("S = 1; k = 0.1; S' = -k*S" + "*(1 + 1e-9*S)" * 1500),
+    "nested": sbml("S = 1; k = 0.1; S' = -k*" + "(1 + S*" * 240 + "0" + ")" * 240),
+    "rules": _chain("assignmentRule", 5000),
+    "initial assignments": _chain("initialAssignment", 5000),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_long_formulas_and_chains_are_read(name: str) -> None:
+    assert read(LONG[name]).states == ("S",)
+
+
+def test_a_loop_of_rules_is_named_wherever_it_is_entered() -> None:
+    circle = sbml("a := b; b := 1; S = 1; S' = -a*S").replace('<cn type="integer"> 1 </cn>', "<ci> a </ci>")
+    with pytest.raises(Unsupported, match=r"loop through 'a'|loop through 'b'"):
+        read(circle)
+
+
+def test_a_sum_of_many_terms_gives_the_right_numbers() -> None:
+    k, model = np.linspace(1e-8, 1e-7, 5000), tiny(_sum(2000))
+    final = pm.Outcome(variable="S", reduce="final")
+    runs = pm.ensemble(model, {"k": k}, outcomes=[final], duration=1, workers=1, progress=False)
+    np.testing.assert_allclose(runs.values[:, 0], np.exp(-k * 2000 * 2001 / 2), rtol=1e-4)
+    assert runs.engine == "batch"
+    assert pm.sobol_cost(model, parameters={"k": (1e-8, 1e-7)}, outcomes=[final], duration=1, n=2048).runs == 3 * 2048

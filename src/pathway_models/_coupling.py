@@ -157,32 +157,13 @@ def _check_loops(modules: Sequence[Module], wires: Sequence[Wire]) -> None:
         document = libsbml.readSBMLFromString(module.sbml)
         for rule in document.getModel().getListOfRules():
             if rule.isAssignment():
-                names = _names(rule.getMath())
+                names = _sbml.names_in(rule.getMath())
                 reads[f"{module.name}.{rule.getVariable()}"] = {f"{module.name}.{n}" for n in names}
     for wire in wires:
         reads[wire.target] = {wire.source}
-    state: dict[str, int] = {}
-
-    def visit(node: str, path: tuple[str, ...]) -> None:
-        if state.get(node) == 1:
-            circle = path[path.index(node) :]
-            raise InvalidValueError(f"loop through assignments alone: {' <- '.join((*circle, node))}")
-        if node in state or node not in reads:
-            return
-        state[node] = 1
-        for child in sorted(reads[node]):
-            visit(child, (*path, node))
-        state[node] = 2
-
-    for start in sorted(reads):
-        visit(start, ())
-
-
-def _names(math: libsbml.ASTNode) -> set[str]:
-    found = {math.getName()} if math.isName() else set()
-    for i in range(math.getNumChildren()):
-        found |= _names(math.getChild(i))
-    return found
+    circle, _ = _sbml.chains({k: sorted(reads[k]) for k in sorted(reads)})
+    if circle:
+        raise InvalidValueError(f"loop through assignments alone: {' <- '.join(circle)}")
 
 
 def _copy_units(model: libsbml.Model, source: libsbml.Model) -> None:

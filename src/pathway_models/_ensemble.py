@@ -183,8 +183,9 @@ def ensemble(
     `rows` maps parameter names to equally long columns. Each row starts from its own steady state. `times` (model
     time) also gives the variables of the outcomes at these times (`over_time`). `workers` is the number of processes
     (default: all cores; 1 runs here), or hand in any `concurrent.futures.Executor`: processes, the executor of
-    `dask.distributed`, `mpi4py.futures.MPIPoolExecutor`. A row that fails is tried again as `limits` says, then
-    recorded, and never raised. Results do not depend on the number of processes. With `checkpoint` finished blocks go
+    `dask.distributed`, `mpi4py.futures.MPIPoolExecutor`, or threads: these start at once, but libroadrunner runs in
+    one of them at a time, only the batch engine in all, and the seconds of `limits` do not count there. A row that
+    fails is tried again as `limits` says, then recorded, and never raised. Results do not depend on the number of processes. With `checkpoint` finished blocks go
     to that folder, and the same call resumes from there; `store="timecourses"` keeps all states and outputs over
     time in it, for `with_outcomes`.
 

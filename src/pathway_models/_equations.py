@@ -84,7 +84,7 @@ def _reacts(species: libsbml.Species) -> bool:
 
 
 def _equation(left: str, node: libsbml.ASTNode) -> Equation:
-    return Equation(left=left, right=formula(node), ids=frozenset(_names(node)))
+    return Equation(left=left, right=formula(node), ids=frozenset(_sbml.names_in(node)))
 
 
 def formula(node: libsbml.ASTNode) -> str:
@@ -94,22 +94,14 @@ def formula(node: libsbml.ASTNode) -> str:
     return str(libsbml.formulaToL3StringWithSettings(_bracketed(node.deepCopy()), settings))
 
 
-def _bracketed(node: libsbml.ASTNode) -> libsbml.ASTNode:
+def _bracketed(tree: libsbml.ASTNode) -> libsbml.ASTNode:
     """The same tree with powers of powers as a name in brackets: libSBML would write (a^b)^c as a^b^c."""
-    for i in range(node.getNumChildren()):
-        child = _bracketed(node.getChild(i))
-        if i == 0 and _sbml.is_power(node) and _sbml.is_power(child):
+    for node in _sbml.nodes(tree):
+        if _sbml.is_power(node) and _sbml.is_power(node.getChild(0)):
             inner = libsbml.ASTNode(libsbml.AST_NAME)
-            inner.setName(f"({formula(child)})")
+            inner.setName(f"({formula(node.getChild(0))})")
             node.replaceChild(0, inner)
-    return node
-
-
-def _names(node: libsbml.ASTNode) -> Iterator[str]:
-    if node.isName():
-        yield str(node.getName())
-    for i in range(node.getNumChildren()):
-        yield from _names(node.getChild(i))
+    return tree
 
 
 def _balance(species: libsbml.Species, model: libsbml.Model) -> Equation | None:

@@ -109,18 +109,11 @@ def _connections(sbml: str, gains: frozenset[str]) -> tuple[Connection, ...]:
     document = _sbml.parse(sbml)  # kept: what libSBML hands out dies with its document
     found = []
     for rule in document.getModel().getListOfRules():
-        names = _names(rule.getMath())
+        names = list(dict.fromkeys(n.getName() for n in _sbml.nodes(rule.getMath()) if n.isName()))
         for gain in [n for n in names if n in gains]:
             source = next(n for n in names if n not in gains)
             found.append(Connection(gain=gain, target=rule.getVariable(), source_module=source.split("__")[0]))
     return tuple(found)
-
-
-def _names(node: libsbml.ASTNode) -> list[str]:
-    """The ids in a formula, each once."""
-    own = [node.getName()] if node.isName() else []
-    below = [name for i in range(node.getNumChildren()) for name in _names(node.getChild(i))]
-    return list(dict.fromkeys([*own, *below]))
 
 
 def _members(model: Model, groups: str | Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -201,7 +201,11 @@ def _check_consistency(document: libsbml.SBMLDocument) -> None:
 
 def rule_order(model: libsbml.Model) -> tuple[tuple[str, ...], int]:
     """(the first circle of rules, initial assignments and kinetic laws; the length of the longest chain of them)."""
-    reads = _reads(model)
+    return chains(_reads(model))
+
+
+def chains(reads: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], int]:
+    """(the first circle, the length of the longest chain) of what is computed from what."""
     length: dict[str, int] = {}  # 0 while the walk is below this id
     for first in reads:
         path = [] if first in length else [(first, iter(reads[first]))]
@@ -236,14 +240,18 @@ def _reads(model: libsbml.Model) -> dict[str, list[str]]:
 
 def names_in(math: libsbml.ASTNode | None) -> set[str]:
     """The ids that a formula names; time, the rate of another and Avogadro's number are none."""
-    found, waiting = set[str](), [math] if math is not None else []
+    # not getType(): it gives no number any more once libsedml or libcombine is imported
+    named = (n for n in nodes(math) if n.isName() and not n.getDefinitionURLString()) if math is not None else ()
+    return {node.getName() for node in named}
+
+
+def nodes(math: libsbml.ASTNode) -> list[libsbml.ASTNode]:
+    """All nodes of a formula, arguments before what uses them, from left to right, however deep it is nested."""
+    found, waiting = [], [math]
     while waiting:
-        node = waiting.pop()
-        # not getType(): it gives no number any more once libsedml or libcombine is imported
-        if node.isName() and not node.getDefinitionURLString():
-            found.add(node.getName())
-        waiting += [node.getChild(i) for i in range(node.getNumChildren())]
-    return found
+        found.append(waiting.pop())
+        waiting += [found[-1].getChild(i) for i in range(found[-1].getNumChildren())]
+    return found[::-1]
 
 
 def _raise_first_error(document: libsbml.SBMLDocument, name: str, *, reading: bool) -> None:

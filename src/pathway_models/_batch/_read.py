@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cache, reduce
 from itertools import pairwise
 from typing import Any
 
 from .._formula import AVOGADRO
 from .._native import libsbml
+from .._sbml import nodes
 from ..errors import ModelError
 from ._symbolic import COMPARISONS, UNARY, Graph
 
@@ -86,7 +87,6 @@ class _Reader:
         self.index: dict[str, int] = {}
         self.parameters = self._parameters()
         self._known: dict[str, int] = {}
-        self._open: list[str] = []
 
     # ---- what there is -------------------------------------------------------------------------------------
 
@@ -118,14 +118,33 @@ class _Reader:
     # ---- values of names -----------------------------------------------------------------------------------
 
     def lookup(self, name: str) -> int:
-        """The value of a name while the model runs."""
-        if name not in self._known:
-            if name in self._open:
-                raise Unsupported(f"rules form a loop through {name!r}")
-            self._open.append(name)
-            self._known[name] = self._running(name)
-            self._open.pop()
+        """The value of a name while the model runs.
+
+        What it follows from is computed first: a chain of rules may be longer than Python's calls may be deep.
+        """
+        path = [] if name in self._known else [(name, iter(self._reads(name)))]
+        below = {name}
+        while path:
+            here, rest = path[-1]
+            following = next((k for k in rest if k not in self._known), None)
+            if following is None:
+                self._known[here] = self._running(here)
+                below.discard(here)
+                path.pop()
+            elif following in below:
+                raise Unsupported(f"rules form a loop through {following!r}")
+            else:
+                below.add(following)
+                path.append((following, iter(self._reads(following))))
         return self._known[name]
+
+    def _reads(self, name: str) -> list[str]:
+        """The names that `_running` will look up for a name."""
+        law = self.reactions[name].getKineticLaw() if name in self.reactions else None
+        formula = None if law is None else law.getMath()
+        if name in self.rules and not self._rated(name):
+            formula = self.rules[name].getMath()
+        return [] if formula is None else [n.getName() for n in nodes(formula) if _kind(n) == libsbml.AST_NAME]
 
     def _running(self, name: str) -> int:
         g = self.graph
@@ -211,10 +230,17 @@ class _Reader:
 
     # ---- formulas ------------------------------------------------------------------------------------------
 
-    def math(self, node: Any) -> int:
+    def math(self, formula: Any) -> int:
         """An expression from a libSBML formula."""
-        if node is None:
-            raise Unsupported(f"the formula of {self._open[-1] if self._open else 'a rule'!r} is missing")
+        if formula is None:
+            raise Unsupported("the formula of a rule is missing")
+        values: list[int] = []
+        for node in nodes(formula):
+            first = len(values) - node.getNumChildren()
+            values[first:] = [self._value(node, values[first:])]
+        return values[0]
+
+    def _value(self, node: Any, arguments: Sequence[int]) -> int:
         g, kind = self.graph, _kind(node)
         if node.isNumber():
             return g.const(node.getValue())
@@ -224,11 +250,10 @@ class _Reader:
             return self.lookup(node.getName())
         if kind == libsbml.AST_NAME_TIME:
             return self.lookup(TIME)
-        a = [self.math(node.getChild(i)) for i in range(node.getNumChildren())]
         operation = _OPERATIONS().get(kind)
         if operation is None:
             raise Unsupported(f"the function {node.getName() or kind!r} is not supported")
-        return operation(g, a)
+        return operation(g, arguments)
 
 
 def _kind(node: Any) -> int:
@@ -239,15 +264,10 @@ def _kind(node: Any) -> int:
 def _uses_time(model: Any) -> bool:
     maths = [r.getMath() for r in model.getListOfRules()]
     maths += [r.getKineticLaw().getMath() for r in model.getListOfReactions() if r.getKineticLaw()]
-    return any(m is not None and _mentions_time(m) for m in maths)
+    return any(_kind(n) == libsbml.AST_NAME_TIME for m in maths if m is not None for n in nodes(m))
 
 
-def _mentions_time(node: Any) -> bool:
-    if _kind(node) == libsbml.AST_NAME_TIME:
-        return True
-    return any(_mentions_time(node.getChild(i)) for i in range(node.getNumChildren()))
-
-
+@cache
 def _CONSTANTS() -> Mapping[int, float]:
     return {
         libsbml.AST_CONSTANT_E: math.e,
@@ -259,20 +279,20 @@ def _CONSTANTS() -> Mapping[int, float]:
 
 
 Operation = Callable[[Graph, Sequence[int]], int]
-_TABLE: dict[int, Operation] = {}
 
 
+@cache
 def _OPERATIONS() -> Mapping[int, Operation]:
     """What a libSBML operator does; made at first use because libSBML loads slowly."""
-    if not _TABLE:
-        for name, ours in _NAMES.items():
-            _TABLE[getattr(libsbml, f"AST_FUNCTION_{name}")] = _unary(ours)
-        for name, (ours, wrap) in _RECIPROCALS.items():
-            _TABLE[getattr(libsbml, f"AST_FUNCTION_{name}")] = _reciprocal(ours, wrap)
-        for name, operation in _OTHERS.items():
-            if hasattr(libsbml, f"AST_{name}"):
-                _TABLE[getattr(libsbml, f"AST_{name}")] = operation
-    return _TABLE
+    table: dict[int, Operation] = {}
+    for name, ours in _NAMES.items():
+        table[getattr(libsbml, f"AST_FUNCTION_{name}")] = _unary(ours)
+    for name, (ours, wrap) in _RECIPROCALS.items():
+        table[getattr(libsbml, f"AST_FUNCTION_{name}")] = _reciprocal(ours, wrap)
+    for name, operation in _OTHERS.items():
+        if hasattr(libsbml, f"AST_{name}"):
+            table[getattr(libsbml, f"AST_{name}")] = operation
+    return table
 
 
 _NAMES = {
