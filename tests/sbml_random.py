@@ -338,7 +338,8 @@ def scheduled(draw: st.DrawFn) -> Scenario:
     """A model under levels and doses, now and then with other values."""
     model = draw(models())
     treatments: list[Level | Dose] = []
-    for key in draw(st.lists(st.sampled_from(model.inputs), max_size=2, unique=True)):
+    held = st.sampled_from(model.inputs) if model.inputs else st.nothing()
+    for key in draw(st.lists(held, max_size=2, unique=True)):
         cuts = sorted(draw(st.lists(st.sampled_from(CHANGES[:-1]), min_size=1, max_size=4, unique=True)))
         for start, stop in zip(cuts[::2], [*cuts[1::2], None], strict=False):
             treatments.append(Level(input=key, value=draw(NUMBERS), start=start, stop=stop))
