@@ -155,6 +155,8 @@ class Builder:
             self.initial.append((key, self.formula()))
         kind = "free" if role == "boundary" else role
         self.ruled(key, kind, growth=f"{self.formula()} - 0.5 * {key}")
+        if role == "assigned" and made.getHasOnlySubstanceUnits() and home in self.rules[-1][2]:
+            self.constructs.add("amount that a rule reading its compartment assigns")
         if role == "rated" and not made.getHasOnlySubstanceUnits() and self.homes[home] != "constant":
             self.constructs.add(f"rate of a concentration, compartment {self.homes[home]}")
         if role == "free":
