@@ -155,6 +155,8 @@ class Builder:
             self.initial.append((key, self.formula()))
         kind = "free" if role == "boundary" else role
         self.ruled(key, kind, growth=f"{self.formula()} - 0.5 * {key}")
+        if role == "assigned" and made.getHasOnlySubstanceUnits() and home in self.rules[-1][2]:
+            self.constructs.add("amount that a rule reading its compartment assigns")
         if role == "rated" and not made.getHasOnlySubstanceUnits() and self.homes[home] != "constant":
             self.constructs.add(f"rate of a concentration, compartment {self.homes[home]}")
         if role == "free":
@@ -338,7 +340,8 @@ def scheduled(draw: st.DrawFn) -> Scenario:
     """A model under levels and doses, now and then with other values."""
     model = draw(models())
     treatments: list[Level | Dose] = []
-    for key in draw(st.lists(st.sampled_from(model.inputs), max_size=2, unique=True)):
+    held = st.sampled_from(model.inputs) if model.inputs else st.nothing()
+    for key in draw(st.lists(held, max_size=2, unique=True)):
         cuts = sorted(draw(st.lists(st.sampled_from(CHANGES[:-1]), min_size=1, max_size=4, unique=True)))
         for start, stop in zip(cuts[::2], [*cuts[1::2], None], strict=False):
             treatments.append(Level(input=key, value=draw(NUMBERS), start=start, stop=stop))

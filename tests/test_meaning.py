@@ -35,6 +35,7 @@ NOT_IN_COPASI = {
     "conversion factor of a species",
     "stoichiometry that varies",
     "event on a compartment and more",
+    "amount that a rule reading its compartment assigns",
     *(f"rate of a concentration, compartment {kind}" for kind in ("assigned", "rated", "changed")),
 }
 NOT_IN_LIBROADRUNNER = {
