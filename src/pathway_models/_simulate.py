@@ -40,6 +40,7 @@ from ._treatments import warn_idle
 from .errors import InvalidValueError, ModelError, SimulationError
 
 SETTLE_HORIZONS = (20_000.0, 40_000.0, 160_000.0, 640_000.0)  # model time units; hours in our models
+SHORTEST_BOUND = 1e-5  # of a run: no bound of the solver's step is smaller
 BEFORE = 1e-9  # of a run: where events may lie at a switch, the solver starts so much before it
 SHORTEST = 1e-9  # model time: a step that says nothing
 SETTLED = 1e-6  # largest change of a state, in its scale, over the last stretch
@@ -381,6 +382,10 @@ def _pieces(engine: Runner, job: Job, values: Mapping[str, float]) -> tuple[Phas
         # snapped as output times are, so that no two stops lie closer than the solver can start
         times += [t - before for t in snapped_all(found.times, stop) if piece.start <= t - before < piece.stop]
         steps += [found.longest_step] if found.longest_step is not None else []
+    if times and engine.delayed:  # it cannot start where an event that waits is due
+        gaps = np.diff([0.0, *times, stop])
+        steps.append(max(float(gaps.min()) / 2, stop * SHORTEST_BOUND))
+        times = []
     if steps:
         engine.configure({"maximum_time_step": min(steps)})
     return cut(job.phases, times)
