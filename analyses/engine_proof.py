@@ -22,7 +22,8 @@ import pathway_models as pm
 from pathway_models._batch import run_rows
 from pathway_models._groups import choose, sample
 from pathway_models._rows import Limits, roadrunner_rows
-from pathway_models._simulate import Course, Job, make_job, runner
+from pathway_models._runner import runner
+from pathway_models._simulate import Course, Job, make_job
 from pathway_models._tolerances import KNOWN_SIZE, LADDER
 
 WEEKS, TOLERANCE, EXACT, ALLOWED = 12.0, 1e-6, 1e-10, 10.0

@@ -17,7 +17,7 @@ from pathway_models._interventions import phases
 from pathway_models._library import module_names
 from pathway_models._model import Model
 from pathway_models._run import output_times
-from pathway_models._simulate import runner
+from pathway_models._runner import runner
 from pathway_models.errors import AccuracyWarning, InvalidValueError, SimulationError
 
 DIET = [pm.KetogenicDiet(ratio=4)]

@@ -6,7 +6,8 @@ import numpy as np
 
 from ._plan import Plan
 from ._rows import make_probe
-from ._tolerances import ALLOWED_ERROR, Array
+from ._tolerances import ALLOWED_ERROR
+from ._types import Array
 
 FINER = 1e-2  # of the tolerances
 LARGE = 64  # rows from which on three are run again, and not one

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ._clockwork import BENDING, BREAKING, COMPARED, LEAVES, LEVELLED, Clockwork
-from ._formula import Array, Value
+from ._formula import Value
+from ._types import Array
 
 MAX_TIMES = 100_000
 MAX_FOCI = 500

@@ -38,8 +38,8 @@ from ._module import Parameter
 from ._predictor import Predictor
 from ._scores import Score
 from ._study import announce
-from ._tolerances import Array, Tolerance
-from ._types import Brief, Frozen
+from ._tolerances import Tolerance
+from ._types import Array, Brief, Frozen
 from .errors import SimulationError, require_choice, require_count, unknown_name
 
 if TYPE_CHECKING:

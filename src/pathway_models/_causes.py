@@ -30,21 +30,27 @@ def _formulas(model: libsbml.Model) -> Iterator[libsbml.ASTNode]:
             yield element.getMath()
 
 
-def _divisors(node: libsbml.ASTNode) -> Iterator[str]:
-    if node.getType() == libsbml.AST_DIVIDE:
-        yield from _factors(node.getChild(1))
-    if node.getType() in (libsbml.AST_FUNCTION_LN, libsbml.AST_FUNCTION_LOG):
-        yield from _factors(node.getChild(node.getNumChildren() - 1))
-    for i in range(node.getNumChildren()):
-        yield from _divisors(node.getChild(i))
+def _divisors(math: libsbml.ASTNode) -> Iterator[str]:
+    for node in _sbml.nodes(math):
+        if _kind(node) == libsbml.AST_DIVIDE:
+            yield from _factors(node.getChild(1))
+        if _kind(node) in (libsbml.AST_FUNCTION_LN, libsbml.AST_FUNCTION_LOG):
+            yield from _factors(node.getChild(node.getNumChildren() - 1))
 
 
-def _factors(node: libsbml.ASTNode) -> Iterator[str]:
+def _factors(math: libsbml.ASTNode) -> Iterator[str]:
     """What makes a formula 0 if it is 0: the formula itself, a factor, the base of a power."""
-    if node.isName():
-        yield str(node.getName())
-    elif node.getType() == libsbml.AST_TIMES:
-        for i in range(node.getNumChildren()):
-            yield from _factors(node.getChild(i))
-    elif node.getType() in (libsbml.AST_POWER, libsbml.AST_FUNCTION_POWER):
-        yield from _factors(node.getChild(0))
+    waiting = [math]
+    while waiting:
+        node = waiting.pop()
+        if node.isName():
+            yield str(node.getName())
+        elif _kind(node) == libsbml.AST_TIMES:
+            waiting += [node.getChild(i) for i in range(node.getNumChildren())]
+        elif _sbml.is_power(node):
+            waiting.append(node.getChild(0))
+
+
+def _kind(node: libsbml.ASTNode) -> int:
+    """Type of a node by libSBML's own function: the method gives no number once libsedml has been imported."""
+    return int(libsbml.ASTNode.getType(node))

@@ -14,8 +14,8 @@ from ._model import Model
 from ._outcomes import Outcome, reduce_course, resolve_outcomes
 from ._run import output_times, record, solved, to_dataset
 from ._simulate import make_job
-from ._tolerances import Array, Tolerance
-from ._types import Brief
+from ._tolerances import Tolerance
+from ._types import Array, Brief
 from .errors import InvalidValueError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ._groups import Wanted, choose, sample
 from ._model import Model, require_model
-from ._simulate import Array
+from ._types import Array
 from .errors import require_count
 
 

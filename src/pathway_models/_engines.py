@@ -19,7 +19,7 @@ from ._rows import ENGINES, Limits, roadrunner_rows
 from ._simulate import Course, Job
 from ._start import start_values
 from ._switches import clocks
-from ._tolerances import Array
+from ._types import Array
 from .errors import InvalidValueError, ModelError
 
 ENGINE_NAMES = ("auto", *ENGINES)

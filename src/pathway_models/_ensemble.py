@@ -36,8 +36,8 @@ from ._rows import (
 )
 from ._run import absolute_tolerances
 from ._store import reduce_stored, write_courses
-from ._tolerances import ALLOWED_ERROR, Array, Tolerance
-from ._types import Brief
+from ._tolerances import ALLOWED_ERROR, Tolerance
+from ._types import Array, Brief
 from .errors import AccuracyWarning, InvalidValueError
 
 if TYPE_CHECKING:

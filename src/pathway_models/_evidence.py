@@ -15,8 +15,8 @@ from ._module import Hypothesis
 from ._observations import Observation, Use, arranged, assumed, read_observations
 from ._outcomes import Outcome, Reduction
 from ._scores import FAILED, NO_ERROR, OUTSIDE, RIGHT, WITHIN_ONE, WITHIN_TWO, WRONG, Score, compared
-from ._simulate import Array, at_rest, make_job, run_job
-from ._types import Brief
+from ._simulate import at_rest, make_job, run_job
+from ._types import Array, Brief
 from .errors import PathwayModelsError
 
 if TYPE_CHECKING:

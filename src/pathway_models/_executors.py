@@ -35,7 +35,9 @@ from typing import Any
 from ._native import turns
 from ._outcomes import Outcome
 from ._rows import GRACE, TIMED_OUT, WORKER_DIED, Block, Limits, Work, own_this_process, run_block
-from ._simulate import SETTLE_HORIZONS, Array, Job, adopt, compiled
+from ._runner import SETTLE_HORIZONS, adopt, compiled
+from ._simulate import Job
+from ._types import Array
 from .errors import InvalidValueError, require_count
 
 Task = tuple[Work, Array]

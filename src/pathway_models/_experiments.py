@@ -118,7 +118,7 @@ def _problem(model: Model) -> Experiments:
 
 def _computed(model: Model) -> dict[str, float]:
     """What initial assignments give, as values: nothing that is set later moves them."""
-    ids = sorted(k for k in _sbml.start_rules(model.sbml).initially_assigned if k in model.quantities)
+    ids = sorted(k for k in _sbml.content(model.sbml, model.name).initially_assigned if k in model.quantities)
     return _values_at_start(model, ids)
 
 

@@ -12,7 +12,6 @@ import numpy as np
 
 from .errors import ModelError
 
-Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 Operation: TypeAlias = Callable[..., Any]
 Step: TypeAlias = tuple[Operation, int] | float | str  # (operation, how many operands), a number, a name
 

@@ -16,7 +16,7 @@ from ._module import Parameter
 from ._observations import Observation, arranged, check_observation, read_observations
 from ._predictor import Predictor
 from ._scores import NONE_THRESHOLD, SIGN_THRESHOLD
-from ._simulate import Array
+from ._types import Array
 from .errors import InvalidValueError, require_kind, require_number, require_range, unknown_name
 
 Which: TypeAlias = "Sequence[str | Observation]"

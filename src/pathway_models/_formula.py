@@ -15,7 +15,6 @@ import numpy as np
 from ._native import libsbml
 from .errors import ModelError
 
-Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 Value: TypeAlias = Any  # a numpy float or an array of them: every operation takes both
 AVOGADRO = 6.02214179e23  # the value of the SBML specification, Level 3 Version 1, section 3.4.6
 TRUTHS = frozenset({"lt", "le", "eq", "ne", "and", "or", "xor", "not"})

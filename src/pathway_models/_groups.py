@@ -10,8 +10,7 @@ import numpy as np
 
 from ._model import Model
 from ._module import Parameter
-from ._simulate import Array
-from ._types import Brief
+from ._types import Array, Brief
 from .errors import (
     InvalidValueError,
     Named,

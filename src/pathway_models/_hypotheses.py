@@ -18,8 +18,7 @@ from ._model import Model, require_model
 from ._module import Hypothesis
 from ._outcomes import Outcome
 from ._plots import subplots
-from ._simulate import Array
-from ._types import Brief
+from ._types import Array, Brief
 from .errors import InvalidValueError, unknown_name
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import Literal, get_args
 import numpy as np
 
 from ._model import SECONDS_PER_WEEK, Model
-from ._simulate import Array, Course
+from ._simulate import Course
+from ._types import Array
 from .errors import InvalidValueError, Named, require_kind, require_range, unknown_name
 
 Reduction = Literal["mean", "final", "peak", "trough", "area", "time_to_half"]

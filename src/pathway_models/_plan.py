@@ -18,7 +18,8 @@ from ._outcomes import Outcome, resolve_outcomes, times_needed, values_at
 from ._rows import Limits
 from ._run import output_times
 from ._simulate import Job, make_job
-from ._tolerances import OF_ENSEMBLES, OF_ENSEMBLES_ELSEWHERE, Array, Tolerance
+from ._tolerances import OF_ENSEMBLES, OF_ENSEMBLES_ELSEWHERE, Tolerance
+from ._types import Array
 from .errors import InvalidValueError, require_choice, require_kind, require_numbers, require_range, shown
 
 if TYPE_CHECKING:

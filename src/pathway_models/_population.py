@@ -12,8 +12,7 @@ import numpy as np
 from ._diets import KETOGENIC_CAPACITY
 from ._model import Model, require_model
 from ._sensitivity import sample
-from ._simulate import Array
-from ._types import Brief, Frozen
+from ._types import Array, Brief, Frozen
 from .errors import InvalidValueError, require_choice, require_count, require_kind, require_range, unknown_name
 
 if TYPE_CHECKING:

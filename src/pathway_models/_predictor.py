@@ -19,7 +19,8 @@ from ._outcomes import Outcome
 from ._rows import OK, RETRIED, Limits, Work
 from ._scores import compared
 from ._simulate import Job, make_job
-from ._tolerances import Array, Tolerance
+from ._tolerances import Tolerance
+from ._types import Array
 from .errors import SimulationError
 
 ROUNDS = 10  # evaluations of the Jacobian that a local fit takes, for the choice of the engine

@@ -18,7 +18,8 @@ import numpy as np
 
 from ._outcomes import Outcome, reduce_course
 from ._simulate import Course, Job, climb, told
-from ._tolerances import LADDER, MAX_STEPS, Array, Attempt
+from ._tolerances import LADDER, MAX_STEPS, Attempt
+from ._types import Array
 from .errors import InvalidValueError, SimulationError, require_range
 
 OK, RETRIED, FAILED, WORKER_DIED, TIMED_OUT = range(5)

@@ -17,8 +17,10 @@ from ._causes import because
 from ._interventions import Treatment, label
 from ._model import Model, require_model
 from ._native import roadrunner
-from ._simulate import Course, Job, attempted, climb, make_job, run_job, runner, told, volumes
-from ._tolerances import ALLOWED_ERROR, LADDER, Array, Attempt, Tolerance
+from ._runner import runner
+from ._simulate import Course, Job, attempted, climb, make_job, run_job, told, volumes
+from ._tolerances import ALLOWED_ERROR, LADDER, Attempt, Tolerance
+from ._types import Array
 from .errors import AccuracyWarning, InvalidValueError, SimulationError, require_number
 
 if TYPE_CHECKING:

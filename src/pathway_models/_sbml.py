@@ -82,6 +82,7 @@ class Content:
     quantities: Mapping[str, Quantity]
     reactions: frozenset[str]
     set_by_events: frozenset[str]
+    initially_assigned: frozenset[str]
     conversion_factors: frozenset[str]
     time_unit_seconds: float | None
 
@@ -93,6 +94,7 @@ def content(text: str, name: str) -> Content:
     events = document.getModel().getListOfEvents()
     return Content(
         conversion_factors=_conversion_factors(document.getModel()),
+        initially_assigned=frozenset(a.getSymbol() for a in document.getModel().getListOfInitialAssignments()),
         set_by_events=frozenset(a.getVariable() for e in events for a in e.getListOfEventAssignments()),
         quantities=Frozen(quantities(document, name=name)),
         reactions=frozenset(r.getId() for r in document.getModel().getListOfReactions()),
@@ -390,26 +392,6 @@ def time_unit_seconds(document: libsbml.SBMLDocument) -> float | None:
         return 1.0
     key = unit_key(model.getUnitDefinition(name)) if name else None
     return key[0] if key and key[1] == (("second", 1),) else None
-
-
-@dataclass(frozen=True, kw_only=True)
-class StartRules:
-    """What at the start of a run follows from other values: ids with assignments, species given in amounts."""
-
-    initially_assigned: frozenset[str]
-    assigned: frozenset[str]
-    by_amount: frozenset[str]
-
-
-def start_rules(text: str) -> StartRules:
-    """Read what a change of a parameter or of a compartment at the start brings with it."""
-    document = libsbml.readSBMLFromString(text)
-    model = document.getModel()
-    return StartRules(
-        initially_assigned=frozenset(a.getSymbol() for a in model.getListOfInitialAssignments()),
-        assigned=frozenset(r.getVariable() for r in model.getListOfRules() if r.isAssignment()),
-        by_amount=frozenset(s.getId() for s in model.getListOfSpecies() if s.isSetInitialAmount()),
-    )
 
 
 def with_values(text: str, values: Mapping[str, float]) -> str:

@@ -160,7 +160,7 @@ def _empty(model: Model, rest: Mapping[str, float]) -> dict[str, float]:
 
 def _initially_assigned(model: Model) -> list[str]:
     """Quantities with an initial assignment: it must not be evaluated again with the values of the treatment."""
-    return sorted(k for k in _sbml.start_rules(model.sbml).initially_assigned if k in model.quantities)
+    return sorted(k for k in _sbml.content(model.sbml, model.name).initially_assigned if k in model.quantities)
 
 
 # ---- writing -----------------------------------------------------------------------------------------------

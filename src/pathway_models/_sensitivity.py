@@ -24,7 +24,8 @@ from ._plan import Folder
 from ._reliability import FailureBounds, failure_bounds, trace, where_failed, widest
 from ._rows import Limits
 from ._study import CostEstimate, Study, announce, estimate_cost, make_study
-from ._tolerances import Array, Tolerance
+from ._tolerances import Tolerance
+from ._types import Array
 from .errors import InvalidValueError, require_count, require_range
 
 if TYPE_CHECKING:

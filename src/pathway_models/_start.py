@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ._formula import Array, Formulas, Recipe, Tape, Value, built, ids_in, rate_name
+from ._formula import Formulas, Recipe, Tape, Value, built, ids_in, rate_name
 from ._native import libsbml
+from ._types import Array
 from .errors import InvalidValueError, ModelError, unknown_name
 
 SPECIES, PARAMETER, COMPARTMENT, STOICHIOMETRY = "species", "parameter", "compartment", "stoichiometry"

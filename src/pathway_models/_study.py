@@ -31,7 +31,8 @@ from ._module import Parameter
 from ._outcomes import Outcome
 from ._plan import Folder, Plan, check_table, default_duration, make_plan
 from ._rows import Limits, make_probe
-from ._tolerances import Array, Tolerance
+from ._tolerances import Tolerance
+from ._types import Array
 from .errors import require_count, require_kind
 
 PROBES = 4  # rows that are run for an estimate of the cost

@@ -12,13 +12,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
+from ._types import Array
 from .errors import require_range, unknown_name
 
-Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 Tolerance: TypeAlias = "float | Mapping[str, float]"
 
 SINGLE_RUN = 5e-9  # relative tolerance of one run: 28 calls of a day agree with one of 28 days to 1e-6

@@ -21,10 +21,10 @@ from ._model import Model, require_model
 from ._outcomes import Outcome
 from ._plots import subplots
 from ._population import CAPACITY, Ints, Mask, Population, seizure_counts
-from ._simulate import Array, adopt, compiled
+from ._runner import adopt, compiled
 from ._statistics import Interval, area_under_curve, bootstrapped, rank_correlation, risk_ratio, wilson
 from ._study import announce
-from ._types import Brief, Frozen
+from ._types import Array, Brief, Frozen
 from .errors import InvalidValueError, UnknownNameError, require_choice, require_kind, require_range
 
 if TYPE_CHECKING:

@@ -10,9 +10,11 @@ import numpy as np
 
 from .._interventions import Phase, snapped_all
 from .._native import turns
-from .._simulate import GROWN, SETTLE_HORIZONS, SETTLED, Course, Job
+from .._runner import GROWN, SETTLE_HORIZONS, SETTLED
+from .._simulate import Course, Job
 from .._start import start_values
-from .._tolerances import MAX_STEPS, Array
+from .._tolerances import MAX_STEPS
+from .._types import Array
 from ..errors import SimulationError
 from ._machine import Machine, machine
 from ._read import TIME, Unsupported
