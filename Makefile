@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint models docs benchmark exchange-test sbml-suite clean
+.PHONY: demo test fuzz lint models docs benchmark exchange-test sbml-suite public-models clean
 
 # One stamp file: the environment is rebuilt when the declared dependencies change.
 $(VENV)/.installed: pyproject.toml
@@ -19,9 +19,14 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
+# Random models and schedules run in every way, against an evaluator of our own: make fuzz [FUZZ_EXAMPLES=10000]
+FUZZ_EXAMPLES ?= 2000
+fuzz: $(VENV)/.installed
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -s tests/test_meaning.py
+
 lint: $(VENV)/.installed
-	$(BIN)/ruff check src tests analyses
-	$(BIN)/ruff format --check src tests analyses
+	$(BIN)/ruff check src tests analyses tools
+	$(BIN)/ruff format --check src tests analyses tools
 	$(BIN)/mypy
 
 # Regenerates every SBML file under sbml/ from the authored Antimony and TOML.
@@ -37,6 +42,10 @@ exchange-test: $(VENV)/.installed
 
 sbml-suite: $(VENV)/.installed
 	$(BIN)/python analyses/sbml_suite.py $(SUITE)
+
+# Somebody's folder of model files against libroadrunner and COPASI: make public-models FOLDER=... [OPTIONS="--sample 60"]
+public-models: $(VENV)/.installed
+	$(BIN)/python tools/public_models.py $(FOLDER) $(OPTIONS)
 
 benchmark: $(VENV)/.installed
 	$(BIN)/python analyses/benchmark_indices.py

@@ -27,7 +27,7 @@ from pathway_models._batch._rows import _Run
 from pathway_models._batch._step import A, C
 from pathway_models._groups import choose, sample
 from pathway_models._interventions import phases
-from pathway_models._simulate import MAX_STEPS
+from pathway_models._tolerances import MAX_STEPS
 
 REST, WEEKS, N = 40_000.0, 12, 1024
 OUTCOMES = {"epilepsy": "excitability__seizure_rate", "epilepsy_core": "excitability__seizure_rate"}

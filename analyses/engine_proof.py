@@ -14,7 +14,6 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from scipy.stats import qmc
@@ -22,8 +21,10 @@ from scipy.stats import qmc
 import pathway_models as pm
 from pathway_models._batch import run_rows
 from pathway_models._groups import choose, sample
-from pathway_models._rows import LADDER, Limits, roadrunner_rows
-from pathway_models._simulate import ABSOLUTE_PER_RELATIVE, Course, Job, make_job, runner
+from pathway_models._rows import Limits, roadrunner_rows
+from pathway_models._runner import runner
+from pathway_models._simulate import Course, Job, make_job
+from pathway_models._tolerances import KNOWN_SIZE, LADDER
 
 WEEKS, TOLERANCE, EXACT, ALLOWED = 12.0, 1e-6, 1e-10, 10.0
 ROUNDING = 1e-5  # of an index: what has no effect has an interval without width
@@ -59,13 +60,13 @@ def job_of(model: pm.Model, arm: list[pm.Treatment]) -> Job:
     """All states once a day, at the tolerance of ensembles."""
     times = np.linspace(0, WEEKS * 168.0, 85)
     job = make_job(model, arm, duration=WEEKS * 168.0, times=times, columns=model.states, start="auto")
-    return replace(job, relative_tolerance=TOLERANCE)
+    return job.scaled(TOLERANCE / job.relative_tolerance)
 
 
 def deviations(model: pm.Model, job: Job, found: Sequence[Course], exact: Sequence[Course]) -> np.ndarray:
     """The largest deviation of each row and state, in tolerances (compartments have size 1 in all our models)."""
     scales = dict(zip(runner(model.sbml).state_names(), job.scales, strict=True))
-    floor = ABSOLUTE_PER_RELATIVE * np.array([scales[s] for s in model.states])
+    floor = KNOWN_SIZE * np.array([scales[s] for s in model.states])
     x, y = (np.array([np.vstack([c.before, c.values]) for c in part]) for part in (found, exact))
     return np.asarray(np.max(np.abs(x - y) / (np.abs(y) + floor), axis=1)) / TOLERANCE
 
@@ -77,7 +78,7 @@ def line(
     job, values = job_of(model, arm), np.column_stack(list(rows.values()))
     runs = run_rows(job, tuple(rows), values)
     limits = Limits(steps=1_000_000, attempts=LADDER[:1])
-    exact = roadrunner_rows(replace(job, relative_tolerance=EXACT), tuple(rows), values[:reference], limits)
+    exact = roadrunner_rows(job.scaled(EXACT / job.relative_tolerance), tuple(rows), values[:reference], limits)
     pairs = [(a, b) for a, (b, _, _) in zip(runs, exact, strict=False) if isinstance(a, Course) and b is not None]
     worst = deviations(model, job, [a for a, _ in pairs], [b for _, b in pairs])
     per_row, state = worst.max(axis=1), model.states[int(np.argmax(worst.max(axis=0)))]

@@ -19,7 +19,6 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +26,9 @@ from tqdm import tqdm
 
 import pathway_models as pm
 from pathway_models._batch import Unsupported, compile_model, run_rows
-from pathway_models._rows import LADDER, Limits, roadrunner_rows
-from pathway_models._simulate import ABSOLUTE_PER_RELATIVE, Course, Job, make_job
+from pathway_models._rows import Limits, roadrunner_rows
+from pathway_models._simulate import Course, Job, make_job
+from pathway_models._tolerances import LADDER
 
 TOLERANCE, EXACT, ALLOWED = 1e-6, 1e-10, 10.0
 SUITE_LEVELS = ("l3v2", "l3v1", "l2v5", "l2v4")
@@ -59,13 +59,13 @@ def job_of(path: Path) -> Job:
     model = pm.load(path)
     columns, times = compile_model(model.sbml).plan.layout, times_of(path)
     job = make_job(model, (), duration=times[-1], times=times, columns=columns, start="file")
-    return replace(job, relative_tolerance=TOLERANCE)
+    return job.scaled(TOLERANCE / job.relative_tolerance)
 
 
 def reference(job: Job, tolerance: float) -> Course | None:
     """The course on libroadrunner, None where it fails."""
     limits = Limits(steps=1_000_000, attempts=LADDER[:1])
-    (run,) = roadrunner_rows(replace(job, relative_tolerance=tolerance), (), np.zeros((1, 0)), limits)
+    (run,) = roadrunner_rows(job.scaled(tolerance / job.relative_tolerance), (), np.zeros((1, 0)), limits)
     return run[0]
 
 
@@ -73,7 +73,7 @@ def deviation(job: Job, found: Course, exact: Course) -> float:
     """The largest of all states and times, in tolerances."""
     plan = compile_model(job.sbml).plan
     size = [plan.parameters[plan.volumes[k]] if k in plan.volumes else 1.0 for k in plan.layout]
-    weight = np.abs(exact.values) + ABSOLUTE_PER_RELATIVE * np.array(job.scales) / size
+    weight = np.abs(exact.values) + np.array(job.absolute) / job.relative_tolerance / size
     return float(np.max(np.abs(found.values - exact.values) / weight, initial=0.0)) / TOLERANCE
 
 

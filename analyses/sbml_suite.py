@@ -62,7 +62,10 @@ def ours(case: dict, times: np.ndarray) -> dict[str, np.ndarray]:
     homes = _compartments(model.sbml) if case["amount"] else {}
     columns = tuple(dict.fromkeys([*case["variables"], *homes.values()]))
     job = _simulate.make_job(model, (), duration=times[-1], times=times, columns=columns, start="file")
-    found = dict(zip(columns, _simulate.run_job(job, {}).values.T, strict=True))
+    course, _, message = _simulate.climb(job, {})
+    if course is None:
+        raise pm.errors.SimulationError(message)
+    found = dict(zip(columns, course.values.T, strict=True))
     for name in case["amount"]:
         if name in homes and not model.quantities[name].amount:
             found[name] = found[name] * found[homes[name]]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import antimony
 import numpy as np
+import pytest
 import xarray as xr
 
-from pathway_models import _sbml
+from pathway_models import _sbml, _simulate
 from pathway_models._model import Model, from_sbml
 from pathway_models._module import Module, Parameter, Port
 
@@ -19,6 +22,16 @@ UNITS = (
     "unit time_unit = 3600 second; unit substance = 1e-3 mole; unit extent = 1e-3 mole; unit volume = litre; "
     "unit mM = 1e-3 mole/litre; "
 )
+
+GUARD = 600.0  # seconds; nothing takes so long unless it hangs
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for it, however slow the machine is."""
+    end = time.monotonic() + GUARD
+    while not condition():
+        assert time.monotonic() < end, "it hangs"
+        time.sleep(0.02)
 
 
 def analysis(name: str) -> ModuleType:
@@ -86,3 +99,17 @@ def scale(values: np.ndarray) -> np.ndarray:
     """Scale per column: the largest size, 1 for what rests at zero (rounding there is no size)."""
     largest = np.max(np.abs(values), axis=0)
     return np.where(largest > 1e-6, largest, 1.0)
+
+
+def count_rows(monkeypatch: pytest.MonkeyPatch, tolerance: float) -> list[dict[str, float]]:
+    """The rows of ensembles that are run from now on, in order; not those that are run again at finer tolerances."""
+    seen: list[dict[str, float]] = []
+    real = _simulate.run_job
+
+    def counted(job: _simulate.Job, row: dict[str, float], *how: Any, **more: Any) -> _simulate.Course:
+        if job.relative_tolerance == tolerance:
+            seen.append(row)
+        return real(job, row, *how, **more)
+
+    monkeypatch.setattr(_simulate, "run_job", counted)
+    return seen

@@ -162,3 +162,16 @@ def test_statements_cite_rows_that_exist() -> None:
     assert not cited - known
     model = pm.load("epilepsy")
     assert all(model.resolve(name) in {p.id for p in model.outputs_} for name in table["observable"])
+
+
+def test_interval_coverage(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = analysis("interval_coverage")
+    monkeypatch.setattr(script, "SIZES", (32, 64))
+    monkeypatch.setattr(script, "TRUTH", {"n": 64, "seeds": range(1001, 1003)})
+    script.main(3)
+    table = pd.read_csv(here / "interval_coverage.csv")
+    assert set(table["case"]) == {"Sobol g", "Ishigami", "nlrp3_il1b, TNF", "nlrp3_il1b, IL1B"}
+    known = table[table["case"].isin(["Sobol g", "Ishigami"])]
+    assert known.groupby("case")["factor"].nunique().to_dict() == {"Sobol g": 4, "Ishigami": 3}
+    assert known[["S1", "ST"]].mean().min() > 0.8
+    assert (table[table["N"] == 64]["ST width"].mean()) < table[table["N"] == 32]["ST width"].mean()

@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import antimony
 import libsbml
@@ -15,6 +16,7 @@ import pytest
 from roadrunner import RoadRunner
 
 from pathway_models import _annotate, _build, _coupling, _library, _sbml
+from pathway_models._module import ParameterRow
 from pathway_models.errors import ModelError
 
 ROOT = _library.sbml_root()
@@ -314,10 +316,10 @@ def test_an_evidence_row_may_have_several_references(tmp_path: Path) -> None:
         "t:a": {"pmcid": f"{base}pmc:PMC1", "doi": f"{base}doi:10.1234/a"},
         "t:c": {"pmid": f"{base}pubmed:7", "biomodels": f"{base}biomodels.db:BIOMD0000000001"},
     }
-    columns = "id\tkind\tsource\n"
-    cited = "p\tmeasured\tt:b;t:a;t:c\nq\tassumed\tt:a\nr\tderived\t\ns\tmeasured\tt:nowhere\n"
-    (tmp_path / "parameters.tsv").write_text(columns + cited, encoding="utf-8")
-    assert _annotate._described_by(tmp_path / "parameters.tsv", tmp_path) == {"p": f"{base}doi:10.1234/a"}
+    cited = (("p", "measured", "t:b;t:a;t:c"), ("q", "assumed", "t:a"), ("r", "derived", ""), ("s", "measured", "t:no"))
+    common: dict[str, Any] = {"low": None, "high": None, "distribution": "fixed", "note": ""}
+    rows = [ParameterRow(id=i, kind=k, source=s, **common) for i, k, s in cited]
+    assert _annotate._described_by(rows, tmp_path) == {"p": f"{base}doi:10.1234/a"}
 
 
 # ---- the model element ----
@@ -365,7 +367,7 @@ def test_flattening_keeps_what_the_modules_say() -> None:
     """Every element of every module carries the same terms in the coupled model, inputs that a wire drives too."""
     for name in _library.coupled_names():
         flat = read(text(f"coupled/{name}.xml"))
-        for module in _library.read_coupled(name)["modules"]:
+        for module in _library.read_coupled(name).modules:
             model = read(text(f"modules/{module}/model.xml"))
             for element in _annotate._annotated(model):
                 if element is not model and element.getElementName() != "model":

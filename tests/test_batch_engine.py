@@ -67,12 +67,12 @@ def test_many_rows_of_a_long_schedule_run_on_the_batch_engine_and_say_so() -> No
     runs = pm.ensemble(model, rows, [pm.Electroacupuncture()], workers=1, **options)
     assert runs.engine == "batch"
     assert runs.engine_reason == "within 1 tolerances of libroadrunner in 3 rows"
-    assert runs.report() == f"160 of 160 runs succeeded on the batch engine ({runs.engine_reason})"
+    assert runs.report().startswith(f"160 of 160 runs succeeded on the batch engine ({runs.engine_reason});")
     two = pm.ensemble(model, rows, [pm.Electroacupuncture()], workers=2, **options)
     assert (two.engine, two.engine_reason) == (runs.engine, runs.engine_reason)
     assert_array_equal(two.values, runs.values)
     plain = pm.ensemble(model, rows, [pm.Electroacupuncture()], workers=1, engine="roadrunner", **options)
-    assert plain.report() == "160 of 160 runs succeeded on libroadrunner (asked for)"
+    assert plain.report().startswith("160 of 160 runs succeeded on libroadrunner (asked for);")
     assert_allclose(runs.values, plain.values, rtol=1e-4)
 
 
@@ -115,10 +115,8 @@ def test_numbers_that_differ_are_a_reason(decay: pm.Model, monkeypatch: pytest.M
     monkeypatch.setattr(_batch, "run_rows", wrong)
     runs = pm.ensemble(decay, {"k": rates()}, outcomes=[FINAL_X], workers=1, **SHORT)
     assert runs.engine == "roadrunner"
-    # exp(-0.1) in tolerances of the largest value, 1, and a tenth of the scale, 1
-    assert (
-        runs.engine_reason == f"the batch engine differs by {1e3 * np.exp(-0.1) / 1.1:.0f} tolerances, allowed are 10"
-    )
+    # a thousandth of exp(-0.1), in tolerances of the largest value, 1
+    assert runs.engine_reason == f"the batch engine differs by {1e5 * np.exp(-0.1):.0f} tolerances, allowed are 10"
     assert_allclose(runs.values[:, 0], np.exp(-rates()), rtol=1e-4)
 
 
@@ -176,7 +174,7 @@ def test_an_extended_analysis_keeps_its_engine(first: int) -> None:
     few = pm.sobol(model, n=first, **options)
     more = few.extend(64, workers=1, progress=False)
     assert few.runs.engine == more.runs.engine == ("batch" if first == 32 else "roadrunner")
-    assert few.runs.report().endswith(f"({more.runs.engine_reason})")
+    assert f"({more.runs.engine_reason})" in few.runs.report()
     assert f"on {'the batch engine' if first == 32 else 'libroadrunner'} (" in more.summary().splitlines()[0]
     whole = pm.sobol(model, n=64, engine=few.runs.engine, **options)
     assert_array_equal(more.runs.values, whole.runs.values)
@@ -256,10 +254,10 @@ def test_a_block_that_never_ends_goes_to_libroadrunner(decay: pm.Model, monkeypa
             time.sleep(0.01)
 
     monkeypatch.setattr(_batch, "run_rows", endless)
-    limits = Limits(seconds=0.3)
+    limits = Limits(seconds=2)
     runs = pm.ensemble(decay, {"k": rates(5)}, outcomes=[FINAL_X], workers=1, limits=limits, **BATCH)
     assert runs.counts == {"ok after a retry": 5}
-    assert runs.messages[0] == "libroadrunner, after the batch engine: the block took longer than 0.3 s"
+    assert runs.messages[0] == "libroadrunner, after the batch engine: the block took longer than 2 s"
     assert_allclose(runs.values[:, 0], np.exp(-rates(5)), rtol=1e-4)
 
 

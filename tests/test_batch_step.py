@@ -15,6 +15,7 @@ from pathway_models._batch import BatchModel, compile_model
 from pathway_models._batch._codegen import Code
 from pathway_models._batch._machine import host
 from pathway_models._batch._rows import _at
+from pathway_models._start import start_values
 
 ROBERTSON = (
     "compartment c = 1; species A in c, B in c, C in c; A = 1; B = 0; C = 0; k1 = 0.04; k2 = 3e7; k3 = 1e4;"
@@ -31,7 +32,8 @@ def compiled(body: str) -> tuple[BatchModel, np.ndarray, np.ndarray]:
     """A model, its constants and its states at the start, for one group of equal rows."""
     model = compile_model(sbml(body))
     parameters = model.grouped(np.array([list(model.plan.parameters.values())]))
-    states = model.begin(parameters)
+    start = start_values(sbml(body)).values({})
+    states = model.grouped(np.array([[start[k] for k in model.states]]))
     return model, model.constants(parameters), states
 
 

@@ -127,15 +127,6 @@ def test_algebraic_rules_and_conversion_factors_are_refused() -> None:
         read("no SBML")
 
 
-def test_values_at_the_start_follow_rules_and_initial_assignments() -> None:
-    reading = read(sbml("compartment c = 2; species A in c; A = 3 * k; k = 2; r := A + 1; x = r; x' = -x; A -> ; A;"))
-    g, values = reading.graph, list(reading.parameters.values())
-    starts = dict(zip(reading.states, reading.starts, strict=True))
-    assert evaluate(g, starts["A"], [], values) == 12.0  # amount: concentration 6 in a volume of 2
-    assert evaluate(g, starts["x"], [], values) == 7.0
-    assert np.isfinite(evaluate(g, reading.variables["A"], [12.0, 7.0], values))
-
-
 @pytest.mark.parametrize("most", [10, 19])  # found before the derivatives, and after the elimination
 def test_a_model_that_would_compile_for_minutes_is_refused(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     from pathway_models._batch import _machine

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -47,27 +48,8 @@ def step(*, kinds: dict[str, str] | None = None, hypotheses: tuple[Hypothesis, .
 
 
 def row(name: str, **changes: object) -> Observation:
-    base = Observation(
-        id=name,
-        use="fit",
-        context="healthy",
-        hypotheses=(),
-        settings=(),
-        baseline="",
-        treatments="",
-        schedule=(),
-        hours=0.0,
-        observable="X",
-        reduce="at",
-        comparison="absolute",
-        value=None,
-        error=None,
-        error_kind="",
-        source=(),
-        expected_under=(),
-        note="",
-    )
-    return replace(base, **changes)
+    made: dict[str, Any] = {"context": "healthy", "observable": "X", "hours": 0.0, **changes}
+    return Observation(id=name, **made)
 
 
 def stepped(name: str, hours: float, **changes: object) -> Observation:
@@ -218,6 +200,51 @@ class TestStartAt:
             fit(step(), ["a"], data(), start_at={"b": 2.0})
         with pytest.raises(InvalidValueError, match=r"start of a is 9; allowed is 0\.25 to 4"):
             fit(step(), ["a"], data(), start_at={"a": 9.0})
+
+
+class TestAFileFromElsewhere:
+    """S falls from 10 at 0.1 an hour: nothing but the file and the numbers."""
+
+    model = tiny("compartment c = 1; species S in c; S = 10; k = 0.3; J: S -> ; k*S*c")
+
+    @staticmethod
+    def seen(hours: float, value: float, **changes: Any) -> Observation:
+        return Observation(id=f"S at {hours:g} {len(changes)}", observable="S", hours=hours, value=value, **changes)
+
+    def test_own_numbers_give_the_constant_from_the_start_of_the_file(self):
+        dose = (pm.Dose(input="S", amount=5, times=(1.0,)),)
+        rows = [
+            self.seen(3, 10 * np.exp(-0.3), error=0.05),
+            self.seen(2, 10 * np.exp(-0.2) + 5 * np.exp(-0.1), error=0.05, schedule=dose),
+            self.seen(9, np.exp(-0.9), comparison="fold", baseline="self"),
+        ]
+        found = fit(self.model, {"k": (0.01, 1)}, rows, prior=False)
+        assert found.values["k"] == pytest.approx(0.1, rel=1e-6)
+        assert found.to_dataframe().loc["k", "before"] == 0.3
+
+    def test_a_context_is_refused_as_a_file_has_none(self):
+        for changes in ({"context": "healthy"}, {"baseline": "healthy", "comparison": "fold"}):
+            with pytest.raises(InvalidValueError, match="context 'healthy', but tiny is a file from elsewhere"):
+                fit(self.model, {"k": (0.01, 1)}, [self.seen(1, 2.0, **changes)])
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"hours": -1}, "hours is -1"),
+            ({"value": None}, "comparison absolute needs a number"),
+            ({"comparison": "up", "baseline": "self"}, "comparison up needs nothing"),
+            ({"error": 0}, "error is 0"),
+            ({"reduce": "median"}, "unknown reduce 'median'"),
+            ({"comparison": "fold"}, "baseline is ''"),
+        ],
+    )
+    def test_what_makes_no_sense_by_itself(self, changes: dict[str, Any], message: str):
+        with pytest.raises((InvalidValueError, UnknownNameError), match=message):
+            Observation(**{"id": "x", "observable": "S", "hours": 1.0, "value": 2.0, **changes})
+
+    def test_a_petab_problem_of_it_is_refused(self, tmp_path):
+        with pytest.raises(InvalidValueError, match="tiny is a file from elsewhere"):
+            pm.write_petab(self.model, {"k": (0.01, 1)}, [self.seen(1, 2.0)], tmp_path)
 
 
 class TestWhatTheDataCannotTell:

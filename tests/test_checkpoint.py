@@ -15,10 +15,11 @@ import xarray as xr
 from numpy.testing import assert_array_equal
 
 import pathway_models as pm
-from helpers import tiny
-from pathway_models import _checkpoint, _rows
+from helpers import GUARD, count_rows, tiny
+from pathway_models import _checkpoint
 from pathway_models._checkpoint import CheckpointError
 from pathway_models._rows import Limits
+from pathway_models._tolerances import OF_ENSEMBLES_ELSEWHERE
 from pathway_models.errors import InvalidValueError
 
 DECAY = "x = 1; k = 0.5; j = 2; z := 2*x; x' = -k*x"
@@ -33,21 +34,13 @@ def decay() -> pm.Model:
 
 
 @pytest.fixture
-def count_runs(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+def count_runs(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, float]]:
     """Every run of a row, in order."""
-    seen: list[float] = []
-    real = _rows.run_job
-
-    def counted(job: Any, row: Any) -> Any:
-        seen.append(row["k"])
-        return real(job, row)
-
-    monkeypatch.setattr(_rows, "run_job", counted)
-    return seen
+    return count_rows(monkeypatch, OF_ENSEMBLES_ELSEWHERE)
 
 
 def test_a_second_call_takes_everything_from_the_folder(
-    decay: pm.Model, tmp_path: Path, count_runs: list[float]
+    decay: pm.Model, tmp_path: Path, count_runs: list[dict[str, float]]
 ) -> None:
     first = pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, **SHORT)
     assert len(count_runs) == 24
@@ -60,7 +53,7 @@ def test_a_second_call_takes_everything_from_the_folder(
 
 
 def test_more_rows_run_only_what_is_new_whatever_the_blocks(
-    decay: pm.Model, tmp_path: Path, count_runs: list[float]
+    decay: pm.Model, tmp_path: Path, count_runs: list[dict[str, float]]
 ) -> None:
     pm.ensemble(decay, {"k": K[:10]}, checkpoint=tmp_path, **SHORT)
     for path in sorted(tmp_path.glob("rows-*.npz"))[1:3]:
@@ -73,7 +66,7 @@ def test_more_rows_run_only_what_is_new_whatever_the_blocks(
     assert_array_equal(fewer.values, more.values[:7])
 
 
-def test_failed_rows_are_kept_with_their_messages(tmp_path: Path, count_runs: list[float]) -> None:
+def test_failed_rows_are_kept_with_their_messages(tmp_path: Path, count_runs: list[dict[str, float]]) -> None:
     model = tiny("k = 0; x = 1; x' = -x; y := sqrt(k)")
     options = {**SHORT, "outcomes": ["y"], "checkpoint": tmp_path}
     first = pm.ensemble(model, {"k": [1.0, -1.0, 4.0]}, **options)
@@ -243,7 +236,7 @@ print(runs.values.tobytes().hex())
     )
     command = [sys.executable, str(script)]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    outputs = [process.communicate(timeout=120)[0].strip() for process in both]
+    outputs = [process.communicate(timeout=GUARD)[0].strip() for process in both]
     expected = pm.ensemble(decay, {"k": K}, **SHORT).values.tobytes().hex()
     assert outputs == [expected, expected]
     assert not list((tmp_path / "both").glob(".*"))
@@ -252,7 +245,9 @@ print(runs.values.tobytes().hex())
 # ---- stored time courses -------------------------------------------------------------------------------------------
 
 
-def test_new_outcomes_come_from_stored_courses(decay: pm.Model, tmp_path: Path, count_runs: list[float]) -> None:
+def test_new_outcomes_come_from_stored_courses(
+    decay: pm.Model, tmp_path: Path, count_runs: list[dict[str, float]]
+) -> None:
     runs = pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, store="timecourses", **SHORT)
     count_runs.clear()
     wanted = [pm.Outcome(variable="x", reduce="area"), pm.Outcome(variable="x", reduce="peak", relative=True)]

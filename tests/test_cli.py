@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,10 @@ import pytest
 import xarray as xr
 
 import pathway_models as pm
-from pathway_models import _rows
+from helpers import GUARD, count_rows
 from pathway_models._cli import main
+from pathway_models._cli_output import warned
+from pathway_models._tolerances import OF_ENSEMBLES
 
 COMMANDS = ("list", "simulate", "compare", "sobol", "evidence", "export", "check")
 EXPLOSION = "model explosion()\n x = 1; k = 0.5; x' = k*x^2\nend"  # infinite at time 1/k
@@ -269,9 +273,7 @@ def test_the_same_sobol_command_resumes_and_a_larger_n_goes_on(
     arguments += ("--parameter", "tau_session=0.5:8", "--weeks", 1, "--workers", 1, "--seed", 3, "--json")
     folder = ("--checkpoint", tmp_path)
     whole = {n: run(capfd, *arguments, "--n", n)[1] for n in (8, 16)}
-    runs: list[int] = []
-    original = _rows.run_job
-    monkeypatch.setattr(_rows, "run_job", lambda *a, **k: (runs.append(1), original(*a, **k))[1])
+    runs = count_rows(monkeypatch, OF_ENSEMBLES)
     counts = []
     for n in (8, 8, 16):
         assert run(capfd, *arguments, *folder, "--n", n)[1] == whole[n]
@@ -355,7 +357,7 @@ def test_help(capfd: pytest.CaptureFixture[str], command: tuple[str, ...]) -> No
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("", ["command"]),
+        ("", ["give a command: ", *COMMANDS]),
         ("dance", ["dance"]),
         ("list epilepsi", ["epilepsi", "did you mean 'epilepsy'"]),
         ("list acupuncture --what colours", ["colours"]),
@@ -368,7 +370,21 @@ def test_help(capfd: pytest.CaptureFixture[str], command: tuple[str, ...]) -> No
         ("simulate acupuncture --treat electroacupuncture:weeks=many", ["weeks=many"]),
         ("simulate acupuncture --treat electroacupuncture:sessions_per_week=2.5", ["2.5", "whole"]),
         ("simulate ketone_katp --treat ketogenic_diet:ratio=9", ["ratio", "is 9", "1 to 5"]),
-        ("simulate acupuncture --treat ketogenic_diet", ["carb_restriction"]),
+        ("simulate acupuncture --treat ketogenic_diet", ["carb_restriction", "asked for by ketogenic_diet"]),
+        ("simulate acupuncture --treat electroacupuncture --treat electroacupuncture", ["given twice"]),
+        ("sobol acupuncture --treat electroacupuncture --treat electroacupuncture --outcome x", ["given twice"]),
+        ("export acupuncture --treat electroacupuncture --treat electroacupuncture --out a.xml", ["given twice"]),
+        ("simulate acupuncture --set gain_vagal=1 --set gain_vagal=2", ["gain_vagal is 1 already"]),
+        (
+            "simulate acupuncture --hypothesis efficacy=weak --hypothesis efficacy=vns_like",
+            ["is weak already"],
+        ),
+        ("simulate acupuncture --weeks 1 --out a.xlsx", ["a.xlsx", "allowed endings are .csv, .nc"]),
+        ("sobol acupuncture --outcome vagal_drive --out a.xlsx", ["a.xlsx", "allowed endings are .csv"]),
+        ("compare acupuncture --treat electroacupuncture --treat electroacupuncture --out a.nc", ["a.nc", ".csv"]),
+        ("evidence acupuncture --out a.json", ["a.json", ".csv"]),
+        ("simulate nlrp3_il1b --set IC50=1", ["did you mean 'IC50_MCC950', 'IC50_BHB_NLRP3'"]),
+        ("sobol acupuncture --outcome vagal_drive --parameter gain_vagal=0.1:1:cauchy", ["cauchy", "lognormal"]),
         ("simulate acupuncture --set nonsense", ["--set nonsense", "NAME=VALUE"]),
         ("simulate acupuncture --set nonsense=1", ["nonsense"]),
         ("simulate acupuncture --set gain_vagal=big", ["gain_vagal=big", "no number"]),
@@ -451,6 +467,61 @@ def test_the_installed_command_and_the_module_agree() -> None:
     """`pathway-models` and `python -m pathway_models._cli`, in processes of their own."""
     script = Path(sys.executable).with_name("pathway-models")
     for command in ([str(script)], [sys.executable, "-m", "pathway_models._cli"]):
-        done = subprocess.run([*command, "list", "nothing"], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run([*command, "list", "nothing"], capture_output=True, text=True, timeout=GUARD, check=False)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
         assert done.stderr.startswith("pathway-models: unknown model 'nothing'")
+
+
+# ---- output that cannot be written -----------------------------------------------------------------------------------
+
+COMMAND = [sys.executable, "-m", "pathway_models._cli"]
+
+
+def test_version(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(capfd, "--version") == (0, f"pathway-models {pm.__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("redirection", "reason"),
+    [
+        (">&-", "standard output is closed"),
+        pytest.param(
+            "> /dev/full",
+            "No space left on device",
+            marks=pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it"),
+        ),
+    ],
+)
+def test_output_that_cannot_be_written_is_one_line_and_status_1(redirection: str, reason: str) -> None:
+    line = f"{shlex.join(COMMAND)} list {redirection}"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (1, f"pathway-models: cannot write the output: {reason}\n")
+
+
+def test_a_reader_that_leaves_early_ends_the_command_quietly() -> None:
+    with subprocess.Popen([*COMMAND, "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=60) == 141  # as others that SIGPIPE ends
+
+
+@pytest.mark.parametrize("kind", [pm.errors.ModelWarning, pm.errors.AccuracyWarning])
+def test_every_warning_of_ours_is_one_line(capfd: pytest.CaptureFixture[str], kind: type[Warning]) -> None:
+    capfd.readouterr()
+    warned("two\nlines", kind, __file__, 1)
+    assert capfd.readouterr().err == "pathway-models: warning: two lines\n"
+
+
+def test_warnings_are_lines_of_the_command(capfd: pytest.CaptureFixture[str]) -> None:
+    arguments = ("simulate", "acupuncture", "--treat", "electroacupuncture:start=3", "--weeks", 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        status, out, err = run(capfd, *arguments)
+    assert status == 0
+    assert out
+    assert err == (
+        "pathway-models: warning: electroacupuncture starts at 504 h (week 3) and does nothing: the run ends at 168 h "
+        "(week 1)\n"
+    )

@@ -313,5 +313,5 @@ def test_comp_file_loads_as_the_flat_file(name: str) -> None:
 @each_coupled
 def test_committed_files_are_what_the_modules_give(name: str) -> None:
     modules, wires, shared = _parts(name)
-    document = couple(name, _library.read_coupled(name)["title"], modules, wires, shared)
+    document = couple(name, _library.read_coupled(name).title, modules, wires, shared)
     assert libsbml.writeSBMLToString(document) == (COUPLED / f"{name}-comp.xml").read_text(encoding="utf-8")

@@ -95,7 +95,7 @@ ROTTEN = [
     ({"reduce": "mean"}, "unknown reduce 'mean'"),
     ({"reduce": "time_of_peak"}, "time_of_peak"),
     ({"comparison": "ratio"}, "unknown comparison 'ratio'"),
-    ({"comparison": "up"}, "value is '2'"),
+    ({"comparison": "up"}, "value is 2.0"),
     ({"value": ""}, "needs a number"),
     ({"value": "nan"}, "not finite"),
     ({"error_kind": "CI95"}, "low-high"),
@@ -290,6 +290,8 @@ def test_what_rests_at_zero_has_a_direction_but_no_fold(tmp_path: Path) -> None:
         signs | {"id": "none", "comparison": "none", "treatments": "", "hours": "5"},
     )
     assert [s.verdict for s in scored(tmp_path, "acupuncture", *rows)] == ["failed", "right", "right"]
+    assert _scores.right_direction("down", _scores.compared("down", -0.5, 0.0))
+    assert not _scores.right_direction("down", _scores.compared("down", 0.5, 0.0))
 
 
 def test_extremes_and_their_time(tmp_path: Path) -> None:

@@ -340,9 +340,8 @@ def test_module_from_renames_ports_and_tells_their_roles(tmp_path: Path) -> None
 
 def test_a_module_of_ours_read_from_a_file_replaces_itself(tmp_path: Path) -> None:
     name = coupled_names()[0]
-    toml = read_coupled(name)
     replaced = "acupuncture"
-    ends = [w[k] for w in toml["wire"] for k in ("from", "to")]
+    ends = [end for w in read_coupled(name).wire for end in (w.from_, w.to)]
     ports = sorted({e.split(".")[1] for e in ends if e.startswith(f"{replaced}.")})
     path = export(pm.load(replaced), tmp_path / "guest.xml")
     swapped = with_module(name, module_from(path, ports=ports), replacing=replaced)

@@ -11,8 +11,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from SALib.analyze import sobol as salib_analyze
 from SALib.sample import sobol as salib_sample
+from scipy.stats import t as student_t
 
-from pathway_models import _indices
+from pathway_models import _indices, _intervals
 from pathway_models._indices import Design, Indices, saltelli_design, sobol_indices
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
@@ -94,14 +95,20 @@ def test_design_cannot_be_changed() -> None:
         (1000, "n = 1000 .* 512 or 1024"),
         (3, "n = 3 .* 2 or 4"),
         (1025, "n = 1025 .* 1024 or 2048"),
-        (1, "n = 1 .* at least 2"),
-        (0, "n = 0 .* at least 2"),
-        (-8, "n = -8 .* at least 2"),
+        (1, "n is 1; .* from 2"),
+        (0, "n is 0; .* from 2"),
+        (-8, "n is -8; .* from 2"),
     ],
 )
 def test_design_wants_a_power_of_two(n: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         saltelli_design(3, n, 0)
+
+
+@pytest.mark.parametrize("n", [2**30, 2**40])
+def test_a_design_that_no_memory_holds_is_refused_before_it_is_laid_out(n: int) -> None:
+    with pytest.raises(ValueError, match=f"n (is|=) {n}"):
+        saltelli_design(3000, n, 0)
 
 
 def test_design_wants_parameters_and_a_group_for_each() -> None:
@@ -113,7 +120,7 @@ def test_design_wants_parameters_and_a_group_for_each() -> None:
 
 def test_seed_must_be_given_as_a_number() -> None:
     design = saltelli_design(2, 4, 0)
-    with pytest.raises(TypeError):
+    with pytest.raises(ValueError, match="seed is None; allowed are whole numbers from 0"):
         saltelli_design(2, 4, None)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         sobol_indices(design.unit, design, seed=None)  # type: ignore[arg-type]
@@ -147,10 +154,33 @@ def test_intervals_are_those_of_a_loop_over_resampled_base_rows() -> None:
         columns = [salib(resampled[:, k], design) for k in range(3)]
         for name, values in samples.items():
             values.append([column[name] for column in columns])
+    reach = student_t.ppf(0.9, df=15)
     for name, values in samples.items():
-        low, high = np.moveaxis(np.quantile(values, [0.1, 0.9], axis=0), 1, -1)
-        assert_allclose(getattr(result, f"{name}_low"), low, rtol=1e-9, atol=1e-11)
-        assert_allclose(getattr(result, f"{name}_high"), high, rtol=1e-9, atol=1e-11)
+        found = [np.moveaxis(getattr(result, name + end), -1, 0) for end in ("", "_low", "_high")]
+        estimate, low, high = np.log(found) if name == "ST" else found
+        resamples = np.log(values) if name == "ST" else np.array(values)
+        spread = np.sqrt(np.mean((resamples - estimate) ** 2, axis=0))
+        assert_allclose(low, estimate - reach * spread, rtol=1e-9, atol=1e-11)
+        assert_allclose(high, estimate + reach * spread, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("scrambled", [False, True])
+def test_intervals_hold_the_known_indices_of_a_linear_function(scrambled: bool) -> None:
+    """100 analyses, one per column: as often as promised for independent rows, more often for a Sobol sequence."""
+    slopes, n, analyses = np.array([1.0, 2.0, 3.0]), 256, 100
+    design = saltelli_design(3, n, 0)
+    if scrambled:
+        y = np.column_stack([saltelli_design(3, n, seed).unit @ slopes for seed in range(analyses)])
+    else:
+        a, b = np.random.default_rng(1).random((2, n, analyses, 3)) * slopes
+        ends = [rows.sum(axis=-1)[:, None] for rows in (a, b)]
+        y = np.concatenate([ends[0], ends[0] + np.moveaxis(b - a, -1, 1), ends[1]], axis=1).reshape(-1, analyses)
+    found = sobol_indices(y, design, resamples=300)
+    exact = (slopes**2 / (slopes**2).sum())[:, None]
+    for low, high in ((found.S1_low, found.S1_high), (found.ST_low, found.ST_high)):
+        share = np.mean((low <= exact) & (exact <= high), axis=1)
+        assert (share >= 0.9).all()
+        assert scrambled or share.mean() < 0.98, "not by being wide"
 
 
 def test_a_large_offset_costs_no_digits() -> None:
@@ -295,9 +325,20 @@ def test_resamples_without_variance_are_left_out_of_the_interval() -> None:
     totals = [
         0.5 * m / 8 * (a - ab) ** 2 / (m / 8 * (a**2 + b**2) / 2 - (m / 8 * (a + b) / 2) ** 2) for m in times if m
     ]
-    low, high = np.quantile(totals, [0.025, 0.975], axis=0)
-    assert_allclose(result.ST_low[:, 0], low, rtol=1e-12)
-    assert_allclose(result.ST_high[:, 0], high, rtol=1e-12)
+    spread = np.sqrt(np.mean(np.log(np.array(totals) / result.ST[:, 0]) ** 2, axis=0))
+    factor = np.exp(student_t.ppf(0.975, df=7) * spread)
+    assert_allclose(result.ST_low[:, 0], result.ST[:, 0] / factor, rtol=1e-12)
+    assert_allclose(result.ST_high[:, 0], result.ST[:, 0] * factor, rtol=1e-12)
+
+
+def test_an_interval_of_st_begins_at_0_where_a_resample_has_no_step() -> None:
+    design = saltelli_design(3, 8, 0)
+    y = outcomes(design.unit)[:, :1]
+    y[1::5] = y[::5]  # the first parameter does nothing ...
+    y[11] += 0.3  # ... but in one base row, which some resamples lack
+    result = sobol_indices(y, design, resamples=100)
+    assert result.ST_low[0, 0] == 0 < result.ST[0, 0] < result.ST_high[0, 0] < np.inf
+    assert result.ST_low[1, 0] > 0
 
 
 def test_a_dummy_parameter_has_exactly_no_effect() -> None:
@@ -341,6 +382,7 @@ def test_wrong_arguments_are_named(change: dict[str, Any], message: str) -> None
 
 
 def test_the_examples_in_the_docstrings_run() -> None:
-    results = doctest.testmod(_indices)
-    assert results.attempted >= 8
-    assert results.failed == 0
+    for module, examples in ((_indices, 8), (_intervals, 1)):
+        results = doctest.testmod(module)
+        assert results.attempted >= examples
+        assert results.failed == 0

@@ -94,9 +94,11 @@ def test_dose_at_time_zero_and_two_doses_at_once(probe: Model) -> None:
     np.testing.assert_allclose(run["S"], [1, 1, 8, 8, 8], atol=1e-9)
 
 
-def test_dose_at_the_end_of_the_run_is_not_given(probe: Model) -> None:
-    run = probe.simulate([pm.Dose(input="S", amount=1, times=(4.0, 9.0))], duration=4, every=1)
-    np.testing.assert_allclose(run["S"], np.zeros(5), atol=1e-12)
+@pytest.mark.parametrize("plan", [pm.Dose(input="S", amount=1, times=(4.0, 9.0)), pm.Level(input="k", value=3, stop=4)])
+def test_the_value_at_a_switch_does_not_depend_on_the_length_of_the_run(probe: Model, plan: pm.Treatment) -> None:
+    ends, goes_on = (probe.simulate([plan], duration=t, every=1, variables=["k"]) for t in (4, 5))
+    for name in ("S", "k"):
+        np.testing.assert_allclose(ends[name], goes_on[name][:5], atol=1e-9)
 
 
 @pytest.mark.parametrize("times", [[0, 1, 2], np.arange(3.0), range(3)], ids=["list", "array", "range"])
@@ -149,7 +151,9 @@ def test_every_allowed_treatment_fits_the_inputs_of_the_model(treatment: pm.Trea
 
 
 def test_level_on_something_computed_is_an_error() -> None:
-    with pytest.raises(InvalidValueError, match="IL1B of nlrp3_il1b is computed by the model"):
+    with pytest.raises(
+        InvalidValueError, match="IL1B of nlrp3_il1b is computed by a rule; a level acts on an input or a constant"
+    ):
         phases(pm.load("nlrp3_il1b"), [pm.Level(input="IL1B", value=1)], 1.0)
     with pytest.raises(InvalidValueError, match="nlrp3_il1b__BHB of epilepsy is computed"):
         phases(pm.load("epilepsy"), [pm.Level(input="nlrp3_il1b.BHB", value=1)], 1.0)

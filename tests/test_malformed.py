@@ -16,7 +16,7 @@ from helpers import sbml
 from pathway_models import _exchange_read, _omex, _sbml
 from pathway_models._exchange import check
 from pathway_models._model import from_sbml
-from pathway_models.errors import ModelError, PathwayModelsError
+from pathway_models.errors import ModelError, ModelWarning, PathwayModelsError
 
 SECONDS = 10.0
 DECAY = "compartment c = 2; species S in c; S = 1; k = 1; J: S -> ; k*S*c"
@@ -36,9 +36,9 @@ def load(path: Path) -> pm.Model:
 
 @pytest.fixture(autouse=True)
 def _in_time() -> Iterator[None]:
-    start = time.monotonic()
+    start = time.process_time()  # of the processor: other work on the machine does not count
     yield
-    assert time.monotonic() - start < SECONDS
+    assert time.process_time() - start < SECONDS
 
 
 def refused(path: Path, pattern: str) -> None:
@@ -207,11 +207,11 @@ def test_level_2_that_declares_packages_of_level_3_is_read(tmp_path: Path) -> No
     text = _sbml.libsbml.writeSBMLToString(document)
     layout = "http://www.sbml.org/sbml/level3/version1/layout/version1"
     declared = text.replace("<sbml ", f'<sbml xmlns:layout="{layout}" layout:required="false" ', 1)
-    path = written(tmp_path, declared)
-    assert load(path).states == ("S",)
-    assert {f.severity for f in check(path)} & {"error"}
-    used = declared.replace("<model ", "<layout:listOfLayouts/><model ", 1)
-    refused(written(tmp_path, used, "used.xml"), "layout")
+    for text in (declared, declared.replace("<model ", "<layout:listOfLayouts/><model ", 1)):
+        path = written(tmp_path, text)
+        with pytest.warns(ModelWarning, match="taken without the packages that may be ignored.*layout"):
+            assert load(path).states == ("S",)
+        assert {f.severity for f in check(path)} & {"error"}
     bomb = declared.replace("<sbml ", '<!DOCTYPE a [<!ENTITY b "c">]><sbml ', 1)
     refused(written(tmp_path, bomb, "bomb.xml"), "DOCTYPE")
 
@@ -391,7 +391,7 @@ def _missing_model(folder: Path) -> Path:
 
 
 def _two_models(folder: Path) -> Path:
-    members: dict[str, bytes | str] = {"a.xml": sbml(DECAY), "b.xml": sbml(DECAY)}
+    members: dict[str, bytes | str] = {"a.xml": sbml(DECAY), "b.xml": sbml(DECAY.replace("k = 1", "k = 2"))}
     return archive(folder / "odd.omex", members, formats={"a.xml": SBML_FORMAT, "b.xml": SBML_FORMAT})
 
 

@@ -113,8 +113,8 @@ def test_later_values_win_and_earlier_ones_stay(nlrp3: Model) -> None:
         ("IC50_MCC950", math.nan, InvalidValueError, "IC50_MCC950 is nan; allowed are finite numbers"),
         ("IC50_MCC950", math.inf, InvalidValueError, "IC50_MCC950 is inf"),
         ("MCC950", 11, InvalidValueError, "MCC950 is 11; allowed is 0 to 10"),
-        ("IL1B", 2, InvalidValueError, "IL1B of nlrp3_il1b is computed by the model"),
-        ("CASP1_activity", 2, InvalidValueError, "computed by the model"),
+        ("IL1B", 2, InvalidValueError, "IL1B of nlrp3_il1b is a state, and runs start at the rest"),
+        ("CASP1_activity", 2, InvalidValueError, "computed by a rule"),
         ("IC50_MCC95", 1, UnknownNameError, "did you mean 'IC50_MCC950'"),
     ],
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import re
 import shutil
-import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
@@ -17,7 +16,7 @@ import xarray as xr
 
 import pathway_models as pm
 from pathway_models import _build, _library, _sbml
-from pathway_models._module import KINDS, LAWS, read_module
+from pathway_models._module import KINDS, LAWS, read_module, read_module_file
 from pathway_models._sensitivity import sample
 from pathway_models.errors import ModelError
 
@@ -253,10 +252,9 @@ def test_ports_and_overlay_fit_the_model(name: str) -> None:
         assert port.title, port.id
     constants = {p.id for p in m.parameters}
     assert set(m.epilepsy) <= constants
-    overlay = tomllib.loads(_sbml.read_text(folder(name) / "module.toml"))["epilepsy"]
-    for key, entry in overlay.items():
-        assert entry.get("note"), key
-        assert "source" not in entry or EVIDENCE.fullmatch(entry["source"]), key
+    for key, entry in read_module_file(folder(name)).epilepsy.items():
+        assert entry.note, key
+        assert not entry.source or EVIDENCE.fullmatch(entry.source), key
 
 
 @each_module
@@ -330,7 +328,7 @@ def test_health_rests_for_every_draw_of_the_parameters(name: str) -> None:
 
 def irreversible(name: str) -> list[str]:
     """States of a module that do not come back by themselves."""
-    found: list[str] = tomllib.loads(_sbml.read_text(folder(name) / "module.toml")).get("irreversible", [])
+    found: list[str] = list(read_module_file(folder(name)).irreversible)
     return [*found, *(k for k in healthy(name).states if k.endswith("_hazard"))]  # cumulative hazards only grow
 
 

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from SALib.analyze import morris as salib_morris
 
 from helpers import tiny
-from pathway_models._morris import elementary_effects, morris, morris_design
+from pathway_models._morris import _interval, elementary_effects, morris, morris_design
 from pathway_models.errors import InvalidValueError
 
 HERE: dict[str, Any] = {"duration": 1, "every": 1, "workers": 1, "progress": False}
@@ -85,9 +85,30 @@ def test_a_model_with_known_effects() -> None:
     assert none.summary().endswith("y: no factor has an effect.")
 
 
+def test_intervals_are_those_of_salib_and_follow_the_seed() -> None:
+    design = morris_design(4, 30, 1)
+    y = wavy(design.unit)
+    sizes = np.abs(elementary_effects(y, design))
+    (low, high), again, other = (np.array(_interval(sizes, 4000, seed)) for seed in (7, 7, 8))
+    assert_array_equal([low, high], again)
+    assert (other != again).any()
+    problem = {"num_vars": 4, "names": list("abcd"), "bounds": [[0, 1]] * 4}
+    theirs = salib_morris.analyze(problem, design.unit, y[:, 0], num_levels=4, num_resamples=4000, seed=1)
+    assert_allclose((high - low)[:, 0] / 2, theirs["mu_star_conf"], rtol=0.1, atol=1e-12)
+
+
+def test_morris_resamples_with_its_own_seed() -> None:
+    model = tiny("a = 1; b = 1; y := a^2*b")
+    ranges = {"a": (0.0, 2.0), "b": (0.0, 2.0)}
+    for seed in (1, 7):
+        screen = morris(model, outcomes=["y"], parameters=ranges, trajectories=8, seed=seed, resamples=50, **HERE)
+        sizes = np.abs(elementary_effects(screen.runs.values, screen.design))
+        assert_array_equal([screen.mu_star_low, screen.mu_star_high], _interval(sizes, 50, seed))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"trajectories": 1}, "trajectories"), ({"levels": 5}, "levels = 5"), ({"levels": 2}, "levels = 2")],
+    [({"trajectories": 1}, "trajectories"), ({"levels": 5}, "levels = 5"), ({"levels": 2}, "levels is 2")],
 )
 def test_what_makes_no_sense(change: dict[str, Any], message: str) -> None:
     model = tiny("a = 1; y := a")

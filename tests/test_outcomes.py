@@ -61,6 +61,16 @@ def test_time_to_half_of_a_ramp_to_a_plateau(sign: float) -> None:
     assert _value(course, 0.0, reduce="time_to_half", window=2.0) == pytest.approx(2.5)
 
 
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_at_the_time_to_half_the_interpolated_course_is_at_half_and_was_not_before(seed: int, sign: float) -> None:
+    random = np.random.default_rng(seed)
+    course = np.concatenate([[0.0], random.uniform(-3, 7, len(TIMES) - 4), [8.0, 8.0, 8.0]])
+    time = _value(sign * course, 0.0, reduce="time_to_half", window=2.0)
+    assert np.interp(time, TIMES, course) == pytest.approx(4.0)
+    assert course[time > TIMES].max() < 4.0
+
+
 def test_time_to_half_of_a_jump_is_the_start() -> None:
     assert _value(np.full(11, 3.0), 1.0, reduce="time_to_half", window=2.0) == 0.0
 

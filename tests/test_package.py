@@ -24,11 +24,11 @@ import matplotlib.pyplot as plt
 import pytest
 
 import pathway_models as pm
+from helpers import GUARD
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = ["pathway_models", *(f"pathway_models.{m.name}" for m in pkgutil.iter_modules(pm.__path__))]
 PUBLIC = [getattr(pm, name) for name in pm.__all__ if name != "errors"]
-IMPORT_SECONDS = 1.0
 ATTEMPTS = 8
 README = ROOT / "README.md"
 
@@ -36,25 +36,27 @@ README = ROOT / "README.md"
 def fresh(code: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run code in a new interpreter."""
     return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False, cwd=folder
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=GUARD, check=False, cwd=folder
     )
 
 
-def test_import_takes_less_than_a_second() -> None:
-    """CPU seconds of the importing thread in a fresh interpreter, the best of up to eight attempts.
+def test_import_takes_less_than_that_of_the_packages_it_needs_at_once() -> None:
+    """Seconds of the importing thread in a fresh interpreter, as a ratio, the best of up to eight attempts.
 
-    Not the clock on the wall, and the best instead of the mean, so that other work on the machine counts as little
-    as possible; neither the start of the interpreter nor the threads that OpenBLAS starts are in it.
+    Not the clock on the wall, a ratio, and the best instead of the mean, so that neither other work on the machine nor
+    its speed counts.
     """
-    code = "import time; t = time.thread_time(); import pathway_models; print(time.thread_time() - t)"
-    seconds = []
-    for _ in range(ATTEMPTS):
+    code = (
+        "import time; start = time.thread_time(); import numpy, pandas, xarray, roadrunner, antimony; "
+        "needed = time.thread_time(); import pathway_models; "
+        "print((time.thread_time() - needed) / (needed - start))"
+    )
+    ratios: list[float] = []
+    while len(ratios) < ATTEMPTS and min(ratios, default=2.0) >= 1.0:
         done = fresh(code)
         assert done.returncode == 0, done.stderr
-        seconds.append(float(done.stdout))
-        if min(seconds) < IMPORT_SECONDS:
-            break
-    assert min(seconds) < IMPORT_SECONDS, f"CPU seconds of {ATTEMPTS} imports: {seconds}"
+        ratios.append(float(done.stdout))
+    assert min(ratios) < 1.0, ratios
 
 
 @pytest.mark.parametrize("heavy", ["matplotlib.pyplot", "tellurium", "SALib", "tqdm", "scipy.stats"])
@@ -101,8 +103,10 @@ def test_all_is_complete_sorted_and_importable() -> None:
 
 def test_errors_share_one_base() -> None:
     found = [e for e in vars(pm.errors).values() if inspect.isclass(e) and issubclass(e, Exception)]
-    assert len(found) == 5
-    assert all(issubclass(e, pm.errors.PathwayModelsError) for e in found)
+    errors = [e for e in found if not issubclass(e, Warning)]
+    assert len(errors) == 6
+    assert all(issubclass(e, pm.errors.PathwayModelsError) for e in errors)
+    assert all(issubclass(e, UserWarning) for e in found if e not in errors)
 
 
 @pytest.mark.parametrize("thing", PUBLIC, ids=lambda t: t.__name__)

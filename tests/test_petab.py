@@ -177,6 +177,11 @@ class TestTables:
         assert table.loc["gain_ROS_GSH", "parameterScale"] == "lin"
         mean, sd = map(float, table.loc["gain_ROS_GSH", "objectivePriorParameters"].split(";"))
         assert (mean, sd) == (0.5, pytest.approx(1 / 3.92, rel=1e-3))
+        for _, row in table.iterrows():
+            ends = row[["lowerBound", "upperBound"]].to_numpy(dtype=float)
+            low, high = np.log10(ends) if row["parameterScale"] == "log10" else ends
+            _, sd = map(float, row["objectivePriorParameters"].split(";"))
+            assert high - low == pytest.approx(2 * 1.959964 * sd)  # the range is the central 95 percent
         flat = write_petab(model, ["gain_BHB_GSH"], ["kd_gsh"], tmp_path, allow=("assumed", "fitted"), prior=False)
         assert "objectivePriorType" not in read(flat).parameter_df
 

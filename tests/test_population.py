@@ -64,6 +64,15 @@ def test_diary_without_seizures_is_empty() -> None:
     assert_array_equal(seizure_counts(np.zeros(3), 4, np.array([0.01, 0.5, 0.99])), 0)
 
 
+@pytest.mark.parametrize("weeks", [1, 4])
+def test_diary_holds_so_many_seizures_a_day_and_no_more(weeks: int) -> None:
+    most = ASSUMPTIONS["diary_cap"].value * 7 * weeks
+    rates = np.array([0.9, 1000.0]) * most * 4 / weeks
+    below, above = seizure_counts(rates, weeks, np.array([0.5, 0.5]))
+    assert 0.5 * most < below < most
+    assert above == most
+
+
 def test_entry_rule_and_baseline_length(model: pm.Model) -> None:
     patients = population(200, 3, model=model, minimum=10, baseline_weeks=8)
     assert patients.baseline_count.min() >= 20

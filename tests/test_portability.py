@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import antimony
+import numpy as np
 import pytest
 
-from helpers import UNITS, sbml
+import pathway_models as pm
+from helpers import UNITS, sbml, tiny
 from pathway_models import _portability
-from pathway_models._exchange import check
+from pathway_models._exchange import check, export
+from pathway_models._model import from_sbml
+from pathway_models.errors import ModelWarning
 
 MATHML = "http://www.w3.org/1998/Math/MathML"
 MOVING = "S = 1; S' = -S;"
@@ -133,3 +138,48 @@ def test_check_puts_the_worst_first_and_gives_cures(tmp_path: Path) -> None:
     assert [ranks.index(f.severity) for f in found] == sorted(ranks.index(f.severity) for f in found)
     assert {f.severity for f in found} == {"warning", "note"}
     assert all(f.cure for f in found)
+
+
+# ---- what an export says -----------------------------------------------------------------------------------
+
+FACTOR = "compartment c = 1; species S in c; S = 1; f = 2; k = 1; J: S -> ; k*S*c"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (MOVING + "at time > 1: S = 2", "MxlPy 0.64 and sbmltoodepy drop all events"),
+        (MOVING + "at time > 1, priority=3: S = 2", "SimBiology ignores the priority of events"),
+        ("S = 1; k = 1; J: S -> ; piecewise(k*S, S > 0.5, 0)", "SimBiology ignores piecewise in kinetic laws"),
+        ("n = 1; n' = 1; S = 1; k = 1; J: n S -> ; k*S", "COPASI does not follow a stoichiometry that changes"),
+    ],
+)
+def test_an_export_names_the_tool_and_what_it_drops(body: str, said: str, tmp_path: Path) -> None:
+    with pytest.warns(ModelWarning, match=said) as caught:
+        export(tiny(body), tmp_path / "m.xml")
+    assert len(caught) == 1
+
+
+def test_an_export_that_every_tool_runs_says_nothing(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        export(tiny(MOVING), tmp_path / "m.xml")
+
+
+def test_copasi_ignores_conversion_factors(tmp_path: Path) -> None:
+    """The reason of the warning: 1 - exp(-2) of the species is gone, and COPASI says 1 - exp(-1)."""
+    basico = pytest.importorskip("basico")
+    text = sbml(FACTOR).replace('<species id="S"', '<species conversionFactor="f" id="S"')
+    model = from_sbml(text.replace('"f" value="2" constant="false"', '"f" value="2" constant="true"'), name="theirs")
+    with pytest.warns(ModelWarning, match=r"COPASI 4\.48 ignores conversion factors"):
+        path = export(model, tmp_path / "m.xml")
+    assert float(model.simulate(duration=1, every=1)["S"][-1]) == pytest.approx(np.exp(-2), rel=1e-5)
+    handle = basico.load_model(str(path))
+    course = basico.run_time_course(duration=1, intervals=1, model=handle)
+    basico.remove_datamodel(handle)
+    assert float(course["S"].iloc[-1]) == pytest.approx(np.exp(-1), rel=1e-4)
+
+
+def test_antimony_loses_our_ranges_and_says_so(tmp_path: Path) -> None:
+    with pytest.warns(ModelWarning, match="Antimony keeps no annotations of others: ranges"):
+        export(pm.load("acupuncture"), tmp_path / "m.ant", format="antimony")

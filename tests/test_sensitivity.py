@@ -352,13 +352,15 @@ def test_the_summary_names_the_leaders_and_whether_n_suffices(linear: pm.Model) 
     few = pm.sobol(linear, outcomes=["y"], n=4, **HERE)
     lines = few.summary().splitlines()
     assert lines[0].startswith("linear, none: 20 of 20 runs succeeded on libroadrunner (fewer than 64 rows) in ")
-    assert len(lines) == 2
+    assert len(lines) == 3
     leader = few.to_dataframe()["factor"][0]
-    assert lines[1].startswith(f"y: {leader} (ST {few.to_dataframe()['ST'][0]:.2f} +/- ")
-    widest = float((few.indices.ST_high - few.indices.ST_low).max()) / 2
-    enough = 2 ** math.ceil(math.log2(4 * (widest / 0.1) ** 2))
-    assert lines[1].endswith(f"N = 4 is too small for a ranking, about {enough:,} would do.")
-    many = pm.sobol(linear, outcomes=["y"], n=512, **HERE)
+    assert lines[2].startswith(f"y: {leader} (ST {few.to_dataframe()['ST'][0]:.2f} +/- ")
+    total, high = few.indices.ST[:, 0], few.indices.ST_high[:, 0]
+    acts = total > 0
+    needed = 4 * np.max(np.log(high[acts] / total[acts]) / np.arcsinh(0.1 / total[acts])) ** 2
+    enough = 2 ** math.ceil(math.log2(max(needed, 1024)))
+    assert lines[2].endswith(f"N = 4 is too small for a ranking, about {enough:,} would do.")
+    many = pm.sobol(linear, outcomes=["y"], n=1024, **HERE)
     assert many.summary().endswith("N suffices for a ranking.")
     assert "dropped" not in many.summary()
 
@@ -374,8 +376,8 @@ def test_a_result_shows_itself_in_a_line(linear: pm.Model) -> None:
 def test_the_summary_says_what_does_not_vary(linear: pm.Model) -> None:
     result = pm.sobol(linear, outcomes=["constant_", "y"], n=4, **HERE)
     lines = result.summary().splitlines()
-    assert lines[1] == "constant_: does not vary, so it has no indices."
-    assert lines[2].startswith("y: ")
+    assert lines[2] == "constant_: does not vary, so it has no indices."
+    assert lines[3].startswith("y: ")
     assert np.isnan(result.indices.ST[:, 0]).all()
 
 
@@ -386,8 +388,8 @@ def test_the_summary_says_what_does_not_vary(linear: pm.Model) -> None:
     ("options", "message"),
     [
         ({"n": 100}, "n = 100 .* take 64 or 128"),
-        ({"n": 0}, "n = 0"),
-        ({"n": 1}, "n = 1"),
+        ({"n": 0}, "n is 0"),
+        ({"n": 1}, "n is 1"),
         ({"seed": -1}, "seed"),
         ({"resamples": 0}, "resamples"),
         ({"parameters": []}, "not empty"),
@@ -401,6 +403,7 @@ def test_the_summary_says_what_does_not_vary(linear: pm.Model) -> None:
         ({"parameters": {"a": (1.0, float("inf"))}}, "finite"),
         ({"parameters": {"a": 1.0}}, r"give \(low, high\)"),
         ({"parameters": {"a": (1.0, 2.0, 3.0)}}, r"give \(low, high\)"),
+        ({"parameters": {"y": (1, 2)}}, "y of linear is computed by the model"),
         ({"groups": {}}, "groups"),
         ({"groups": {"first": ["a", "c"]}}, "not varied: c"),
         ({"workers": 0}, "workers is 0"),
@@ -419,7 +422,6 @@ def test_values_that_make_no_sense(linear: pm.Model, options: dict[str, Any], me
     [
         ({"parameters": ["aa"]}, "aa"),
         ({"parameters": {"aa": (1, 2)}}, "aa"),
-        ({"parameters": {"y": (1, 2)}}, "y"),
         ({"groups": "colour"}, "colour"),
         ({"groups": {"first": ["aa"]}}, "aa"),
         ({"outcomes": ["nothing"]}, "nothing"),

@@ -197,7 +197,8 @@ def test_what_was_not_asked_for_cannot_be_drawn(options: dict[str, Any], error: 
 
 def test_names_are_no_formulas() -> None:
     outcome = pm.Outcome(variable="y", label="cost in $ of x_{1")
-    found = pm.sobol(tiny(BODY), outcomes=[outcome], n=32, groups={"$a_": ["a"], "b": ["b"]}, parameters=RANGES, **HERE)
+    groups = {"$a_": ["a"], "b": ["b", "c"]}
+    found = pm.sobol(tiny(BODY), outcomes=[outcome], n=32, groups=groups, parameters=RANGES, **HERE)
     for kind in ("bars", "tornado", "heatmap", "convergence"):
         drawn(found.plot(kind=kind))
 
@@ -224,5 +225,5 @@ def test_a_screening_of_groups_has_no_spreads() -> None:
     groups = {"ab": ["a", "b"], "rest": ["c"]}
     both = pm.morris(tiny(BODY), outcomes=["y"], trajectories=4, parameters=RANGES, groups=groups, **HERE)
     drawn(both.plot())
-    alone = pm.morris(tiny(BODY), outcomes=["y"], trajectories=4, parameters=RANGES, groups={"ab": ["a", "b"]}, **HERE)
+    alone = pm.morris(tiny(BODY), outcomes=["y"], trajectories=4, parameters=RANGES, groups={"abc": [*"abc"]}, **HERE)
     assert "groups have no spread" in words(drawn(alone.plot()).axes[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,8 +15,8 @@ from pathway_models._drugs import AGENTS
 from pathway_models._interventions import label, phases, snake
 from pathway_models._library import module_names
 from pathway_models._stimulation import HIGH_FREQUENCY_HZ, POINTS
-from pathway_models._treatments import NAMED, named
-from pathway_models.errors import InvalidValueError, UnknownNameError
+from pathway_models._treatments import NAMED, named, warn_idle
+from pathway_models.errors import InvalidValueError, ModelWarning, UnknownNameError
 
 WEEK = 168.0
 DIETS: tuple[type[Any], ...] = (pm.KetogenicDiet, pm.ModifiedAtkinsDiet, pm.MCTDiet)
@@ -315,3 +316,48 @@ def test_named_errors(text: str, error: type[Exception], message: str) -> None:
 def test_a_treatment_can_be_repeated_from_its_text() -> None:
     made = [pm.MCTDiet(), pm.ModifiedAtkinsDiet(stop=3), pm.Drug(name="MCC950"), pm.Electroacupuncture(point="ear")]
     assert eval(repr(made), vars(pm)) == made
+
+
+# ---- what comes too late ---------------------------------------------------------------------------------------------
+
+
+def idle(*treatments: pm.Treatment, weeks: float = 4) -> list[str]:
+    """Warnings for a run of that many weeks."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        warn_idle(pm.load("ketone_katp"), treatments, weeks * WEEK)
+    assert {w.category for w in found} <= {ModelWarning}
+    return [str(w.message) for w in found]
+
+
+def test_a_treatment_after_the_end_of_the_run_says_so_in_its_own_unit() -> None:
+    (text,) = idle(pm.KetogenicDiet(start=24), pm.KetogenicDiet(start=1, stop=2))
+    assert text == ("ketogenic_diet starts at 4032 h (week 24) and does nothing: the run ends at 672 h (week 4)")
+    assert idle(pm.Electroacupuncture(start=5))[0].startswith("electroacupuncture starts at 840 h")
+
+
+def test_a_part_within_the_run_is_enough() -> None:
+    dose = pm.Dose(input="ketone_ester", amount=1, times=(4 * WEEK, 9 * WEEK))
+    long = (pm.KetogenicDiet(start=3), pm.Electroacupuncture(start=2, weeks=30), dose)
+    assert idle(*long) == []
+    assert idle(pm.Electroacupuncture(weeks=0)) == [], "no session at all is no session too late"
+
+
+def test_a_level_at_the_end_is_too_late_and_a_dose_is_not() -> None:
+    end = 4 * WEEK
+    assert len(idle(pm.Level(input="fasting", value=1, start=end))) == 1
+    assert idle(pm.Dose(input="ketone_ester", amount=1, times=(end,))) == []
+
+
+def test_a_run_warns_of_what_comes_too_late() -> None:
+    with pytest.warns(ModelWarning, match="ketogenic_diet starts at 4032 h"):
+        pm.load("ketone_katp").simulate([pm.KetogenicDiet(start=24)], weeks=1)
+
+
+def test_the_treatment_that_asked_for_an_input_is_named() -> None:
+    with pytest.raises(UnknownNameError, match="acupuncture, asked for by ketogenic_diet, 'carb_restriction'"):
+        phases(pm.load("acupuncture"), [pm.KetogenicDiet()], 1.0)
+    with pytest.raises(UnknownNameError, match="input of acupuncture 'fasting'"):
+        phases(pm.load("acupuncture"), [pm.Level(input="fasting", value=1)], 1.0)
+    with pytest.raises(InvalidValueError, match=r"overlap from 0: .* \(asked for by ketogenic_diet, mct_diet\)$"):
+        phases(pm.load("ketone_katp"), [pm.KetogenicDiet(), pm.MCTDiet()], 1.0)

@@ -121,8 +121,12 @@ def test_delong_interval_covers_as_often_as_it_says() -> None:
 
 def test_risk_ratio_and_its_zero_cell() -> None:
     assert_allclose(risk_ratio(28, 73, 4, 72), (6.904, 2.55, 18.7), rtol=0.01)
-    ratio, low, high = risk_ratio(3, 20, 0, 20)
-    assert low < 1 < ratio < high < math.inf
+    # 3 of 20 and 0 of 30 with half an event and half a non-event added to both: 3.5 of 21 and 0.5 of 31
+    error = math.sqrt(1 / 3.5 - 1 / 21 + 1 / 0.5 - 1 / 31)
+    ratio = (3.5 / 21) / (0.5 / 31)
+    expected = ratio * np.exp(1.959964 * error * np.array([0, -1, 1]))
+    assert_allclose(risk_ratio(3, 20, 0, 30), expected, rtol=1e-6)
+    assert_allclose(risk_ratio(0, 30, 3, 20), 1 / expected[[0, 2, 1]], rtol=1e-6)
 
 
 # ---- the report of a trial ----
@@ -170,6 +174,25 @@ def test_rates_are_those_of_a_single_run(model: pm.Model, result: Trial) -> None
     assert p.adherence[i] == 1.0
     assert_allclose(result.ratio[i, 1], course.where(course.time >= 4 * 168, drop=True).mean(), rtol=1e-3)
     assert_array_equal(result.ratio[:, 0], 1.0)
+
+
+class OwnTreatment:
+    """What a user writes: a schedule, and nothing else."""
+
+    def schedule(self) -> list[pm.Level | pm.Dose]:
+        return [pm.Level(input="GABA", value=2.0)]
+
+
+def test_a_treatment_of_the_users_own_class_is_one_as_any_other(
+    model: pm.Model, patients: Population, result: Trial
+) -> None:
+    own = trial(patients, {"control": [], "own": OwnTreatment()}, 8, model=model, **QUICK)
+    assert_array_equal(own.ratio, result.ratio)
+    followed = Followed(
+        treatment=OwnTreatment(), adherence=0.5, references={"GABA": 1.0}, resolve=lambda k: k, own_age=True
+    )
+    assert [i.value for i in followed.schedule() if isinstance(i, pm.Level)] == [1.5]
+    assert followed.name == "OwnTreatment"
 
 
 def test_less_adherence_less_effect(model: pm.Model, patients: Population) -> None:
@@ -270,11 +293,14 @@ def test_bad_calls_are_refused(model: pm.Model, patients: Population, result: Tr
         (4, {"a": []}, "patients is 4"),
         (patients, [DRUG], "arms is a list"),
         (patients, {"a": "diet"}, "arm 'a' holds 'd'"),
+        (patients, {"a": None}, "arm 'a' is None"),
         (patients, {"a": [pm.KetogenicDiet]}, "no treatment"),
     ]
     for people, arms, message in wrong:
         with pytest.raises(InvalidValueError, match=message):
             trial(people, arms, 8, model=model)
+    with pytest.raises(InvalidValueError, match="workers is '2'"):
+        trial(patients, {"a": []}, 8, model=model, workers="2")  # type: ignore[arg-type]
     with pytest.raises(InvalidValueError, match="length of the trial"):
         trial(patients, {"a": []}, -1, model=model)
     with pytest.raises(InvalidValueError, match="window"):

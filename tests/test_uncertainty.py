@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import antimony
 import libsbml
 import pytest
 from roadrunner import RoadRunner
 
-from helpers import sbml
+import pathway_models as pm
+from helpers import sbml, tiny
 from pathway_models import _coupling, _library, _sbml, _uncertainty
-from pathway_models._module import Parameter
+from pathway_models._model import from_sbml
+from pathway_models._module import Parameter, ParameterRow
 from pathway_models._uncertainty import Uncertainty
-from pathway_models.errors import ModelError
+from pathway_models.errors import ModelError, ModelWarning
 
 NAMES = _library.module_names()
 TEXT = sbml("k = 2; j = 3; x = 1; x' = -k*x*j")
@@ -68,7 +71,7 @@ def test_writing_again_replaces() -> None:
 
 
 def test_a_row_of_the_table_is_read() -> None:
-    row = {"low": "0.1", "high": "2", "distribution": "uniform", "kind": "derived", "source": "a:b; c:d"}
+    row = ParameterRow(id="k", low=0.1, high=2.0, distribution="uniform", kind="derived", source="a:b; c:d", note="")
     expected = Uncertainty(distribution="uniform", kind="derived", low=0.1, high=2.0, evidence=("a:b", "c:d"))
     assert _uncertainty.from_row(row) == expected
 
@@ -168,3 +171,35 @@ def test_distrib_that_is_not_required_is_refused() -> None:
     assert "error" in {severity for severity, _, _ in _sbml.findings(text)}
     antimony.clearPreviousLoads()
     assert antimony.loadSBMLString(text) < 0
+
+
+# ---- read back ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [*NAMES, "epilepsy"])
+@pytest.mark.parametrize("format", ["sbml", "sbml-l2v5"])
+def test_an_exported_model_is_loaded_with_the_ranges_of_its_tables(tmp_path: Path, name: str, format: str) -> None:
+    model = pm.load(name)
+    again = pm.load(pm.export(model, tmp_path / "m.xml", format=format))
+    known = {p.id: p for p in again.parameters_}
+    columns = ("low", "high", "distribution", "kind", "unit")
+    for p in model.parameters_:
+        if p.kind == "gain":
+            assert not known[p.id].uncertain  # the file says nothing of it
+            continue
+        assert [getattr(known[p.id], c) for c in columns] == [getattr(p, c) for c in columns], p.id
+        assert known[p.id].source.split(";") == [part.strip() for part in p.source.split(";")], p.id
+    assert {p.id for p in again.parameters_ if p.uncertain} == {p.id for p in model.parameters_ if p.uncertain}
+
+
+def test_a_file_without_our_annotation_gets_ranges_by_rule() -> None:
+    assert {p.id: (p.low, p.high) for p in tiny("k = 2; x = 1; x' = -k*x").parameters_} == {"k": (1.0, 4.0)}
+
+
+def test_an_annotation_that_cannot_be_read_is_said_and_not_used() -> None:
+    document = libsbml.readSBMLFromString(TEXT)
+    _uncertainty.write_uncertainty(document.getModel().getParameter("k"), RANGE)
+    text = libsbml.writeSBMLToString(document).replace('kind="measured"', 'kind="guessed"')
+    with pytest.warns(ModelWarning, match="the uncertainty of 'k'.*guessed.*; it is not used"):
+        model = from_sbml(text, name="theirs")
+    assert model.parameters.loc["k", "kind"] == "unknown"

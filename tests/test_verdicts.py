@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import html
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -12,6 +19,7 @@ import pathway_models as pm
 from helpers import tiny
 from pathway_models import _verdicts as verdicts
 from pathway_models._outcomes import Outcome
+from pathway_models._reliability import ENOUGH, GOOD, HELD, HELD_HEAVY
 
 HERE: dict[str, Any] = {"duration": 1, "every": 1, "workers": 1, "progress": False}
 BODY = (
@@ -67,11 +75,60 @@ def test_widths_fall_with_the_root_of_n() -> None:
     few, many = analysis("even", 32), analysis("even", 2048)
     needed = verdicts.n_needed(few, 0)
     assert f"about {needed:,} would do" in verdicts.precision(few, 0)
-    assert 64 <= needed <= 1024
+    assert needed == 1024, "fewer would give narrow intervals, but none to be relied on"
     assert verdicts.precision(many, 0) == "N suffices for a ranking"
     assert verdicts.n_needed(many, 0) <= 2048
     at = analysis("even", needed)
     assert float(verdicts.half_widths(at, 0).max()) < 0.15, "the estimate is of the right size"
+
+
+def legend_title(result: pm.SobolResult) -> str:
+    figure = result.plot()
+    plt.close(figure)
+    return figure.legends[0].get_title().get_text()
+
+
+@pytest.mark.parametrize("n", [4, 32, 256])
+def test_a_small_n_is_said_to_be_too_small_for_intervals(n: int, tmp_path: Path) -> None:
+    result = analysis("two", n)
+    held = HELD[max(n, 32)]
+    text = verdicts.intervals(result)
+    assert text.startswith(f"N = {n} is too small for intervals: in tests with {max(n, 32)} base rows they held")
+    assert f"about {held.mean} % of cases instead of 95 %, that of the worst factor in {held.worst} %" in text
+    assert f"take N = {ENOUGH:,} or more" in text
+    assert "suffices" not in verdicts.precision(result, 0)
+    page = result.report_html(tmp_path / "report.html").read_text(encoding="utf-8")
+    assert text in result.summary()
+    assert text in html.unescape(page)
+    assert "suffices" not in page
+    assert f"indices; N = {n} is too small for intervals." in page
+    assert f"N = {n}, too small for intervals" in legend_title(result)
+
+
+def test_a_large_n_is_not_said_to_be_too_small_for_intervals(tmp_path: Path) -> None:
+    result = analysis("two", ENOUGH)
+    page = result.report_html(tmp_path / "report.html").read_text(encoding="utf-8")
+    assert verdicts.intervals(result) == ""
+    assert "too small" not in result.summary()
+    assert "is too small for intervals:" not in page
+    assert f"N = {ENOUGH}; " not in page
+    assert "too small" not in legend_title(result)
+    assert verdicts.intervals(analysis("still", 8)) == "", "without variance there is no interval"
+
+
+def test_the_numbers_of_the_warning_are_those_published() -> None:
+    """The table of docs/intervals.md: case, N, then S1 and ST, worst factor and mean, percent."""
+    published = (Path(__file__).parents[1] / "docs" / "intervals.md").read_text(encoding="utf-8")
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in published.splitlines() if line.count("|") == 9
+    ]
+    for table, heavy in ((HELD, False), (HELD_HEAVY, True)):
+        for n, held in table.items():
+            found = [list(map(int, row[2:6])) for row in rows if row[1] == f"{n:,}" and ("IL1B" in row[0]) == heavy]
+            assert found
+            worst, mean = (min(row[i] for row in found for i in places) for places in ((0, 2), (1, 3)))
+            assert held == (mean, worst)
+    assert [n for n in HELD if HELD[n].worst < GOOD] == [n for n in HELD if n < ENOUGH]
 
 
 # ---- interactions, tails -------------------------------------------------------------------------------------------

@@ -37,11 +37,12 @@ from ._petab import PetabProblem, write_petab
 from ._plots import RunAccessor
 from ._population import Population, assumptions, population
 from ._published_trials import published_trials
-from ._rows import Attempt, Limits
+from ._rows import Limits
+from ._run import simulate
 from ._sensitivity import SobolResult, sobol, sobol_cost
-from ._simulate import simulate
 from ._stimulation import Electroacupuncture, acupuncture_points
 from ._study import CostEstimate
+from ._tolerances import Attempt
 from ._trial import Trial, trial
 
 __version__ = _version("pathway-models")

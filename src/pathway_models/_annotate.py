@@ -11,6 +11,8 @@ from html import escape
 from pathlib import Path
 
 from . import _sbml
+from ._authored import read_rows
+from ._module import ParameterRow
 from ._native import libsbml
 from ._uncertainty import from_row, write_uncertainty
 from .errors import ModelError, unknown_name
@@ -82,13 +84,14 @@ def annotate(text: str, folder: Path, evidence: Path, *, title: str, summary: st
     rows = read_annotations(folder / "annotations.tsv", ids={model.getId(), *_ids(model)})
     for element in _annotated(model):
         _annotate_element(element, [r for r in rows if r.id == element.getId()])
-    for name, resource in _described_by(folder / "parameters.tsv", evidence).items():
+    table = read_rows(folder / "parameters.tsv", ParameterRow)
+    for name, resource in _described_by(table, evidence).items():
         parameter = model.getParameter(name)
         if parameter is None:
             raise ModelError(f"{folder.name}/parameters.tsv: {name!r} is no parameter of the model")
         _add_resources(parameter, "isDescribedBy", [resource])
-    for row in _parameter_rows(folder / "parameters.tsv"):
-        write_uncertainty(model.getParameter(row["id"]), from_row(row))
+    for row in table:
+        write_uncertainty(model.getParameter(row.id), from_row(row))
     return str(libsbml.writeSBMLToString(document))
 
 
@@ -213,21 +216,17 @@ def _add_resources(element: libsbml.SBase, qualifier: str, uris: Iterable[str]) 
         raise ModelError(f"libSBML could not annotate {element.getId()!r} with {qualifier}")
 
 
-def _described_by(path: Path, evidence: Path) -> dict[str, str]:
+def _described_by(table: Iterable[ParameterRow], evidence: Path) -> dict[str, str]:
     """Parameter -> the work that its first source with a DOI or PMID cites; measured and derived parameters only."""
     cited = _references(evidence)
     found = {}
-    for row in _parameter_rows(path):
-        if row["kind"] in ("measured", "derived"):
-            works = [cited.get(source.strip(), {}) for source in row["source"].split(";")]
+    for row in table:
+        if row.kind in ("measured", "derived"):
+            works = [cited.get(source.strip(), {}) for source in row.source.split(";")]
             best = (work[kind] for rank in _RANKS for work in works for kind in rank if kind in work)
             if address := next(best, ""):
-                found[row["id"]] = address
+                found[row.id] = address
     return found
-
-
-def _parameter_rows(path: Path) -> Iterable[dict[str, str]]:
-    return csv.DictReader(_sbml.read_text(path).splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tomllib
 from pathlib import Path
 
 import antimony
@@ -11,6 +10,7 @@ import antimony
 from . import _library, _sbml
 from ._annotate import annotate
 from ._coupling import couple, flatten
+from ._module import read_module_file
 from ._native import libsbml
 from .errors import ModelError, PathwayModelsError
 
@@ -20,13 +20,13 @@ def module_sbml(folder: Path) -> str:
     antimony.clearPreviousLoads()
     if antimony.loadAntimonyString(_sbml.read_text(folder / "model.ant")) < 0:
         raise ModelError(f"{folder.name}/model.ant: {' '.join(antimony.getLastError().split())}")
-    toml = tomllib.loads(_sbml.read_text(folder / "module.toml"))
+    made = read_module_file(folder)
     text = annotate(
         antimony.getSBMLString(folder.name),
         folder,
         _library.sbml_root() / "evidence",
-        title=toml["title"],
-        summary=toml["summary"],
+        title=made.title,
+        summary=made.summary,
     )
     return _checked(_without_generator_comment(text), f"{folder.name}/model.ant")
 
@@ -36,9 +36,9 @@ def coupled_sbml(name: str) -> tuple[str, str]:
 
     In the hierarchical text libSBML remarks that the stand-ins for ports have no value; they get it when flattened.
     """
-    toml = _library.read_coupled(name)
-    modules, wires, shared = _library.coupled_parts(toml)
-    document = couple(name, toml["title"], modules, wires, shared)
+    made = _library.read_coupled(name)
+    modules, wires, shared = _library.coupled_parts(made)
+    document = couple(name, made.title, modules, wires, shared)
     hierarchical = str(libsbml.writeSBMLToString(document))
     flat = _without_generator_comment(flatten(document, name=name))
     return _checked(flat, name), hierarchical

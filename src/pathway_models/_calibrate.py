@@ -23,7 +23,6 @@ from ._fit import (
     STEP,
     Objective,
     Target,
-    Wanted,
     Which,
     choose_constants,
     find_targets,
@@ -32,15 +31,16 @@ from ._fit import (
     to_unit,
     to_values,
 )
-from ._groups import Z95
+from ._groups import Z95, Wanted
 from ._identifiability import combination, deviations, open_questions, spectrum
-from ._model import Model
+from ._model import Model, require_model
 from ._module import Parameter
 from ._predictor import Predictor
 from ._scores import Score
-from ._simulate import Array
-from ._types import Brief, Frozen
-from .errors import SimulationError, require_choice, require_range, unknown_name
+from ._study import announce
+from ._tolerances import Tolerance
+from ._types import Array, Brief, Frozen
+from .errors import SimulationError, require_choice, require_count, unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,7 +80,7 @@ class Profile(Brief):
         """One row per point: value, sum of squares, its rise above the smallest."""
         import pandas as pd
 
-        return pd.DataFrame({"value": self.values, "cost": self.cost, "rise": self.cost - self.cost.min()})
+        return pd.DataFrame({"value": self.values, "cost": self.cost, "rise": self.cost - np.min(self.cost)})
 
     def plot(self) -> Figure:
         """Rise of the sum of squares over the constant, with the 95 percent bounds."""
@@ -127,7 +127,7 @@ class Calibration(Brief):
         x = self._places
         sd = deviations(self.jacobian, prior=self.prior)
         low, high = (to_values(self.parameters, np.clip(x + k * Z95 * sd, 0, 1)) for k in (-1, 1))
-        before = self.model.parameters["value"]
+        before = {p.id: p.value for p in self.parameters} | dict(self.model.settings)
         rows = [
             {
                 "id": p.id,
@@ -211,7 +211,7 @@ class Calibration(Brief):
         name = self.model.resolve(parameter)
         if name not in ids:
             raise unknown_name("fitted constant", parameter, ids)
-        require_range("the number of points per side", points, 2, 1000)
+        require_count("the number of points per side", points, 2, 1000)
         rows = [t.observation for t in self.targets]
         with _opened(self.model, workers, executor) as (count, pool):
             predictor = Predictor(self.model, self.parameters, rows, count, pool, fits=2 * int(points))
@@ -313,19 +313,22 @@ def calibrate(
     workers: int | None = None,
     executor: Executor | None = None,
     engine: str = "auto",
+    rtol: float | None = None,
+    atol: Tolerance | None = None,
     progress: bool = True,
 ) -> Calibration:
     """Fit constants of `model` to observations by bounded least squares from several starts.
 
-    `parameters`: names, {name: (low, high)}, or None for all of kind 'fitted'; other kinds must be in `allow`
-    ('assumed', 'gain'), measured and derived constants never are. `observations`: ids or `Observation` objects of use
+    `parameters`: names, {name: (low, high)} or {name: (low, high, law)} as in `sobol`, or None for all of kind
+    'fitted'; other kinds must be in `allow` ('assumed', 'gain'), measured and derived constants never are. A file from
+    elsewhere has no kinds: whatever can be set may be fitted. `observations`: ids or `Observation` objects of use
     'fit'. Constants move within their ranges, as logarithms unless the law is uniform or normal. Residuals are in
     errors; folds and percent changes are compared as logarithms (error over fold). A number without a printed error
     gets `assumed_error` of its value or fold; a direction is one-sided, with `assumed_error` as error: 0 where it is
     right. With `prior` each constant has one residual more: a normal law round the value in use, whose central 95
     percent are as wide as the range. The first start is the model as it is, the others are a Sobol design; `start_at`
     sets other values of the constants first, such as those before an earlier fit. Rows of the Jacobian run in parallel,
-    by `engine` as in `ensemble`.
+    by `engine` as in `ensemble`, at the tolerances `rtol` (default 5e-9) and `atol` as in `simulate`.
     Raises `InvalidValueError` or `UnknownNameError` for what cannot be fitted or is no observation, `SimulationError`
     if the model as it is cannot be run under an observation.
     Source: trust region reflective, Branch et al. 1999, doi:10.1137/S1064827595289108; profiles, Raue et al. 2009,
@@ -339,8 +342,11 @@ def calibrate(
     """
     from tqdm import tqdm
 
-    require_range("the number of starts", starts, 1, 10_000)
+    require_model(model)
+    require_count("the number of starts", starts, 1, 10_000)
+    require_count("seed", seed, 0)
     require_choice("engine", engine, ENGINE_NAMES)
+    announce(model, "compiling it before the first fit", progress)
     targets = find_targets(model, observations, assumed_error)
     chosen = choose_constants(model, parameters, allow)
     rows = [t.observation for t in targets]
@@ -353,7 +359,7 @@ def calibrate(
         raise SimulationError(f"{names} cannot be predicted by {model.name} as it is: {why}")
     everything = range(len(chosen))
     with _opened(model, workers, executor) as (count, pool):
-        predictor = Predictor(model, chosen, rows, count, pool, engine=engine, fits=int(starts))
+        predictor = Predictor(model, chosen, rows, count, pool, engine=engine, fits=int(starts), rtol=rtol, atol=atol)
         objective = Objective(predictor, chosen, targets, in_use(model, chosen), prior=prior)
         places = _start_places(model, chosen, int(starts), seed)
         ends = []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ._fit import CHI2_95, Target, to_unit
 from ._observations import Observation
+from ._plots import subplots
 from ._scores import NONE_THRESHOLD, SIGN_THRESHOLD
 
 if TYPE_CHECKING:
@@ -22,11 +23,10 @@ RATIO_LIMITS = (1 / 12, 12.0)  # what lies outside is drawn on the edge, as an a
 
 
 def plot_fit(fit: Calibration) -> Figure:
-    import matplotlib.pyplot as plt
     from matplotlib.lines import Line2D
 
     lines = max(len(fit.targets), min(len(fit.parameters), DRAWN), 4)
-    figure, axes = plt.subplots(1, 2, figsize=(11.5, 0.36 * lines + 2.1), layout="constrained")
+    figure, axes = subplots(1, 2, figsize=(11.5, 0.36 * lines + 2.1), layout="constrained")
     _draw_fit(axes[0], fit, lines)
     _draw_constants(axes[1], fit, lines)
     marks = (("o", BEFORE, "white", "before"), ("o", AFTER, AFTER, "calibrated"))
@@ -41,10 +41,8 @@ def plot_fit(fit: Calibration) -> Figure:
 
 
 def plot_profile(profile: Profile) -> Figure:
-    import matplotlib.pyplot as plt
-
     table = profile.to_dataframe()
-    figure, axis = plt.subplots(figsize=(4.6, 3.2), layout="constrained")
+    figure, axis = subplots(figsize=(4.6, 3.2), layout="constrained")
     axis.axvspan(profile.low, profile.high, color=AFTER, alpha=0.12, lw=0)
     axis.axhline(CHI2_95, color=BAND, lw=0.8, ls="--")
     axis.text(1.0, CHI2_95, "95 percent", transform=axis.get_yaxis_transform(), fontsize=8, ha="right", va="bottom")

@@ -25,7 +25,8 @@ import numpy as np
 from ._files import UntrustedFileError, draft, new_file, own_bytes
 from ._outcomes import Outcome
 from ._rows import WORKER_DIED, Block, Limits
-from ._simulate import Array, Job
+from ._simulate import Job
+from ._types import Array
 from .errors import InvalidValueError, PathwayModelsError
 
 RECORD = "run.json"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from typing import TYPE_CHECKING
 
-from . import _library, _sbml
+from . import _library
 from ._evidence import alternative_in_force
 from ._evidence_tables import evidence_table, split_cell
 from ._model import Model
+from ._module import read_module_file
 from ._observations import observations_paths
 
 if TYPE_CHECKING:
@@ -72,10 +72,9 @@ def _supports(model: Model) -> dict[str, tuple[str, ...]]:
 def _overlay_sources(model: Model) -> dict[str, list[str]]:
     """Parameter -> evidence behind its value in untreated epilepsy, from the module files."""
     coupled = model.name in _library.coupled_names()
-    names = _library.read_coupled(model.name)["modules"] if coupled else [model.name]
+    names = _library.read_coupled(model.name).modules if coupled else [model.name]
     found = {}
     for name in names:
-        text = _sbml.read_text(_library.sbml_root() / "modules" / name / "module.toml")
-        for key, entry in tomllib.loads(text).get("epilepsy", {}).items():
-            found[f"{name}__{key}" if coupled else key] = split_cell(entry.get("source", ""))
+        for key, entry in read_module_file(_library.sbml_root() / "modules" / name).epilepsy.items():
+            found[f"{name}__{key}" if coupled else key] = split_cell(entry.source)
     return found

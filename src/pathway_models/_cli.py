@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+import warnings
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,15 +24,27 @@ from . import (
     _sensitivity,
     _treatments,
 )
-from ._cli_output import check_files, plot, save, show, without_display
+from ._cli_options import (
+    TREAT_HELP,
+    hypothesis_option,
+    length_options,
+    loaded,
+    model_options,
+    table_options,
+    tolerance_options,
+    tolerances,
+    treatments_of,
+)
+from ._cli_output import check_files, flushed, plot, save, say, show, unwritten, warned, without_display
+from ._groups import OWN_LAWS
 from ._model import Model
 from ._sensitivity_plots import KINDS
+from ._study import announce
 from .errors import InvalidValueError, PathwayModelsError
 
-TREAT_HELP = (
-    "a treatment, repeatable: "
-    + ", ".join(_treatments.NAMED)
-    + "; options after a colon, e.g. ketogenic_diet:ratio=3,start=2 (weeks)"
+PARAMETER_HELP = (
+    "vary only this, repeatable; with a range of your own it is log-uniform where LOW is above 0, else uniform, unless "
+    f"LAW says {', '.join(OWN_LAWS)}"
 )
 TABLE_ROWS = 15  # per outcome, in the terminal
 SOBOL_OPTIONS = (
@@ -46,25 +61,40 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status (2 with one line for bad input)."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (open to the end)
+    if sys.stdout is None:
+        say("cannot write the output: standard output is closed")
+        return 1
+    with warnings.catch_warnings():
+        warnings.showwarning = warned
+        try:
+            return flushed(_run(argv))
+        except SystemExit as stop:  # of argparse: help, or bad input
+            return flushed(int(stop.code or 0))
+        except OSError as error:  # of files that the command writes there is a ModelError: this is the output
+            return unwritten(error)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         return int(arguments.run(arguments))
     except PathwayModelsError as error:
-        sys.stderr.write(f"pathway-models: {' '.join(str(error).split())}\n")
+        say(str(error))
         return 2
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 0
     except KeyboardInterrupt:
         folder = getattr(arguments, "checkpoint", None)
         safe = "" if folder is None else f"; the same command goes on from {folder}"
-        sys.stderr.write(f"\npathway-models: interrupted{safe}\n")
+        sys.stderr.write("\n")
+        say(f"interrupted{safe}")
         return 130
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="pathway-models", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
+    parser.add_argument("--version", action="version", version=f"pathway-models {version('pathway-models')}")
+    commands = parser.add_subparsers(dest="command", parser_class=_Parser)
     _list_command(commands.add_parser("list", help="the models, or what is in one of them"))
     _simulate_command(commands.add_parser("simulate", help="run a model under treatments"))
     _compare_command(
@@ -74,59 +104,8 @@ def _parser() -> argparse.ArgumentParser:
     _evidence_command(commands.add_parser("evidence", help="a model of the library against published experiments"))
     _export_command(commands.add_parser("export", help="write a model, or a scenario with treatments, for other tools"))
     _check_command(commands.add_parser("check", help="what libSBML says of a file, units and annotation included"))
+    parser.set_defaults(run=lambda _: parser.error(f"give a command: {', '.join(commands.choices)}; --help says more"))
     return parser
-
-
-# ---- options that several commands share -------------------------------------------------------------------
-
-
-def _model_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", help="a name (see: pathway-models list) or a path to an SBML file")
-    parser.add_argument("--context", default=_library.DEFAULT_CONTEXT, help="epilepsy (default) or healthy")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="another value of a constant")
-    _hypothesis_option(parser)
-
-
-def _hypothesis_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--hypothesis",
-        action="append",
-        default=[],
-        metavar="NAME=ALTERNATIVE",
-        help="another reading of a mechanism",
-    )
-
-
-def _length_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--weeks", type=float, help="length in weeks (default 12 for the models of the library)")
-    parser.add_argument("--duration", type=float, help="length in the model's own unit of time")
-
-
-def _table_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print the table as JSON")
-    parser.add_argument("--out", type=Path, help="write the table as CSV")
-
-
-def _loaded(arguments: argparse.Namespace) -> Model:
-    model = _library.load(arguments.model, context=arguments.context)
-    for text in arguments.hypothesis:
-        name, alternative = _pair(text, "--hypothesis")
-        model = model.with_hypothesis(name, alternative)
-    return model.with_parameters({n: _number(v, n) for n, v in (_pair(t, "--set") for t in arguments.set)})
-
-
-def _pair(text: str, option: str) -> tuple[str, str]:
-    name, separator, value = text.partition("=")
-    if not separator or not name or not value:
-        raise InvalidValueError(f"{option} {text}: write NAME=VALUE")
-    return name, value
-
-
-def _number(text: str, name: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise InvalidValueError(f"--set {name}={text}: {text!r} is no number") from None
 
 
 # ---- list --------------------------------------------------------------------------------------------------
@@ -160,10 +139,11 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _simulate_command(parser: argparse.ArgumentParser) -> None:
-    _model_options(parser)
+    model_options(parser)
     parser.add_argument("--treat", action="append", default=[], metavar="TREATMENT", help=TREAT_HELP)
-    _length_options(parser)
+    length_options(parser)
     parser.add_argument("--every", type=float, help="output step in model time (default 6 h)")
+    tolerance_options(parser)
     parser.add_argument("--out", type=Path, help="write the time courses: .csv or .nc")
     parser.add_argument("--plot", type=Path, help="write a figure (.png, .pdf, .svg)")
     parser.add_argument("--show", action="append", metavar="NAME", help="variable to plot and print, repeatable")
@@ -172,14 +152,16 @@ def _simulate_command(parser: argparse.ArgumentParser) -> None:
 
 
 def _simulate(arguments: argparse.Namespace) -> int:
-    model = _loaded(arguments)
-    treatments = [_treatments.named(t) for t in arguments.treat]
+    check_files(arguments.out, endings=(".csv", ".nc"), figure=arguments.plot)
+    model = loaded(arguments)
+    treatments = treatments_of(arguments)
     length = _ensemble.default_duration(model, arguments.weeks, arguments.duration)
-    run = model.simulate(treatments, duration=length, every=arguments.every)
+    announce(model, "compiling and running it")
+    run = model.simulate(treatments, duration=length, every=arguments.every, **tolerances(arguments))
     names = [run.pm.resolve(n) for n in arguments.show or _default_variables(model)]
     if arguments.out is not None:
         frame = run.to_dataframe()
-        netcdf = arguments.out.suffix == ".nc"
+        netcdf = arguments.out.suffix.lower() == ".nc"
         save(lambda: run.to_netcdf(arguments.out) if netcdf else frame.to_csv(arguments.out), arguments.out)
     if arguments.plot is not None:
         without_display()
@@ -202,13 +184,14 @@ def _default_variables(model: Model) -> Sequence[str]:
 
 
 def _compare_command(parser: argparse.ArgumentParser) -> None:
-    _model_options(parser)
+    model_options(parser)
     parser.add_argument("--treat", action="append", default=[], metavar="TREATMENT", help=TREAT_HELP + "; give two")
-    _length_options(parser)
+    length_options(parser)
     parser.add_argument(
         "--outcome", action="append", metavar="NAME", help="variable, repeatable (default seizure_rate)"
     )
-    _table_options(parser)
+    tolerance_options(parser)
+    table_options(parser)
     parser.add_argument("--plot", type=Path, help="write the four arms as a figure")
     parser.set_defaults(run=_compare)
 
@@ -216,14 +199,18 @@ def _compare_command(parser: argparse.ArgumentParser) -> None:
 def _compare(arguments: argparse.Namespace) -> int:
     if len(arguments.treat) != 2:
         raise InvalidValueError(f"compare needs --treat twice; given {len(arguments.treat)} times")
+    check_files(arguments.out, figure=arguments.plot)
     a, b = (_treatments.named(t) for t in arguments.treat)
+    model = loaded(arguments)
+    announce(model, "compiling it and running four arms")
     arms = _combination.compare(
-        _loaded(arguments),
+        model,
         a,
         b,
         weeks=arguments.weeks,
         duration=arguments.duration,
         outcomes=arguments.outcome,
+        **tolerances(arguments),
     )
     show(arms.to_dataframe(), arguments, index=True)
     if not arguments.json:
@@ -238,7 +225,7 @@ def _compare(arguments: argparse.Namespace) -> int:
 
 
 def _sobol_command(parser: argparse.ArgumentParser) -> None:
-    _model_options(parser)
+    model_options(parser)
     parser.add_argument("--treat", action="append", default=[], metavar="TREATMENT", help=TREAT_HELP)
     parser.add_argument("--outcome", action="append", required=True, metavar="OUTCOME", help=_repeat.OUTCOME_HELP)
     parser.add_argument("--n", type=int, default=128, help="base rows, a power of two (default 128)")
@@ -246,7 +233,7 @@ def _sobol_command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--groups", choices=_sensitivity.GROUPINGS, help="one index per module, kind of evidence or wire"
     )
-    parser.add_argument("--parameter", action="append", metavar="NAME[=LOW:HIGH]", help="vary only this, repeatable")
+    parser.add_argument("--parameter", action="append", metavar="NAME[=LOW:HIGH[:LAW]]", help=PARAMETER_HELP)
     parser.add_argument("--workers", type=int, help="processes (default: all cores)")
     parser.add_argument("--engine", default="auto", help="auto (default), roadrunner or batch")
     parser.add_argument("--checkpoint", type=Path, help="folder for finished runs; the same command resumes")
@@ -256,9 +243,10 @@ def _sobol_command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--times", metavar="T,T,...", help="also indices over time, at these model times")
     parser.add_argument("--every", type=float, help="output step in model time (default 6 h)")
     parser.add_argument("--store", choices=("timecourses",), help="keep all time courses in the checkpoint folder")
+    tolerance_options(parser)
     parser.add_argument("--cost", action="store_true", help="say what it will take, from a few runs, and stop")
-    _length_options(parser)
-    _table_options(parser)
+    length_options(parser)
+    table_options(parser)
     parser.add_argument("--plot", type=Path, help="write the indices as a figure")
     parser.add_argument("--kind", choices=tuple(KINDS), default="bars", help="of the figure (default bars)")
     parser.add_argument(
@@ -268,18 +256,20 @@ def _sobol_command(parser: argparse.ArgumentParser) -> None:
 
 
 def _sobol(arguments: argparse.Namespace) -> int:
-    check_files(arguments.out, arguments.report, figure=arguments.plot)
+    check_files(arguments.out, page=arguments.report, figure=arguments.plot)
     for kind, option in (("bands", "times"), ("interactions", "second_order")):
         if arguments.kind == kind and not getattr(arguments, option):
             raise InvalidValueError(f"--kind {kind} needs --{option.replace('_', '-')}")
-    model, treatments = _loaded(arguments), [_treatments.named(t) for t in arguments.treat]
+    model, treatments = loaded(arguments), treatments_of(arguments)
     options: dict[str, Any] = {
         "outcomes": [_repeat.outcome_named(o) for o in arguments.outcome],
         "parameters": _repeat.parameters_named(arguments.parameter),
         "times": _repeat.times_named(arguments.times),
         **{k: getattr(arguments, k) for k in SOBOL_OPTIONS},
+        **tolerances(arguments),
     }
     if arguments.cost:
+        announce(model, "compiling it and timing a few runs")
         sys.stdout.write(f"{_sensitivity.sobol_cost(model, treatments, **options)}\n")
         return 0
     result = _sensitivity.sobol(
@@ -301,14 +291,17 @@ def _sobol(arguments: argparse.Namespace) -> int:
 
 def _evidence_command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="a model of the library (see: pathway-models list)")
-    _hypothesis_option(parser)
-    _table_options(parser)
+    hypothesis_option(parser)
+    table_options(parser)
     parser.add_argument("--plot", type=Path, help="write predicted against observed as a figure")
     parser.set_defaults(run=_run_evidence, context=_library.DEFAULT_CONTEXT, set=[])
 
 
 def _run_evidence(arguments: argparse.Namespace) -> int:
-    found = _evidence.evidence(_loaded(arguments))
+    check_files(arguments.out, figure=arguments.plot)
+    model = loaded(arguments)
+    announce(model, "compiling it and running every published experiment")
+    found = _evidence.evidence(model)
     frame = found.to_dataframe()
     if arguments.out is not None:
         save(lambda: frame.to_csv(arguments.out, index=False), arguments.out)
@@ -325,20 +318,22 @@ def _run_evidence(arguments: argparse.Namespace) -> int:
 
 
 def _export_command(parser: argparse.ArgumentParser) -> None:
-    _model_options(parser)
+    model_options(parser)
     parser.add_argument("--treat", action="append", default=[], metavar="TREATMENT", help=TREAT_HELP)
-    _length_options(parser)
+    length_options(parser)
     parser.add_argument("--format", default="sbml", help=f"{' or '.join(_exchange.FORMATS)} (default sbml)")
     parser.add_argument("--out", type=Path, required=True, help="the file to write (petab: the folder)")
     parser.set_defaults(run=_export)
 
 
 def _export(arguments: argparse.Namespace) -> int:
+    model = loaded(arguments)
+    announce(model, "compiling it and writing where it rests")
     path = _exchange.export(
-        _loaded(arguments),
+        model,
         arguments.out,
         format=arguments.format,
-        interventions=[_treatments.named(t) for t in arguments.treat],
+        interventions=treatments_of(arguments),
         weeks=arguments.weeks,
         duration=arguments.duration,
     )

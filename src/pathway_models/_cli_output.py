@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
-from .errors import InvalidValueError, ModelError
+from .errors import AccuracyWarning, InvalidValueError, ModelError, ModelWarning
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+BROKEN_PIPE = 141  # 128 and the number of SIGPIPE
 
 
 def show(
@@ -56,14 +60,66 @@ def without_display() -> None:
     matplotlib.use("Agg")
 
 
-def check_files(*paths: Path | None, figure: Path | None) -> None:
-    """Say before the runs, not after them, that a file cannot be written."""
+def check_files(
+    table: Path | None,
+    *,
+    endings: Sequence[str] = (".csv",),
+    page: Path | None = None,
+    figure: Path | None = None,
+) -> None:
+    """Say before the runs, not after them, that a file cannot be written, or would not be what its name says."""
+    if table is not None and table.suffix and table.suffix.lower() not in endings:
+        raise InvalidValueError(f"cannot write {table}: allowed endings are {', '.join(endings)}")
     if figure is not None:
         from matplotlib.backend_bases import FigureCanvasBase
 
         known = sorted(FigureCanvasBase.get_supported_filetypes())
         if figure.suffix and figure.suffix[1:].lower() not in known:
             raise InvalidValueError(f"cannot write {figure}: allowed formats are {', '.join(known)}")
-    for path in (*paths, figure):
+    for path in (table, page, figure):
         if path is not None and not path.parent.is_dir():
             raise ModelError(f"cannot write {path}: there is no folder {path.parent}")
+
+
+# ---- streams ---------------------------------------------------------------------------------------------------------
+
+
+def say(text: str) -> None:
+    """A line on stderr."""
+    sys.stderr.write(f"pathway-models: {' '.join(text.split())}\n")
+
+
+def warned(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Our warnings as a line of the command, others as Python shows them."""
+    if issubclass(category, ModelWarning | AccuracyWarning):
+        say(f"warning: {message}")
+    else:
+        sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
+
+
+def flushed(status: int) -> int:
+    """The exit status once all output is written: as given, or that of `unwritten`."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        return unwritten(error)
+    return status
+
+
+def unwritten(error: OSError) -> int:
+    """The exit status for output that could not be written: 141 for a reader that left, 1 with a line for a full disk.
+
+    141 is what other tools of a shell end with. The rest of the output is thrown away: Python would try again.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        return BROKEN_PIPE
+    say(f"cannot write the output: {error.strerror or error}")
+    return 1

@@ -12,8 +12,10 @@ from ._ensemble import default_duration
 from ._interventions import Treatment, label
 from ._model import Model
 from ._outcomes import Outcome, reduce_course, resolve_outcomes
-from ._simulate import Array, make_job, output_times, record, run_job, to_dataset
-from ._types import Brief
+from ._run import output_times, record, solved, to_dataset
+from ._simulate import make_job
+from ._tolerances import Tolerance
+from ._types import Array, Brief
 from .errors import InvalidValueError
 
 if TYPE_CHECKING:
@@ -78,12 +80,15 @@ def compare(
     every: float | None = None,
     outcomes: Sequence[str | Outcome] | None = None,
     start: str = "auto",
+    rtol: float | None = None,
+    atol: Tolerance | None = None,
 ) -> Comparison:
     """Run no treatment, `a`, `b` and both, and give outcomes and interaction.
 
     Every arm starts from the same steady state. Default outcomes: `seizure_rate` where the model has it, else all
     outputs, as the mean over the last 4 weeks; default length 12 weeks. The interaction is given on three scales
-    (`SCALES`). Raises as `simulate` does, and `InvalidValueError` if the two treatments clash on one input.
+    (`SCALES`). `rtol` and `atol` as in `simulate`. Raises as `simulate` does, and `InvalidValueError` if the two
+    treatments clash on one input.
 
     >>> import pathway_models as pm
     >>> arms = pm.compare(pm.load("nlrp3_il1b"), pm.Level(input="vagal_drive", value=0.5),
@@ -92,7 +97,7 @@ def compare(
     True
     """
     length = default_duration(model, weeks, duration)
-    times = output_times(length, every)
+    times = output_times(model, length, every)
     found = resolve_outcomes(model, _default_outcomes(model) if outcomes is None else outcomes, length)
     single = [list(t) if isinstance(t, Sequence) else [t] for t in (a, b)]
     plans: list[list[Treatment]] = [[], single[0], single[1], [*single[0], *single[1]]]
@@ -100,11 +105,11 @@ def compare(
     columns = tuple(dict.fromkeys((*model.states, *(p.id for p in model.outputs_), *(o.variable for o in found))))
     datasets, values = [], []
     for plan in plans:
-        job = make_job(model, plan, duration=length, times=times, columns=columns, start=start)
-        course = run_job(job, {})
-        datasets.append(to_dataset(model, plan, job, course.values))
-        values.append(reduce_course(found, columns, times, course))
-    runs = _stack(datasets, arms, record(model, plans[3], job))
+        job = make_job(model, plan, duration=length, times=times, columns=columns, start=start, rtol=rtol, atol=atol)
+        run = solved(job)
+        datasets.append(to_dataset(model, plan, job, run))
+        values.append(reduce_course(found, columns, times, run.course))
+    runs = _stack(datasets, arms, record(model, plans[3], job, run))
     return Comparison(arms=arms, outcomes=found, values=np.array(values), runs=runs)
 
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from ._interventions import HOURS_PER_WEEK, Dose, Level, check_window, require_whole
-from .errors import require_choice, require_range
+from .errors import Named, require_choice, require_range
 
 # A usual diet: fat supplies about a third of the energy, carbohydrate a half.
 USUAL_FAT_RATIO = 0.25
@@ -43,7 +43,7 @@ def _levels(
 
 
 @dataclass(frozen=True, kw_only=True)
-class KetogenicDiet:
+class KetogenicDiet(Named):
     """A classical ketogenic diet of `ratio` g fat per g of protein and carbohydrate, from week `start` to week `stop`.
 
     `adherence` 0..1 mixes the diet with the usual one. With `titration_weeks` the ratio climbs from 1:1 in steps of
@@ -92,7 +92,7 @@ class KetogenicDiet:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModifiedAtkinsDiet:
+class ModifiedAtkinsDiet(Named):
     """A modified Atkins diet: `carbohydrate_g` a day of `energy_kcal`, `fat_energy` of it from fat; weeks.
 
     20 g of carbohydrate a day is the adult form (`clinical:P080`); 65 percent of energy from fat is assumed (as g per g
@@ -129,7 +129,7 @@ class ModifiedAtkinsDiet:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MCTDiet:
+class MCTDiet(Named):
     """A diet with `mct_energy` of its energy from medium-chain triglycerides, from week `start` to week `stop`.
 
     60 percent MCT gave the ketosis of a 3:1 diet in children (`clinical:C052`); the equivalent ratio is taken in
@@ -170,7 +170,7 @@ def _hours(start: float, stop: float | None) -> tuple[float, float | None]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fasting:
+class Fasting(Named):
     """Complete fasting for `hours` from hour `start_hour`; it opens many classical diets.
 
     >>> Fasting(hours=43).schedule()[0].stop
@@ -194,7 +194,7 @@ KETONE_ESTER_MMOL_BHB_PER_MG = 2.0 / 176.2
 
 
 @dataclass(frozen=True, kw_only=True)
-class KetoneEster:
+class KetoneEster(Named):
     """Ketone monoester, `mg_per_kg` by mouth, `times_per_day` (1..6) for `days` from day `start_day`.
 
     The dose goes into the gut depot of `ketone_katp` as mmol of BHB equivalents per kg of body weight.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ._interventions import Dose, Level, check_window
 from ._types import Frozen
-from .errors import require_choice, require_range
+from .errors import Named, require_choice, require_kind, require_range
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +73,7 @@ def agents() -> pd.DataFrame:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drug:
+class Drug(Named):
     """A drug or provocation of `agents()` from hour `start`, for `hours` (None: as usual there).
 
     `amount` is in the unit of the table, None the usual one; kinetics are not modelled, so it is the exposure. On a
@@ -95,6 +95,7 @@ class Drug:
         require_range(f"the amount of {self.name}", self._amount, 0.0, 1e6)
         require_range(f"the hours of {self.name}", self._hours or 0.0, 0.0, 1e6)
         check_window(self.name, self.start, None)
+        require_kind("the input of a drug", self.input, (str, type(None)), 'Drug(name="LPS", input="seizure_drive")')
 
     @property
     def _amount(self) -> float:

@@ -16,7 +16,10 @@ import numpy as np
 
 from ._checkpoint import CheckpointError, read_record
 from ._rows import ENGINES, Limits, roadrunner_rows
-from ._simulate import ABSOLUTE_PER_RELATIVE, Array, Course, Job
+from ._simulate import Course, Job
+from ._start import start_values
+from ._switches import clocks
+from ._types import Array
 from .errors import InvalidValueError, ModelError
 
 ENGINE_NAMES = ("auto", *ENGINES)
@@ -41,7 +44,7 @@ def choose(engine: str, job: Job, names: Sequence[str], probes: Array, count: in
 
     `probes` are a few of the `count` rows. Raises `InvalidValueError` if 'batch' is asked for and cannot run the model.
     """
-    if engine == "batch" and (reason := _obstacle(job.sbml)):
+    if engine == "batch" and (reason := _obstacle(job.sbml) or _quick_inputs(job, names, probes)):
         raise InvalidValueError(f"engine 'batch' cannot run this model ({reason}); allowed is engine='auto'")
     if engine != "auto":
         return Choice(engine, "asked for")
@@ -49,7 +52,7 @@ def choose(engine: str, job: Job, names: Sequence[str], probes: Array, count: in
         return Choice("roadrunner", f"fewer than {FEWEST_ROWS} rows")
     if not _pays(job, count):
         return Choice("roadrunner", f"compiling takes longer than it saves for {count} rows")
-    if reason := _obstacle(job.sbml):
+    if reason := _obstacle(job.sbml) or _quick_inputs(job, names, probes):
         return Choice("roadrunner", reason)
     return _compared(job, names, probes, limits)
 
@@ -93,6 +96,19 @@ def _obstacle(sbml: str) -> str:
     return ""
 
 
+def _quick_inputs(job: Job, names: Sequence[str], probes: Array) -> str:
+    """A reason if inputs of the model change so quickly at times that a step could jump over them; else empty."""
+    inputs = clocks(job.sbml)
+    if inputs.none:
+        return ""
+    for row in probes:
+        values = start_values(job.sbml).values({**dict(job.settings), **dict(zip(names, map(float, row), strict=True))})
+        found = inputs.times(values, job.phases[-1].stop)
+        if found.times or found.longest_step is not None:
+            return "its inputs switch or change quickly by themselves"
+    return ""
+
+
 # ---- comparison ----------------------------------------------------------------------------------------------------
 
 
@@ -102,7 +118,7 @@ def _compared(job: Job, names: Sequence[str], probes: Array, limits: Limits) -> 
     floors = _floors(job, compiled.volumes, compiled.parameters, compiled.layout)
     wide = replace(job, columns=tuple(floors))
     ours = [c if isinstance(c, Course) else None for c in _batch().run_rows(wide, names, probes, steps=limits.steps)]
-    exact = _reference(replace(wide, relative_tolerance=FINER * job.relative_tolerance), names, probes, limits)
+    exact = _reference(wide.scaled(FINER), names, probes, limits)
     pairs = [k for k in range(len(probes)) if ours[k] is not None and exact[k] is not None]
     if not pairs:
         return Choice("roadrunner", f"none of {len(probes)} rows ran in both engines")
@@ -121,8 +137,8 @@ def _floors(
 ) -> dict[str, float]:
     """What is compared, the columns and all states, with the size below which a difference counts in full."""
     floors = dict.fromkeys(job.columns, TINY)
-    for key, scale in zip(layout, job.scales, strict=True):
-        floors[key] = ABSOLUTE_PER_RELATIVE * scale / (sizes[volumes[key]] if key in volumes else 1.0)
+    for key, absolute in zip(layout, job.absolute, strict=True):
+        floors[key] = absolute / job.relative_tolerance / (sizes[volumes[key]] if key in volumes else 1.0)
     return floors
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ._accuracy import accuracy, outcome_errors
 from ._checkpoint import Checkpoint, Counts, Done, described, versions
 from ._engines import Choice, choose, recorded_engine, some_rows
 from ._executors import make_work, results, worker_count
@@ -31,10 +34,11 @@ from ._rows import (
     Limits,
     peak_memory,
 )
-from ._simulate import Array
+from ._run import absolute_tolerances
 from ._store import reduce_stored, write_courses
-from ._types import Brief
-from .errors import InvalidValueError
+from ._tolerances import ALLOWED_ERROR, Tolerance
+from ._types import Array, Brief
+from .errors import AccuracyWarning, InvalidValueError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,7 +87,8 @@ class Ensemble(Brief):
     """Outcomes of many runs: `values` (rows x outcomes, NaN where a run failed), `status` per row, messages.
 
     `over_time` (rows x courses x `times`) holds the variables of the outcomes at the asked times. `engine` ran the
-    rows, for `engine_reason`.
+    rows, for `engine_reason`, at these tolerances (per state in its unit). `numerical_error` per outcome is in units of
+    its spread over the rows, NaN where it is not known.
     """
 
     values: Array
@@ -98,6 +103,9 @@ class Ensemble(Brief):
     plan: Plan | None = field(default=None, repr=False)
     engine: str = "roadrunner"
     engine_reason: str = ""
+    relative_tolerance: float = math.nan
+    absolute_tolerance: Mapping[str, float] = field(default_factory=dict, repr=False)
+    numerical_error: Array = field(default_factory=lambda: np.zeros(0), repr=False)
 
     @property
     def ok(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -132,7 +140,8 @@ class Ensemble(Brief):
         text += f" ({self.engine_reason})" if self.engine_reason else ""
         text += f", {retried} of them after a retry" if retried else ""
         first = int(np.argmax(~self.ok))
-        return text + (f"; {failed} failed, first row {first}: {self.messages.get(first, '')}" if failed else "")
+        text += f"; {failed} failed, first row {first}: {self.messages.get(first, '')}" if failed else ""
+        return f"{text}; relative tolerance {self.relative_tolerance:g}, {accuracy(self.numerical_error)}"
 
     def with_outcomes(self, outcomes: Sequence[str | Outcome], *, times: Sequence[float] = ()) -> Ensemble:
         """Other outcomes of the same runs, from the stored time courses; nothing is simulated.
@@ -166,6 +175,8 @@ def ensemble(
     checkpoint: Folder | None = None,
     store: str | None = None,
     engine: str = "auto",
+    rtol: float | None = None,
+    atol: Tolerance | None = None,
 ) -> Ensemble:
     """Run `model` once per row of parameter values and reduce each run to its outcomes.
 
@@ -181,7 +192,10 @@ def ensemble(
 
     `engine` is 'roadrunner' (the reference), 'batch' (vectorised machine code, many times faster; a row that it cannot
     finish goes to libroadrunner) or 'auto': batch from 64 rows on, or more where compiling would take longer than it
-    saves, if the model fits it and three rows agree with libroadrunner. A checkpoint keeps its engine.
+    saves, if the model fits it and three rows agree with libroadrunner. A checkpoint keeps its engine. `rtol` (default
+    1e-6 for our models, 1e-8 for others) and `atol` (a number, or one per state, in the unit of the state) are the
+    tolerances of the solver; one to three rows run again at a hundredth of them tell the numerical error, and a warning
+    (`AccuracyWarning`) comes where it is above 1e-3 of the spread of an outcome.
 
     Raises `InvalidValueError` for an empty or ragged table, a checkpoint of other runs and a model that the engine
     'batch' cannot run, `UnknownNameError` for unknown names, `CheckpointError` for a folder that cannot be written (a
@@ -208,6 +222,8 @@ def ensemble(
         checkpoint=checkpoint,
         store=store,
         engine=engine,
+        rtol=rtol,
+        atol=atol,
     )
     return execute(plan, table, workers=workers, executor=executor, progress=progress)
 
@@ -255,8 +271,14 @@ def execute(
         versions=versions(),
         engine=choice.engine,
         engine_reason=choice.reason,
+        relative_tolerance=plan.job.relative_tolerance,
+        absolute_tolerance=absolute_tolerances(plan.job),
     )
-    return _assembled(runs, plan, done.values)
+    runs = _assembled(runs, plan, done.values)
+    runs = replace(runs, numerical_error=outcome_errors(plan, table, runs.values, runs.ok))
+    if np.any(runs.numerical_error > ALLOWED_ERROR):
+        warnings.warn(f"{plan.model.name}: {accuracy(runs.numerical_error)}", AccuracyWarning, stacklevel=3)
+    return runs
 
 
 def _engine(plan: Plan, table: Array, before: Ensemble | None) -> Choice:

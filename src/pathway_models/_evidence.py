@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._evidence_tables import column_names
-from ._model import Model
+from ._model import Model, require_model
 from ._module import Hypothesis
 from ._observations import Observation, Use, arranged, assumed, read_observations
 from ._outcomes import Outcome, Reduction
 from ._scores import FAILED, NO_ERROR, OUTSIDE, RIGHT, WITHIN_ONE, WITHIN_TWO, WRONG, Score, compared
-from ._simulate import Array, at_rest, make_job, run_job
-from ._types import Brief
+from ._simulate import at_rest, make_job, run_job
+from ._types import Array, Brief
 from .errors import PathwayModelsError
 
 if TYPE_CHECKING:
@@ -131,6 +131,7 @@ def evidence(model: Model) -> EvidenceReport:
     >>> print(evidence(pm.load("acupuncture")).summary().splitlines()[0].split(":")[0])
     acupuncture
     """
+    require_model(model)
     return report(model, read_observations(model))
 
 
@@ -165,7 +166,7 @@ def _predict(model: Model, variant: Model, rows: Sequence[Observation]) -> list[
     columns = tuple(dict.fromkeys(variant.resolve(o.observable) for o in rows))
     duration = max(o.hours for o in rows) or 1.0
     times = np.unique(np.concatenate([observation_times(o) for o in rows]))
-    job = make_job(variant, rows[0].schedule, duration=duration, times=times, columns=columns, start="steady")
+    job = make_job(variant, rows[0].schedule, duration=duration, times=times, columns=columns, start="auto")
     course = run_job(job, {})
     healthy = _healthy(model, rows)
     numbers = []

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ._observations import Observation
+from ._plots import subplots
 from ._scores import FROM_REST, RIGHT, Score
 
 if TYPE_CHECKING:
@@ -19,15 +20,13 @@ RATIO_LIMITS = (1 / 30, 30.0)  # what lies outside is drawn on the edge, as an a
 
 def plot_evidence(model: str, rows: Sequence[Score]) -> Figure:
     """Predicted over observed on a log axis beside the directions, at least eight lines a column."""
-    import matplotlib.pyplot as plt
-
     numbers = [r for r in rows if r.observation.numeric]
     signs = [r for r in rows if not r.observation.numeric]
     lines = max(len(numbers), math.ceil(len(signs) / 2), 8)
     blocks = [signs[i : i + lines] for i in range(0, len(signs), lines)] or [[]]
     size = (6.6 + 4.9 * len(blocks), 0.2 * lines + 1.6)
     widths = (1.15, *(1.0 for _ in blocks))
-    figure, axes = plt.subplots(1, 1 + len(blocks), figsize=size, layout="constrained", width_ratios=widths)
+    figure, axes = subplots(1, 1 + len(blocks), figsize=size, layout="constrained", width_ratios=widths)
     _draw_numbers(axes[0], numbers, lines)
     for axis, block in zip(axes[1:], blocks, strict=True):
         _draw_signs(axis, block, lines)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from . import _library, _sbml
+from . import _library
+from ._authored import read_lines, short_path
 from .errors import ModelError, unknown_name
 
 if TYPE_CHECKING:
@@ -66,28 +67,6 @@ def read_table(path: Path, kind: str) -> tuple[tuple[str, ...], ...]:
         seen.add(row["id"])
         rows.append(tuple(row.values()))
     return tuple(rows)
-
-
-def read_lines(path: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
-    """Line number and cells of every row of a tab-separated file with exactly these columns."""
-    lines = _sbml.read_text(path).removesuffix("\n").split("\n")
-    if tuple(lines[0].split("\t")) != tuple(columns):
-        raise ModelError(
-            f"{short_path(path)}:1: the columns are {lines[0].split(chr(9))}; they must be {list(columns)}"
-        )
-    found = []
-    for number, text in enumerate(lines[1:], 2):
-        cells = [c.strip() for c in text.split("\t")]
-        if len(cells) != len(columns):
-            raise ModelError(f"{short_path(path)}:{number}: {len(cells)} cells; the header has {len(columns)}")
-        found.append((number, dict(zip(columns, cells, strict=True))))
-    return found
-
-
-def short_path(path: Path) -> str:
-    """A path as messages name it: from `sbml/` on if it lies there."""
-    root = _library.sbml_root()
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
 def one_of(what: str, value: str, allowed: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,9 @@ from ._ensemble import default_duration
 from ._files import draft
 from ._interventions import Treatment
 from ._model import Model
-from ._scenario_sbml import LEVELS, converted, scenario_comp, scenario_sbml
-from .errors import ModelError, unknown_name
+from ._sbml_levels import LEVELS, converted
+from ._scenario_sbml import scenario_comp, scenario_sbml
+from .errors import ModelError, ModelWarning, unknown_name
 
 FORMATS = (*LEVELS, "comp", "antimony", "omex", "petab")
 
@@ -40,12 +42,13 @@ def export(
 ) -> Path:
     """Write a scenario: `model` with its settings, at rest in its context, under a schedule of `interventions`.
 
-    `format` is 'sbml' (flat L3V2), 'sbml-l3v1' or 'sbml-l2v5' for older tools, 'comp' (hierarchical, for the coupled
-    models of the library), 'antimony', 'omex' (COMBINE archive: SBML, SED-ML, expected values, figure,
+    `format` is 'sbml' (flat L3V2), 'sbml-l3v1', 'sbml-l2v5' or 'sbml-l2v4' for older tools, 'comp' (hierarchical, for
+    the coupled models of the library), 'antimony', 'omex' (COMBINE archive: SBML, SED-ML, expected values, figure,
     description, `creators`, licence) or 'petab' (a folder: version 2, the schedule as periods of an experiment).
     In the others treatments become initial values and events (`time >= t`) within `weeks`, or
     `duration` in model time (default for our models 12 weeks); without them it is the bare model. The file appears
-    when it is complete. Returns the path. Raises `UnknownNameError` for another format, `InvalidValueError` for a
+    when it is complete. Warns with `ModelWarning` of what tools are known to run the file without (MxlPy drops events).
+    Returns the path. Raises `UnknownNameError` for another format, `InvalidValueError` for a
     schedule that does not fit the model and `ModelError` if the level cannot hold the model or the file cannot be
     written.
 
@@ -68,14 +71,22 @@ def _content(
     model: Model, format: str, treatments: Sequence[Treatment], length: float | None, creators: Sequence[str]
 ) -> bytes:
     if format == "comp":
-        return scenario_comp(model, treatments, length).encode()
+        text = scenario_comp(model, treatments, length)
+        _warn_of_losses(text, model.name)
+        return text.encode()
     text = scenario_sbml(model, treatments, length)
     if format == "antimony":
         return _exchange_antimony.to_antimony(text, model.name).encode()
+    _warn_of_losses(text, model.name)
     if format == "omex" and length is not None:
         return _exchange_archive.archive(model, text, treatments, length, creators)
     level, version = LEVELS[format]
     return converted(text, level=level, version=version, name=model.name).encode()
+
+
+def _warn_of_losses(text: str, name: str) -> None:
+    if lost := _portability.losses(text):
+        warnings.warn(f"{name} runs otherwise in some tools: {'; '.join(lost)}", ModelWarning, stacklevel=4)
 
 
 def _write_folder(folder: Path, files: Mapping[str, str]) -> Path:

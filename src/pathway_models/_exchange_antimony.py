@@ -8,10 +8,10 @@ from pathlib import Path
 
 from . import _sbml
 from ._native import alone, libsbml
-from ._portability import maths
-from .errors import ModelError
+from ._sbml_formulas import maths
+from ._uncertainty import NAMESPACE
+from .errors import ModelError, ModelWarning
 
-SUFFIXES = (".ant",)
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*|#[^\n]*", re.DOTALL)
 _IMPORT = re.compile(r'\bimport\s*"([^"\n]*)"')
 
@@ -28,7 +28,8 @@ def from_antimony(text: str, path: Path) -> str:
     antimony.clearPreviousLoads()
     antimony.addDirectory(str(path.parent))
     if antimony.loadAntimonyString(text) < 0:
-        raise ModelError(f"{path.name} is not valid Antimony: {_complaint()}")
+        neither = "" if path.suffix == ".ant" else "neither SBML nor "
+        raise ModelError(f"{path.name} is {neither or 'not '}valid Antimony: {_complaint()}")
     return str(antimony.getSBMLString(antimony.getMainModuleName()))
 
 
@@ -80,7 +81,11 @@ def to_antimony(text: str, name: str) -> str:
     antimony.clearPreviousLoads()
     if antimony.loadAntimonyString(written) >= 0:
         if lost := sorted(_ids(text) - _ids(str(antimony.getSBMLString(antimony.getMainModuleName())))):
-            warnings.warn(f"{name}: antimony renames {', '.join(lost)}, words of its own language", stacklevel=2)
+            said = f"{name}: antimony renames {', '.join(lost)}, words of its own language"
+            warnings.warn(said, ModelWarning, stacklevel=4)
+        if NAMESPACE in text:
+            said = f"{name}: Antimony keeps no annotations of others: ranges, kinds and sources of parameters are lost"
+            warnings.warn(said, ModelWarning, stacklevel=4)
         return written
     if "<notes" in text:  # it writes notes with namespaces of their own and cannot read them
         return to_antimony(_without_notes(text), name)

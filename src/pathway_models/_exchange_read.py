@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from pathlib import Path
-from xml.parsers import expat
 
-from . import _omex, _sbml
-from ._exchange_antimony import SUFFIXES, from_antimony
+from . import _formats, _omex, _sbml
+from ._exchange_antimony import from_antimony
 from ._native import libsbml
-from .errors import ModelError
+from .errors import InvalidValueError, ModelError
 
 _OTHERS = (
     (b"\x1f\x8b", "it is packed with gzip; unpack it first"),
@@ -24,19 +22,29 @@ _OTHERS = (
 )
 
 
-def model_text(source: str | Path) -> str:
-    """The SBML text that a file holds or stands for, by its suffix: `.ant`, `.omex`, else SBML.
+def model_text(source: str | Path, *, member: str | None = None) -> str:
+    """The SBML text that a file holds or stands for: SBML, Antimony, or of an archive (.omex) one of its models.
 
-    Of an archive it is the master model (the one that its manifest or its SED-ML names first). External model
-    definitions of a comp document are looked up beside the file and flattened in. Raises `ModelError` that names the
-    file for everything that cannot be read; nothing is written outside a temporary folder, which is removed.
+    That is the `member` (a path in the archive), else the master model, else the only one; what is no model at all is
+    refused by its name. External model definitions of a comp document are looked up beside the file and flattened in.
+    Raises `ModelError` that names the file for everything that cannot be read, and `InvalidValueError` for a `member`
+    of a file that is no archive; nothing is written outside a temporary folder, which is removed.
     """
-    path = Path(source)
-    if path.suffix.lower() in SUFFIXES:
-        return from_antimony(read(path), path)
+    path = Path(source).expanduser()
     if path.suffix.lower() == ".omex":
-        return _from_archive(path)
-    return _resolved(read(path), path)
+        return _from_archive(path, member)
+    if member is not None:
+        raise InvalidValueError(f"{path.name} is one model; model={member!r} is for archives (.omex) with several")
+    return _from_file(path)
+
+
+def _from_file(path: Path) -> str:
+    text = read(path)
+    if other := _formats.foreign(text):
+        raise ModelError(f"cannot read {path}: it holds {other}; {_formats.READ_HERE}")
+    if _formats.is_xml(text) or path.suffix.lower() in (".xml", ".sbml"):
+        return _resolved(text, path)
+    return from_antimony(text, path)
 
 
 def read(path: Path) -> str:
@@ -50,20 +58,17 @@ def read(path: Path) -> str:
     return _sbml.decoded(data, str(path))
 
 
-def _from_archive(path: Path) -> str:
+def _from_archive(path: Path, member: str | None) -> str:
     with tempfile.TemporaryDirectory(prefix="omex-") as folder:
-        model = _omex.unpack(path, Path(folder))
+        model = _omex.unpack(path, Path(folder), member)
         try:
-            if model.suffix.lower() in SUFFIXES:
-                return from_antimony(read(model), model)
-            return _resolved(read(model), model)
+            return _from_file(model)
         except ModelError as error:
             raise ModelError(f"{path.name}: {str(error).replace(folder, '').lstrip('/')}") from error
 
 
 def _resolved(text: str, path: Path) -> str:
     """The text with its external model definitions flattened in; the text itself if it has none."""
-    text = _without_foreign_packages(text)
     if "externalModelDefinition" not in text:
         return text
     _sbml.screen(text, path.stem)
@@ -82,35 +87,6 @@ def _resolved(text: str, path: Path) -> str:
     return str(libsbml.writeSBMLToString(document))
 
 
-_ROOT = re.compile(r"<(?:\w+:)?sbml\b[^>]*>")
-_LEVEL_2 = re.compile(r"""\slevel\s*=\s*["']2["']""")
-_REQUIRED = re.compile(r"""\s(\w+):required\s*=\s*["']\w*["']""")
-
-
-def _without_foreign_packages(text: str) -> str:
-    """Level 2 without the packages of Level 3 that it declares: some tools write that, and libSBML refuses the file.
-
-    The text itself where the declarations are needed (elements that use a prefix and do not declare it themselves).
-    """
-    root = _ROOT.search(text)
-    if (
-        root is None
-        or "<!DOCTYPE" in text
-        or not _LEVEL_2.search(root.group())
-        or not (prefixes := _REQUIRED.findall(root.group()))
-    ):
-        return text
-    cleaned = _REQUIRED.sub("", root.group())
-    for prefix in prefixes:
-        cleaned = re.sub(rf"""\sxmlns:{prefix}\s*=\s*["'][^"']*["']""", "", cleaned)
-    without = text[: root.start()] + cleaned + text[root.end() :]
-    try:
-        expat.ParserCreate(namespace_separator=" ").Parse(without, True)
-    except expat.ExpatError:
-        return text
-    return without
-
-
 def _check_external(definition: libsbml.ExternalModelDefinition, path: Path) -> None:
     """The part must be a file below the folder of the document: nothing is fetched, nothing read elsewhere."""
     source, folder = definition.getSource(), path.resolve().parent
@@ -127,5 +103,6 @@ def _check_external(definition: libsbml.ExternalModelDefinition, path: Path) -> 
 
 def unresolved_text(source: str | Path) -> str:
     """As `model_text`, but a comp document stays as it is written."""
-    path = Path(source)
-    return model_text(path) if path.suffix.lower() in (*SUFFIXES, ".omex") else read(path)
+    path = Path(source).expanduser()
+    text = "" if path.suffix.lower() == ".omex" else read(path)
+    return text if _formats.is_xml(text) and not _formats.foreign(text) else model_text(path)

@@ -100,8 +100,7 @@ def with_module(name: str, module: Module, *, replacing: str, context: str = _li
     35
     """
     base = _library.load(name, context=context)
-    toml = _library.read_coupled(name)
-    parts, wires, shared = _library.coupled_parts(toml)
+    parts, wires, shared = _library.coupled_parts(_library.read_coupled(name))
     if replacing not in {p.name for p in parts}:
         raise unknown_name(f"module of {name}", replacing, [p.name for p in parts])
     guest = replace(module, name=replacing, sbml=_with_model_id(module.sbml, replacing))

@@ -35,8 +35,10 @@ from typing import Any
 from ._native import turns
 from ._outcomes import Outcome
 from ._rows import GRACE, TIMED_OUT, WORKER_DIED, Block, Limits, Work, own_this_process, run_block
-from ._simulate import SETTLE_HORIZONS, Array, Job, adopt, compiled
-from .errors import InvalidValueError
+from ._runner import SETTLE_HORIZONS, adopt, compiled
+from ._simulate import Job
+from ._types import Array
+from .errors import InvalidValueError, require_count
 
 Task = tuple[Work, Array]
 AHEAD = 4  # blocks handed in per worker of our own pool
@@ -100,9 +102,7 @@ def worker_count(workers: int | None) -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if workers is None:
         return cores
-    if workers < 1 or workers != int(workers):
-        raise InvalidValueError(f"workers is {workers}; allowed are whole numbers from 1")
-    return int(workers)
+    return require_count("workers", workers)
 
 
 def results(

@@ -10,16 +10,15 @@ from typing import TypeAlias
 import numpy as np
 
 from ._evidence import alternative_in_force
-from ._groups import Z95, choose
+from ._groups import Z95, Wanted, choose
 from ._model import Model
 from ._module import Parameter
-from ._observations import Observation, arranged, read_observations
+from ._observations import Observation, arranged, check_observation, read_observations
 from ._predictor import Predictor
 from ._scores import NONE_THRESHOLD, SIGN_THRESHOLD
-from ._simulate import Array
-from .errors import InvalidValueError, require_range, unknown_name
+from ._types import Array
+from .errors import InvalidValueError, require_kind, require_number, require_range, unknown_name
 
-Wanted: TypeAlias = "Sequence[str] | Mapping[str, tuple[float, float]] | None"
 Which: TypeAlias = "Sequence[str | Observation]"
 
 FREE_KINDS = ("fitted", "unknown")  # what may be fitted without a word: `unknown` is a file without a table
@@ -88,7 +87,7 @@ def find_targets(model: Model, observations: Which, assumed_error: float) -> tup
     under a hypothesis that is not in force, for a ratio of 0 or less, and for a number of 0 without an error.
     """
     require_range("the assumed error (a share of the observed value)", assumed_error, 1e-3, 10.0)
-    if isinstance(observations, str | Observation) or not observations:
+    if isinstance(observations, str | Observation) or not isinstance(observations, Sequence) or not observations:
         raise InvalidValueError("observations is empty or no list; name at least one, e.g. ['kd_gsh']")
     table = {}
     if any(isinstance(o, str) for o in observations):
@@ -97,6 +96,9 @@ def find_targets(model: Model, observations: Which, assumed_error: float) -> tup
     for item in observations:
         if isinstance(item, str) and item not in table:
             raise unknown_name(f"observation of {model.name}", item, table)
+        if not isinstance(item, str):
+            require_kind("one of observations", item, Observation, "an id, or Observation(id=..., observable=..., ...)")
+            check_observation(model, item)
         row = table[item] if isinstance(item, str) else item
         if row.id in found:
             raise InvalidValueError(f"observations name {row.id} twice")
@@ -174,7 +176,7 @@ def started(model: Model, parameters: Sequence[Parameter], start_at: Mapping[str
     if not start_at:
         return model
     ranges = {p.id: (float(p.low or 0.0), float(p.high or 0.0)) for p in parameters}
-    values = {model.resolve(name): float(value) for name, value in start_at.items()}
+    values = {model.resolve(name): require_number(name, value) for name, value in start_at.items()}
     for name, value in values.items():
         if name not in ranges:
             raise unknown_name("fitted constant", name, list(ranges))

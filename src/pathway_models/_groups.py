@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
 from ._model import Model
 from ._module import Parameter
-from ._simulate import Array
-from ._types import Brief
-from .errors import InvalidValueError, require_range, unknown_name
+from ._types import Array, Brief
+from .errors import (
+    InvalidValueError,
+    Named,
+    require_choice,
+    require_kind,
+    require_number,
+    require_range,
+    shown,
+    unknown_name,
+)
+
+Range: TypeAlias = "tuple[float, float] | tuple[float, float, str]"  # low, high, and the law if it is not the usual one
+Wanted: TypeAlias = "Sequence[str] | Mapping[str, Range | None] | None"  # what is varied, as the user says it
+Groups: TypeAlias = "str | Mapping[str, Sequence[str]] | None"
 
 Z95 = 1.959963984540054  # half width of the central 95 percent of a normal law, in standard deviations
 GROUPINGS = ("module", "kind", "wire")
+OWN_LAWS = ("uniform", "loguniform", "normal", "lognormal")
 EDGE = 1e-12  # distance from 0 and 1 at which places are put into a normal law
 
 
@@ -42,13 +56,8 @@ def sample(parameter: Parameter, unit: Array) -> Array:
     return np.asarray(np.exp(values) if logarithmic else values, dtype=np.float64)
 
 
-def choose(
-    model: Model,
-    wanted: Sequence[str] | Mapping[str, tuple[float, float] | None] | None,
-    groups: str | Mapping[str, Sequence[str]] | None = None,
-) -> tuple[Parameter, ...]:
+def choose(model: Model, wanted: Wanted, groups: Groups = None) -> tuple[Parameter, ...]:
     """The parameters to vary: named ones, those with a range, or with groups='wire' the gains from 0 to 1."""
-    known = {p.id: p for p in model.parameters_}
     if wanted is None and groups == "wire":
         wanted = dict.fromkeys(model.gains, (0.0, 1.0))
         if not wanted:
@@ -60,15 +69,18 @@ def choose(
                 f"{model.name} has no parameter with a range; give parameters={{name: (low, high)}}"
             )
         return tuple(chosen)
-    if isinstance(wanted, str) or not wanted:
-        raise InvalidValueError(f"parameters is {wanted!r}; give a list of names or {{name: (low, high)}}, not empty")
+    if isinstance(wanted, str) or not isinstance(wanted, Sequence | Mapping) or not wanted:
+        raise InvalidValueError(
+            f"parameters is {shown(wanted)}; give a list of names or {{name: (low, high)}}, not empty"
+        )
+    known = {p.id: p for p in model.parameters_}
     chosen = []
     for name in wanted:
+        require_kind("one of parameters", name, str, "parameters=['k', 'Vmax'] or parameters={'k': (1, 10)}")
         key = model.resolve(name)
-        if key not in known:
-            raise unknown_name(f"parameter of {model.name}", name, known)
+        p = known.get(key) or _settable(model, name, key)
         bounds = wanted[name] if isinstance(wanted, Mapping) else None
-        p = known[key] if bounds is None else _ranged(model, known[key], bounds)
+        p = p if bounds is None else _ranged(model, p, bounds)
         if not p.uncertain:
             raise InvalidValueError(f"{name} has no range; give parameters={{{name!r}: (low, high)}}")
         chosen.append(p)
@@ -78,29 +90,44 @@ def choose(
     return tuple(chosen)
 
 
-def _ranged(model: Model, parameter: Parameter, bounds: tuple[float, float]) -> Parameter:
-    try:
-        low, high = map(float, bounds)
-    except (TypeError, ValueError):
-        raise InvalidValueError(f"the range of {parameter.id} is {bounds!r}; give (low, high)") from None
+def _settable(model: Model, name: str, key: str) -> Parameter:
+    """What is no constant and can be set all the same: a start value, a compartment, an input. It has no range yet."""
+    q = model.quantities.get(key)
+    if q is None:
+        raise unknown_name(f"parameter of {model.name}", name, [p.id for p in model.parameters_])
+    value = q.value if np.isfinite(q.value) else 0.0
+    model.with_parameters({key: value})  # raises, with the reason, where the model computes it
+    module = next((port.module for port in model.inputs_ if port.id == key), "")
+    return Parameter(id=key, value=value, unit=q.unit, kind="unknown", module=module)
+
+
+def _ranged(model: Model, parameter: Parameter, bounds: Range) -> Parameter:
+    what = f"the range of {parameter.id}"
+    parts = () if isinstance(bounds, str) or not isinstance(bounds, Iterable) else tuple(bounds)
+    if len(parts) not in (2, 3) or not all(isinstance(law, str) for law in parts[2:]):
+        raise InvalidValueError(f"{what} is {shown(bounds)}; give (low, high) or (low, high, law)")
+    low, high = (require_number(f"an end of {what}", edge) for edge in parts[:2])
     if not (np.isfinite([low, high]).all() and low < high):
-        raise InvalidValueError(
-            f"the range of {parameter.id} is ({low:g}, {high:g}); low must be below high, both finite"
-        )
+        raise InvalidValueError(f"{what} is ({low:g}, {high:g}); low must be below high, both finite")
+    law = "loguniform" if low > 0 else "uniform"
+    if len(parts) == 3:
+        law = require_choice(f"the law of {parameter.id}", str(parts[2]), OWN_LAWS)
+    if law.startswith("log") and low <= 0:
+        raise InvalidValueError(f"{what} is ({low:g}, {high:g}); {law} needs a low end above 0")
     for edge in (low, high):
         model.with_parameters({parameter.id: edge})  # raises where the model does not allow the value
-    return replace(parameter, low=low, high=high, distribution="loguniform" if low > 0 else "uniform")
+    return replace(parameter, low=low, high=high, distribution=law)
 
 
 def grouped(
-    model: Model, chosen: Sequence[Parameter], groups: str | Mapping[str, Sequence[str]] | None
+    model: Model, chosen: Sequence[Parameter], groups: Groups, *, named: bool = False
 ) -> tuple[tuple[Parameter, ...], list[str]]:
-    """Parameters and the group of each; with a mapping only what it names is varied."""
+    """Parameters and the group of each; with a mapping what it names is varied, and all of what the user `named`."""
     if groups is None:
         return tuple(chosen), [p.id for p in chosen]
     if isinstance(groups, str):
         return tuple(chosen), [_group_name(model, p, groups) for p in chosen]
-    listed = [model.resolve(name) for names in groups.values() for name in names]
+    listed = [model.resolve(name) for name in _members(groups)]
     if len(set(listed)) < len(listed):
         raise InvalidValueError(f"groups name {max(listed, key=listed.count)} twice; a parameter belongs to one group")
     member = {model.resolve(name): group for group, names in groups.items() for name in names}
@@ -108,7 +135,23 @@ def grouped(
     missing = set(member) - {p.id for p in kept}
     if missing or not kept:
         raise InvalidValueError(f"groups name what is not varied: {', '.join(sorted(missing)) or '(nothing)'}")
+    alone = [p.id for p in chosen if p.id not in member]
+    if named and alone:
+        raise InvalidValueError(
+            f"{', '.join(alone)} of parameters is in no group and would not be varied; add a group, e.g. "
+            f"groups={{..., {alone[0]!r}: [{alone[0]!r}]}}, or take it out of parameters"
+        )
     return kept, [member[p.id] for p in kept]
+
+
+def _members(groups: Mapping[str, Sequence[str]]) -> list[str]:
+    """The names in all groups; `InvalidValueError` for what is no mapping of lists of names, none of them empty."""
+    example = "groups={'uptake': ['Vmax', 'Km'], 'decay': ['k']}"
+    require_kind("groups", groups, Mapping, f"{example}, or one of {', '.join(GROUPINGS)}")
+    for group, names in groups.items():
+        if isinstance(names, str) or not isinstance(names, Sequence) or not names:
+            raise InvalidValueError(f"group {group!r} is {shown(names)}; give a list of names, e.g. {example}")
+    return [name for names in groups.values() for name in names]
 
 
 def _group_name(model: Model, parameter: Parameter, grouping: str) -> str:
@@ -122,7 +165,7 @@ def _group_name(model: Model, parameter: Parameter, grouping: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class GaussianCopula(Brief):
+class GaussianCopula(Brief, Named):
     """Correlated parameters: correlations of normal scores, by pairs of names; the law of each alone is kept.
 
     For an analysis of shares of variance all parameters that hang together must lie in one group. Raises

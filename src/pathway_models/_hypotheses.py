@@ -14,11 +14,11 @@ import numpy as np
 from ._ensemble import Ensemble, ensemble
 from ._evidence import alternative_in_force
 from ._interventions import Treatment, label
-from ._model import Model
+from ._model import Model, require_model
 from ._module import Hypothesis
 from ._outcomes import Outcome
-from ._simulate import Array
-from ._types import Brief
+from ._plots import subplots
+from ._types import Array, Brief
 from .errors import InvalidValueError, unknown_name
 
 if TYPE_CHECKING:
@@ -161,6 +161,7 @@ def hypothesis_scan(
     >>> bool(scan.spread().loc["vagal_drive", "range"].max() > 0)
     True
     """
+    require_model(model)
     chosen = _chosen(model, hypotheses)
     in_force = {h.id: alternative_in_force(model, h) for h in chosen}
     changed = [k for k, v in in_force.items() if v == "changed"]
@@ -254,13 +255,11 @@ def _groups(keys: Sequence[tuple[str, ...]], values: Array) -> Array:
 
 
 def _plot(scan: HypothesisScan, outcomes: Sequence[str], top: int) -> Figure:
-    import matplotlib.pyplot as plt
-
     rows = min(top, len(scan.in_force))
     columns = min(len(outcomes), 3)
     lines = math.ceil(len(outcomes) / columns)
     size = (4.8 * columns + 0.4, (0.42 * rows + 1.0) * lines + 0.5)
-    figure, grid = plt.subplots(lines, columns, figsize=size, layout="constrained", squeeze=False)
+    figure, grid = subplots(lines, columns, figsize=size, layout="constrained", squeeze=False)
     axes = list(grid.ravel())
     for extra in axes[len(outcomes) :]:
         extra.set_visible(False)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ._fit import PRIOR_SD, edges, logarithmic
 from ._module import Parameter
-from ._simulate import Array
+from ._types import Array
 
 if TYPE_CHECKING:
     pass

@@ -8,20 +8,23 @@ at once. Rows and point estimates are those of SALib 1.6 (doi:10.21105/joss.0009
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from ._intervals import reach_of, resample_counts, with_interval
 from ._types import Brief
-from .errors import InvalidValueError
+from .errors import InvalidValueError, require_count
 
 __all__ = ["Design", "Indices", "saltelli_design", "sobol_indices"]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
+MOST_BASE_ROWS = 2**30  # points of the Sobol sequence
 _CHUNK_BYTES = 256 * 2**20
 _ROUNDING = float(np.finfo(np.float64).eps)
 
@@ -59,7 +62,9 @@ class Design(Brief):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Indices(Brief):
-    """Sobol indices of K outcome columns with respect to G groups, with percentile bootstrap intervals.
+    """Sobol indices of K outcome columns with respect to G groups, with bootstrap intervals.
+
+    How often the intervals hold the true index was measured: docs/intervals.md.
 
     Attributes:
         S1, S1_low, S1_high: (G, K), dimensionless, first-order index and the ends of its interval.
@@ -102,6 +107,10 @@ class Indices(Brief):
     n_used: int
     n_dropped: int
 
+    def __repr__(self) -> str:
+        groups, columns = self.ST.shape
+        return f"Indices({groups} factors, {columns} columns, from {self.n_used} base rows)"
+
 
 def saltelli_design(
     n_params: int,
@@ -131,13 +140,12 @@ def saltelli_design(
     """
     from scipy.stats import qmc  # here and not above: scipy.stats would double the import time of the package
 
-    n, n_params = operator.index(n), operator.index(n_params)
-    _check_base_rows(n)
+    n, n_params = _base_rows(n), operator.index(n_params)
     labels = _labels(n_params, group_of)
     groups = tuple(dict.fromkeys(labels))
-    if operator.index(seed) < 0:
-        raise InvalidValueError(f"seed = {seed}: allowed are whole numbers from 0")
-    rng = np.random.default_rng(np.random.SeedSequence(operator.index(seed)))
+    seed = require_count("seed", seed, 0)
+    _check_memory(n, n * ((2 if second_order else 1) * len(groups) + 2) * n_params)
+    rng = np.random.default_rng(np.random.SeedSequence(seed))
     base = qmc.Sobol(2 * n_params, scramble=True, rng=rng).random(n)
     members = np.array([[label == group for label in labels] for group in groups])
     unit = _swap(base[:, :n_params], base[:, n_params:], members, second_order)
@@ -156,6 +164,9 @@ def sobol_indices(
 ) -> Indices:
     """Estimate Sobol indices with bootstrap intervals for all outcome columns at once.
 
+    Base rows are resampled; an interval is the estimate give or take Student's t (n_used - 1 degrees of freedom) times
+    the spread of the resamples around it, for ST on the logarithmic scale.
+
     Shapes: `y` (rows, K), one row per row of `design.unit`, any unit; `ok` (rows,), False where a run failed.
     A row that is not ok, or has a value that is not finite, drops its whole base row for every column. A
     column without variance has NaN indices; a resample in which a column has no variance is left out of its
@@ -167,8 +178,8 @@ def sobol_indices(
             range, or fewer than two base rows are left.
 
     Source: S1 Saltelli et al. 2010 and ST Jansen 1999, doi:10.1016/j.cpc.2009.09.018,
-    doi:10.1016/S0010-4655(98)00154-4; S2 Saltelli 2002, doi:10.1016/S0010-4655(02)00280-1; intervals Archer,
-    Saltelli & Sobol 1997, doi:10.1080/00949659708811825; dummy Khorashadi Zadeh et al. 2017,
+    doi:10.1016/S0010-4655(98)00154-4; S2 Saltelli 2002, doi:10.1016/S0010-4655(02)00280-1; resampling
+    Archer, Saltelli & Sobol 1997, doi:10.1080/00949659708811825; dummy Khorashadi Zadeh et al. 2017,
     doi:10.1016/j.envsoft.2017.02.001.
 
     Example:
@@ -180,10 +191,11 @@ def sobol_indices(
     _check_options(resamples, confidence)
     outcomes = np.asarray(y, dtype=np.float64)
     base_rows = _usable(outcomes, design, ok)
-    weights = _resample_counts(len(base_rows), resamples, seed)
+    weights = resample_counts(len(base_rows), resamples, seed)
+    reach = reach_of(confidence, len(base_rows))
     width = _chunk_width(base_rows.shape[:2], len(weights))
     starts = range(0, base_rows.shape[2], width)
-    parts = [_analyse(base_rows[:, :, i : i + width], design, weights, confidence) for i in starts]
+    parts = [_analyse(base_rows[:, :, i : i + width], design, weights, reach) for i in starts]
     return Indices(
         **{name: np.concatenate([part[name] for part in parts], axis=-1) for name in parts[0]},
         groups=design.groups,
@@ -193,12 +205,22 @@ def sobol_indices(
     )
 
 
-def _check_base_rows(n: int) -> None:
-    below = 1 << max(n.bit_length() - 1, 1)
-    if n < 2:
-        raise InvalidValueError(f"n = {n} base rows: take a power of two, at least 2")
+def _base_rows(n: int) -> int:
+    n = require_count("n", n, 2, MOST_BASE_ROWS)
+    below = 1 << n.bit_length() - 1
     if n != below:
         raise InvalidValueError(f"n = {n} base rows is not a power of two: take {below} or {2 * below}")
+    return n
+
+
+def _check_memory(n: int, numbers: int) -> None:
+    """Say how large a design would be that does not fit into the memory of this machine, before it is laid out."""
+    if not hasattr(os, "sysconf"):  # Windows does not tell
+        return
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if 8 * numbers > there:
+        sizes = f"{8 * numbers >> 30} GB for the design alone; this machine has {there >> 30}"
+        raise InvalidValueError(f"n = {n} base rows need {sizes}")
 
 
 def _labels(n_params: int, group_of: Sequence[Hashable] | None) -> list[Hashable]:
@@ -250,34 +272,24 @@ def _ok_mask(ok: npt.ArrayLike | None, rows: int) -> Bools:
     return mask
 
 
-def _resample_counts(n: int, resamples: int, seed: int) -> Floats:
-    """How often each base row is drawn, (1 + resamples, n); the first row is the sample itself."""
-    # The spawn key keeps this stream apart from the scrambling of a design with the same seed.
-    rng = np.random.default_rng(np.random.SeedSequence(operator.index(seed), spawn_key=(1,)))
-    counts = np.ones((1 + resamples, n))
-    for row in counts[1:]:
-        row[:] = np.bincount(rng.integers(n, size=n), minlength=n)
-    return counts
-
-
 def _chunk_width(base_shape: tuple[int, ...], n_weights: int) -> int:
     """Columns whose intermediate arrays fit into the memory set aside."""
     n, rows_per_base = base_shape
     return max(1, _CHUNK_BYTES // (8 * rows_per_base * (4 * n + 4 * n_weights)))
 
 
-def _analyse(base_rows: Floats, design: Design, weights: Floats, confidence: float) -> dict[str, Floats]:
+def _analyse(base_rows: Floats, design: Design, weights: Floats, reach: float) -> dict[str, Floats]:
     """All arrays of the result for one chunk of columns, by name."""
     centre, scale, standard = _standardise(base_rows)
     sample = _weigh(standard, len(design.groups), weights)
     first = _first_order(sample)
     result = {"mean": centre + scale * sample.mean_ab[0], "variance": scale**2 * sample.variance[0]}
     if design.second_order:
-        result |= _all_pairs(sample, first, confidence)
-    result |= _dummy(sample, confidence)
-    # Intervals sort their samples in place, so the pairs, which need `first` in its order, go before.
-    result |= _with_interval("S1", first, confidence)
-    return result | _with_interval("ST", _total_order(sample), confidence)
+        result |= _all_pairs(sample, first, reach)
+    result |= _dummy(sample, reach)
+    # Intervals overwrite their samples, so the pairs, which need `first`, go before.
+    result |= with_interval("S1", first, reach)
+    return result | with_interval("ST", _total_order(sample), reach, positive=True)
 
 
 def _standardise(base_rows: Floats) -> tuple[Floats, Floats, Floats]:
@@ -352,7 +364,7 @@ def _total_order(sample: _Sample) -> Floats:
     return half_square
 
 
-def _dummy(sample: _Sample, confidence: float) -> dict[str, Floats]:
+def _dummy(sample: _Sample, reach: float) -> dict[str, Floats]:
     """S1 and ST of a parameter that does nothing.
 
     With these estimators its rows AB equal its rows A, which gives exactly 0; so they are taken in the form that keeps
@@ -362,7 +374,7 @@ def _dummy(sample: _Sample, confidence: float) -> dict[str, Floats]:
     mean_a, mean_b = _average(sample.weights, a), _average(sample.weights, b)
     first = (_average(sample.weights, a * b) - mean_a * mean_b) / divisor
     total = 1 - (_average(sample.weights, a**2) - mean_a**2) / divisor
-    return _with_interval("S1_dummy", first, confidence) | _with_interval("ST_dummy", total, confidence)
+    return with_interval("S1_dummy", first, reach) | with_interval("ST_dummy", total, reach)
 
 
 def _second_order(sample: _Sample, first: Floats, i: int) -> Floats:
@@ -375,31 +387,11 @@ def _second_order(sample: _Sample, first: Floats, i: int) -> Floats:
     return covariance
 
 
-def _all_pairs(sample: _Sample, first: Floats, confidence: float) -> dict[str, Floats]:
+def _all_pairs(sample: _Sample, first: Floats, reach: float) -> dict[str, Floats]:
     n_groups, columns = first.shape[1:]
     result = {name: np.full((n_groups, n_groups, columns), np.nan) for name in ("S2", "S2_low", "S2_high")}
     for i in range(n_groups - 1):
-        pairs = _with_interval("S2", _second_order(sample, first, i), confidence)
+        pairs = with_interval("S2", _second_order(sample, first, i), reach)
         for name, values in pairs.items():
             result[name][i, i + 1 :] = values
-    return result
-
-
-def _with_interval(name: str, samples: Floats, confidence: float) -> dict[str, Floats]:
-    """The estimate, samples[0], and the percentile interval of the rest, which is sorted in place."""
-    estimate, ordered = samples[0].copy(), samples[1:]
-    ordered.sort(axis=0)
-    low = _percentile(ordered, (1 - confidence) / 2)
-    high = _percentile(ordered, (1 + confidence) / 2)
-    return {name: estimate, f"{name}_low": low, f"{name}_high": high}
-
-
-def _percentile(ordered: Floats, fraction: float) -> Floats:
-    """Linear percentile along the first axis of sorted values; NaN, sorted to the end, does not count."""
-    last = np.maximum(np.isfinite(ordered).sum(axis=0) - 1, 0)
-    below = np.floor(fraction * last).astype(np.intp)
-    above = np.minimum(below + 1, last)
-    low = np.take_along_axis(ordered, below[None], axis=0)[0]
-    high = np.take_along_axis(ordered, above[None], axis=0)[0]
-    result: Floats = low + (fraction * last - below) * (high - low)
     return result

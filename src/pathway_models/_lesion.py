@@ -13,7 +13,7 @@ import numpy as np
 from . import _sbml
 from ._ensemble import ensemble
 from ._interventions import Treatment
-from ._model import Model
+from ._model import Model, require_model
 from ._native import libsbml
 from ._outcomes import Outcome
 from ._simulate import at_rest
@@ -68,6 +68,7 @@ def lesion(
     >>> table["kept"].tolist()
     ['all', 'without', 'none']
     """
+    require_model(model)
     if held not in get_args(Held):
         raise unknown_name("value of held", held, get_args(Held))
     members = _members(model, groups)

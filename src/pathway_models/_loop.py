@@ -13,7 +13,8 @@ from ._ensemble import Ensemble, ensemble
 from ._model import Model
 from ._outcomes import Outcome
 from ._plan import Table, check_table
-from ._simulate import Array, imposed_input
+from ._simulate import imposed_input
+from ._types import Array
 from .errors import ModelError
 
 LOOP_STEP = 0.02  # relative rise of the imposed seizure rate, by which the gain is read

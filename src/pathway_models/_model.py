@@ -9,20 +9,23 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from . import _sbml
+from . import _sbml, _sbml_foreign, _sbml_mend, _uncertainty
 from ._coupling import flatten
-from ._module import Hypothesis, Parameter, Port
+from ._module import Hypothesis, Parameter, Port, warn_far
 from ._native import alone
+from ._tolerances import Tolerance
 from ._types import Frozen
-from .errors import InvalidValueError, ModelError, require_range, unknown_name
+from .errors import InvalidValueError, require_kind, require_number, require_range, unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from ._experiments import Experiments
     from ._interventions import Treatment
 
 SECONDS_PER_WEEK = 7 * 24 * 3600.0
+SETTABLE = "constants, inputs, sizes and start values can be set"
 SHOWN = 6  # changed values in the short text of a model
 
 
@@ -66,6 +69,7 @@ class Model:
     aliases: Mapping[str, str] = field(default_factory=dict)
     context: str | None = None
     settings: Mapping[str, float] = field(default_factory=dict)
+    experiments_: Experiments | None = None
 
     def __repr__(self) -> str:
         usual = self.contexts[self.context].settings if self.context else {}
@@ -90,6 +94,11 @@ class Model:
             for k, q in self.quantities.items()
             if q.ruled == "rate" or (q.kind == "species" and q.ruled != "assignment" and not q.constant)
         )
+
+    def is_fixed(self, key: str) -> bool:
+        """Whether `key` is a species that neither rules nor reactions change."""
+        q = self.quantities.get(key)
+        return q is not None and q.kind == "species" and q.boundary and not q.ruled
 
     @property
     def time_unit_seconds(self) -> float | None:
@@ -141,6 +150,20 @@ class Model:
         return pd.DataFrame(rows, columns=columns).set_index(["hypothesis", "alternative"])
 
     @property
+    def measurements(self) -> pd.DataFrame:
+        """What came with the model as measured (PEtab): observable, experiment, time, number, unit, formulas."""
+        from ._experiments import measurement_table
+
+        return measurement_table(self)
+
+    @property
+    def experiments(self) -> pd.DataFrame:
+        """What the experiments of the measurements set and when (-inf: until the model rests); index `experiment`."""
+        from ._experiments import experiment_table
+
+        return experiment_table(self)
+
+    @property
     def gains(self) -> tuple[str, ...]:
         """Ids of the wire gains of a coupled model."""
         return tuple(p.id for p in self.parameters_ if p.kind == "gain")
@@ -176,26 +199,35 @@ class Model:
     # ---- variants ------------------------------------------------------------------------------------------
 
     def with_parameters(self, values: Mapping[str, float] | None = None, /, **named: float) -> Model:
-        """The model with other constants (names as in `resolve`).
+        """The model with other values at the start (names as in `resolve`): the same as a file with these values in it.
 
-        Raises `UnknownNameError` for a name that is not there, `InvalidValueError` for a value that is not finite,
-        for a negative value of a quantity whose table has no negative range, and for a variable or a state.
+        Constants, sizes of compartments, species and whatever else has a value of its own; a value wins over an initial
+        assignment, and what is computed from it follows. Of a species it is what its id stands for: the concentration,
+        or the amount with `hasOnlySubstanceUnits`. Models of the library start at rest, so that their states cannot be
+        set. Raises `UnknownNameError` for a name that is not there, `InvalidValueError` for a value that is not finite,
+        for a negative value of a quantity whose table has no negative range, and for what a rule computes.
 
         >>> import pathway_models as pm
         >>> dict(pm.load("acupuncture").with_parameters(efficacy=0.5).settings)["efficacy"]
         0.5
         """
-        changed = {}
-        for name, value in {**(values or {}), **named}.items():
-            key = self.resolve(name)
-            changed[key] = self._checked(key, float(value))
-        return replace(self, settings=Frozen({**self.settings, **changed}))
+        changed = set_values(self, {**(values or {}), **named})
+        for p in self.parameters_:
+            if changed.settings.get(p.id) != self.settings.get(p.id):
+                warn_far(p, changed.settings[p.id])
+        return changed
 
     def _checked(self, key: str, value: float) -> float:
         q = self.quantities.get(key)
-        if q is None or q.ruled or q.kind == "species":
-            allowed = "constants and inputs can be set; states start at the context's rest"
-            raise InvalidValueError(f"{key} of {self.name} is computed by the model; {allowed}")
+        if q is None:
+            raise InvalidValueError(f"{key} of {self.name} is the rate of a reaction; {SETTABLE}")
+        if q.ruled == "assignment":
+            raise InvalidValueError(f"{key} of {self.name} is computed by a rule; {SETTABLE}")
+        if self.context is not None and key in self.states:
+            raise InvalidValueError(
+                f"{key} of {self.name} is a state, and runs start at the rest of the context {self.context!r}, "
+                f"whatever it is set to; add to it by a Dose, or load an exported file, which has start values"
+            )
         if not math.isfinite(value):
             raise InvalidValueError(f"{key} is {value}; allowed are finite numbers")
         for port in self.inputs_:
@@ -250,7 +282,8 @@ class Model:
         if duration is None:
             if self.time_unit_seconds is None:
                 raise InvalidValueError(f"{self.name} declares no unit of time; use duration= instead of weeks=")
-            duration = float(weeks or 0) * SECONDS_PER_WEEK / self.time_unit_seconds
+            duration = require_number("weeks", weeks) * SECONDS_PER_WEEK / self.time_unit_seconds
+        duration = require_number("duration", duration)
         if not 0 < duration < math.inf:
             raise InvalidValueError(f"the duration is {duration:g}; allowed are finite values above 0")
         return duration
@@ -290,11 +323,57 @@ class Model:
         duration: float | None = None,
         every: float | None = None,
         start: str = "auto",
+        rtol: float | None = None,
+        atol: Tolerance | None = None,
+        variables: Sequence[str] = (),
     ) -> xr.Dataset:
         """Run the model under a list of treatments; see `pathway_models.simulate` for the details."""
-        from ._simulate import simulate
+        from ._run import simulate
 
-        return simulate(self, treatments, weeks=weeks, duration=duration, every=every, start=start)
+        return simulate(
+            self,
+            treatments,
+            weeks=weeks,
+            duration=duration,
+            every=every,
+            start=start,
+            rtol=rtol,
+            atol=atol,
+            variables=variables,
+        )
+
+    def experiment(self, name: str) -> tuple[Model, list[Treatment]]:
+        """The model at the start of one of its experiments, and what happens later: what `simulate` takes.
+
+        Raises `UnknownNameError` for a name that is not in `experiments`, `ModelError` for a period that levels and
+        doses cannot express, `SimulationError` if the rest that it starts from is not reached.
+
+        >>> import pathway_models as pm, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     plan = [pm.Level(input="BHB", value=2, start=24)]
+        ...     written = pm.export(pm.load("nlrp3_il1b"), folder, format="petab", interventions=plan, duration=48)
+        ...     model, schedule = pm.load(written).experiment("scenario")
+        >>> schedule
+        [Level(input='BHB', value=2.0, start=24.0, stop=None)]
+        """
+        from ._experiments import experiment
+
+        return experiment(self, name)
+
+    def predictions(
+        self,
+        experiments: Iterable[str] | None = None,
+        *,
+        rtol: float | None = None,
+        atol: Tolerance | None = None,
+    ) -> pd.DataFrame:
+        """`measurements` (of some experiments, or all) with what the model computes: `prediction`, and its `noise`.
+
+        Tolerances, warnings and errors as of `experiment` and `simulate`.
+        """
+        from ._experiments import predictions
+
+        return predictions(self, experiments, rtol, atol)
 
     def to_sbml(self) -> str:
         """SBML text with what is in use written into it, so that other simulators start where ours does.
@@ -310,13 +389,27 @@ class Model:
 
     @alone
     def to_antimony(self) -> str:
-        """Antimony text of the same model, for reading."""
-        import antimony
+        """Antimony text of what `to_sbml` gives: what `export(format="antimony")` writes.
 
-        antimony.clearPreviousLoads()
-        if antimony.loadSBMLString(self.to_sbml()) < 0:
-            raise ModelError(f"{self.name}: antimony cannot read the SBML: {antimony.getLastError()}")
-        return str(antimony.getAntimonyString(antimony.getMainModuleName()))
+        Raises `ModelError` for what Antimony cannot say.
+        """
+        from ._exchange_antimony import to_antimony
+
+        return to_antimony(self.to_sbml(), self.name)
+
+
+def set_values(model: Model, values: Mapping[str, float]) -> Model:
+    """As `Model.with_parameters`, without a warning of the size: for values of our own tables, which are meant."""
+    changed = {}
+    for name, value in values.items():
+        key = model.resolve(name)
+        changed[key] = model._checked(key, require_number(name, value))
+    return replace(model, settings=Frozen({**model.settings, **changed}))
+
+
+def require_model(model: object) -> None:
+    """Raise `InvalidValueError` for a name or a path where a loaded model is needed."""
+    require_kind("model", model, Model, f"pm.load({model!r})" if isinstance(model, str) else 'pm.load("epilepsy")')
 
 
 def _port_table(ports: Iterable[Port]) -> pd.DataFrame:
@@ -329,26 +422,50 @@ def _port_table(ports: Iterable[Port]) -> pd.DataFrame:
 def from_sbml(text: str, *, name: str) -> Model:
     """A model from anybody's SBML: every constant is a parameter, of which the sources are unknown.
 
-    A hierarchical document is flattened first (libroadrunner 2.10 drops submodels without a word), and parameters
-    that are local to a kinetic law become global ones.
+    A hierarchical document is flattened first (libroadrunner 2.10 drops submodels without a word), parameters that
+    are local to a kinetic law become global ones, and Level 1 becomes Level 2. Ranges, laws, kinds and sources of
+    parameters come from the annotations that our own files carry. Warns with `ModelWarning` of values that the file
+    lacks and of what of it is not valid. Raises `ModelError` for a file that cannot be simulated.
     """
-    document = _sbml.parse(text, name=name)
+    _sbml.screen(text, name)
+    _sbml_foreign.refuse_packages(text, name=name)
+    text, document = _sbml_mend.accepted(text, name=name)
     if _sbml.is_hierarchical(document):
-        text = flatten(document, name=name)
-        document = _sbml.parse(text, name=name)
-    if _sbml.has_locals(document):
-        text = _sbml.promote_locals(document)
+        text, document = _sbml_mend.accepted(flatten(document, name=name), name=name)
+    _sbml_foreign.refuse_flux_balance(document, name=name)
+    text = _sbml_foreign.prepared(text, document, name=name)
     found = _sbml.quantities(document, name=name)
     computed = {a.getSymbol() for a in document.getModel().getListOfInitialAssignments()}
+    known = _uncertainty.of_parameters(document.getModel())
     parameters = tuple(
-        _unsourced(q) for q in found.values() if q.kind == "parameter" and not q.ruled and q.id not in computed
+        _sourced(q, known[q.id]) if q.id in known else _unsourced(q, ranged=not known)
+        for q in found.values()
+        if q.kind == "parameter" and not q.ruled and q.id not in computed
     )
     return Model(name=name, title=document.getModel().getName() or name, sbml=text, parameters_=parameters)
 
 
-def _unsourced(q: _sbml.Quantity) -> Parameter:
-    if q.value <= 0:
-        return Parameter(id=q.id, value=q.value, unit=q.unit, kind="unknown", note="zero or negative: no range assumed")
+def _sourced(q: _sbml.Quantity, uncertainty: _uncertainty.Uncertainty) -> Parameter:
+    return Parameter(
+        id=q.id,
+        value=q.value,
+        unit=q.unit,
+        kind=uncertainty.kind,
+        low=uncertainty.low,
+        high=uncertainty.high,
+        distribution=uncertainty.distribution,
+        source=";".join(uncertainty.evidence),
+        note="as the annotation of the file says",
+    )
+
+
+def _unsourced(q: _sbml.Quantity, *, ranged: bool) -> Parameter:
+    if not ranged:
+        note = "the file gives ranges to others and none to this"
+        return Parameter(id=q.id, value=q.value, unit=q.unit, kind="unknown", note=note)
+    if not 0 < q.value < math.inf:
+        note = "zero, negative or not finite: no range assumed"
+        return Parameter(id=q.id, value=q.value, unit=q.unit, kind="unknown", note=note)
     return Parameter(
         id=q.id,
         value=q.value,

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import tomllib
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from . import _sbml
+from ._authored import read_rows, read_toml, short_path
 from ._types import Brief
-from .errors import ModelError
+from .errors import ModelError, unknown_name, warn
 
-LAWS = ("loguniform", "uniform", "lognormal", "normal", "fixed")
-KINDS = ("measured", "derived", "fitted", "assumed")
+Law = Literal["loguniform", "uniform", "lognormal", "normal", "fixed"]
+Kind = Literal["measured", "derived", "fitted", "assumed"]
+LAWS, KINDS = get_args(Law), get_args(Kind)
+FAR = 1000.0  # times the usual value: a slip of the unit rather than another opinion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,20 @@ class Parameter:
     def uncertain(self) -> bool:
         """Whether the parameter has a range to sample from."""
         return self.distribution != "fixed"
+
+
+def warn_far(p: Parameter, value: float) -> None:
+    """A `ModelWarning` for a value beyond the range of a table that is `FAR` times the value there, or a part of it.
+
+    0 is what a mechanism is switched off with, and says nothing of the size.
+    """
+    if p.kind == "unknown" or p.low is None or p.high is None or p.low <= value <= p.high or not (value and p.value):
+        return
+    if not 1 / FAR < abs(value / p.value) < FAR:
+        warn(
+            f"{p.id} is {value:g}, far outside of its range from {p.low:g} to {p.high:g} ({p.unit}; usual value "
+            f"{p.value:g})"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,86 +130,178 @@ class Module(Brief):
         )
 
 
+# ---- the files of a folder -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class PortEntry:
+    """[inputs.NAME] or [outputs.NAME] of module.toml."""
+
+    title: str
+    low: float = float("-inf")
+    high: float = float("inf")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlternativeEntry:
+    """[hypotheses.NAME.alternatives.NAME] of module.toml."""
+
+    settings: Mapping[str, float]
+    for_: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HypothesisEntry:
+    """[hypotheses.NAME] of module.toml."""
+
+    title: str
+    default: str
+    alternatives: Mapping[str, AlternativeEntry]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverlayEntry:
+    """[epilepsy.NAME] of module.toml: the value in untreated epilepsy."""
+
+    value: float
+    source: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModuleFile:
+    """module.toml; `irreversible` names the states that do not come back after a push."""
+
+    title: str
+    summary: str
+    notes: str = ""
+    inputs: Mapping[str, PortEntry] = field(default_factory=dict)
+    outputs: Mapping[str, PortEntry] = field(default_factory=dict)
+    hypotheses: Mapping[str, HypothesisEntry] = field(default_factory=dict)
+    epilepsy: Mapping[str, OverlayEntry] = field(default_factory=dict)
+    irreversible: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParameterRow:
+    """A row of parameters.tsv."""
+
+    id: str
+    low: float | None
+    high: float | None
+    distribution: Law
+    kind: Kind
+    source: str
+    note: str
+
+
 def read_module(folder: Path) -> Module:
-    """Read `model.xml`, `module.toml` and `parameters.tsv` of one folder; `ModelError` if they disagree."""
+    """Read `model.xml`, `module.toml` and `parameters.tsv` of one folder.
+
+    Raises `ModelError`, with file and key or line, for what the files may not hold and where they disagree.
+    """
     name = folder.name
     text = _sbml.read_text(folder / "model.xml")
     found = _sbml.quantities(_sbml.parse(text, name=name), name=name)
-    toml = tomllib.loads(_sbml.read_text(folder / "module.toml"))
+    made = read_module_file(folder)
+    _check_names(made, found, short_path(folder / "module.toml"))
     return Module(
         name=name,
-        title=toml["title"],
-        summary=toml["summary"],
-        notes=toml.get("notes", ""),
+        title=made.title,
+        summary=made.summary,
+        notes=made.notes,
         sbml=text,
         parameters=_read_parameters(folder / "parameters.tsv", found, name),
-        inputs=tuple(_port(name, k, v, found, output=False) for k, v in toml["inputs"].items()),
-        outputs=tuple(_port(name, k, v, found, output=True) for k, v in toml["outputs"].items()),
-        hypotheses=tuple(_hypothesis(name, k, v) for k, v in toml.get("hypotheses", {}).items()),
-        epilepsy={k: float(v["value"]) for k, v in toml.get("epilepsy", {}).items()},
+        inputs=tuple(_port(name, k, v, found[k], output=False) for k, v in made.inputs.items()),
+        outputs=tuple(_port(name, k, v, found[k], output=True) for k, v in made.outputs.items()),
+        hypotheses=tuple(_hypothesis(name, k, v) for k, v in made.hypotheses.items()),
+        epilepsy={k: v.value for k, v in made.epilepsy.items()},
     )
 
 
+def read_module_file(folder: Path) -> ModuleFile:
+    """The `module.toml` of a folder, by itself."""
+    return read_toml(folder / "module.toml", ModuleFile)
+
+
+def _check_names(made: ModuleFile, found: Mapping[str, _sbml.Quantity], file: str) -> None:
+    """Every name in module.toml stands for something in the model, and every default is an alternative."""
+    parameters = {k for k, q in found.items() if q.kind == "parameter" and not q.ruled}
+    named: list[tuple[str, Iterable[str], Iterable[str]]] = [
+        ("inputs", made.inputs, found),
+        ("outputs", made.outputs, found),
+        ("epilepsy", made.epilepsy, parameters),
+        ("irreversible", made.irreversible, found),
+    ]
+    for name, h in made.hypotheses.items():
+        named.append((f"hypotheses.{name}.default", [h.default], h.alternatives))
+        for key, a in h.alternatives.items():
+            named.append((f"hypotheses.{name}.alternatives.{key}.settings", a.settings, parameters))
+    for place, names, known in named:
+        for n in names:
+            if n not in known:
+                raise ModelError(f"{file}: {place}: {unknown_name('name', n, known)}")
+    for name, port in made.inputs.items():
+        if not port.low <= found[name].value <= port.high:
+            held = f"{found[name].value:g}, its value in the model"
+            raise ModelError(f"{file}: inputs.{name}: low {port.low:g} to high {port.high:g} must hold {held}")
+
+
 def _read_parameters(path: Path, found: Mapping[str, _sbml.Quantity], module: str) -> tuple[Parameter, ...]:
-    rows = csv.DictReader(_sbml.read_text(path).splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
-    parameters = []
-    for row in rows:
-        q = found.get(row["id"])
+    file, parameters = short_path(path), []
+    for row in read_rows(path, ParameterRow):
+        q = found.get(row.id)
         if q is None or not q.constant:
-            raise ModelError(f"{module}/parameters.tsv: {row['id']!r} is no constant of the model")
-        if row["distribution"] not in LAWS or row["kind"] not in KINDS:
-            raise ModelError(
-                f"{module}/parameters.tsv: {row['id']!r} has distribution {row['distribution']!r} and kind "
-                f"{row['kind']!r}; allowed are {', '.join(LAWS)} and {', '.join(KINDS)}"
-            )
-        low, high = (float(row[k]) if row[k] else None for k in ("low", "high"))
+            raise ModelError(f"{file}: {row.id!r} is no constant of the model")
+        _check_range(row, f"{file}: {row.id}")
         parameters.append(
             Parameter(
                 id=q.id,
                 value=q.value,
                 unit=q.unit,
-                low=low,
-                high=high,
-                distribution=row["distribution"],
-                kind=row["kind"],
-                source=row["source"],
-                note=row["note"],
+                low=row.low,
+                high=row.high,
+                distribution=row.distribution,
+                kind=row.kind,
+                source=row.source,
+                note=row.note,
                 module=module,
             )
         )
     missing = {k for k, q in found.items() if q.constant and q.kind == "parameter"} - {p.id for p in parameters}
     if missing:
-        raise ModelError(f"{module}/parameters.tsv: no row for {', '.join(sorted(missing))}")
+        raise ModelError(f"{file}: no row for {', '.join(sorted(missing))}")
     return tuple(parameters)
 
 
-def _port(
-    module: str, name: str, entry: Mapping[str, Any], found: Mapping[str, _sbml.Quantity], *, output: bool
-) -> Port:
-    if name not in found:
-        raise ModelError(f"{module}/module.toml: port {name!r} is not in the model")
-    q = found[name]
+def _check_range(row: ParameterRow, where: str) -> None:
+    if row.distribution == "fixed":
+        return
+    if row.low is None or row.high is None or not -math.inf < row.low < row.high < math.inf:
+        raise ModelError(f"{where}: the range is {row.low} to {row.high}; {row.distribution} needs low below high")
+    if row.distribution.startswith("log") and row.low <= 0:
+        raise ModelError(f"{where}: low is {row.low:g}; {row.distribution} needs a low end above 0")
+
+
+def _port(module: str, name: str, entry: PortEntry, q: _sbml.Quantity, *, output: bool) -> Port:
     role = "output" if output else ("dose" if q.kind == "species" else "level")
     return Port(
         id=name,
-        title=entry["title"],
+        title=entry.title,
         unit=q.unit,
         role=role,
         reference=known(q.value),
-        low=float(entry.get("low", "-inf")),
-        high=float(entry.get("high", "inf")),
+        low=entry.low,
+        high=entry.high,
         module=module,
     )
 
 
-def _hypothesis(module: str, name: str, entry: Mapping[str, Any]) -> Hypothesis:
+def _hypothesis(module: str, name: str, entry: HypothesisEntry) -> Hypothesis:
     alternatives = {
-        key: Alternative(
-            settings={k: float(v) for k, v in a["settings"].items()},
-            supports=tuple(a.get("for", ())),
-            opposes=tuple(a.get("against", ())),
-            note=a.get("note", ""),
-        )
-        for key, a in entry["alternatives"].items()
+        key: Alternative(settings=dict(a.settings), supports=a.for_, opposes=a.against, note=a.note)
+        for key, a in entry.alternatives.items()
     }
-    return Hypothesis(id=name, title=entry["title"], default=entry["default"], alternatives=alternatives, module=module)
+    return Hypothesis(id=name, title=entry.title, default=entry.default, alternatives=alternatives, module=module)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._ensemble import Ensemble
+from ._groups import Groups, Wanted
 from ._indices import Bools, Floats
 from ._interventions import Treatment
 from ._model import Model
 from ._module import Parameter
 from ._outcomes import Outcome
-from ._study import make_study
+from ._study import announce, make_study
 from ._types import Brief
-from .errors import InvalidValueError, require_range
+from .errors import InvalidValueError, require_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,11 +131,10 @@ def morris_design(
     >>> morris_design(3, 4, seed=0).unit.shape
     (16, 3)
     """
-    if n_params < 1 or operator.index(seed) < 0:
-        raise InvalidValueError(f"n_params = {n_params}, seed = {seed}: needs a parameter, and a seed from 0")
-    if trajectories < 2:
-        raise InvalidValueError(f"trajectories = {trajectories}: at least 2, better 10 to 50")
-    if levels < 4 or levels % 2:
+    require_count("n_params", n_params)
+    require_count("seed", seed, 0)
+    require_count("trajectories", trajectories, 2, 1_000_000)
+    if require_count("levels", levels, 4) % 2:
         raise InvalidValueError(f"levels = {levels}: an even number from 4, so that all levels are used alike")
     labels = list(range(n_params) if group_of is None else group_of)
     groups = tuple(dict.fromkeys(labels))
@@ -183,8 +183,8 @@ def morris(
     trajectories: int = 20,
     levels: int = 4,
     seed: int = 1,
-    parameters: Sequence[str] | Mapping[str, tuple[float, float] | None] | None = None,
-    groups: str | Mapping[str, Sequence[str]] | None = None,
+    parameters: Wanted = None,
+    groups: Groups = None,
     workers: int | None = None,
     executor: Executor | None = None,
     progress: bool = True,
@@ -194,9 +194,9 @@ def morris(
     """Morris screening of `model` under `treatments`: trajectories*(factors + 1) runs.
 
     Screen first, then give what matters to `sobol`. Arguments as in `sobol`; `options` are `weeks`, `duration`,
-    `every`, `start`, `limits`, `checkpoint`, `store`, `engine`. A failed run costs the two effects that it is part
-    of, and nothing else. Raises as `sobol` does, and `InvalidValueError` for trajectories or levels that make no
-    sense.
+    `every`, `start`, `limits`, `checkpoint`, `store`, `engine`, `rtol`, `atol`. A failed run costs the two effects that
+    it is part of, and nothing else. Raises as `sobol` does, and `InvalidValueError` for trajectories or levels that
+    make no sense.
 
     >>> import pathway_models as pm
     >>> screen = morris(pm.load("acupuncture"), [pm.Electroacupuncture()], outcomes=["vagal_drive"], trajectories=4,
@@ -204,7 +204,8 @@ def morris(
     >>> screen.to_dataframe()["factor"][0]
     'gain_vagal'
     """
-    require_range("the number of trajectories", trajectories, 2, 1_000_000)
+    require_count("trajectories", trajectories, 2, 1_000_000)
+    announce(model, "compiling it and comparing the engines before the first run", progress)
     study = make_study(
         model,
         treatments,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._plots import BLUE, DARK, plain, tidy, wrapped
+from ._plots import BLUE, DARK, plain, subplots, tidy, wrapped
 from ._sensitivity_plots import PALE, largest
 from ._verdicts import shown
 from .errors import require_range, unknown_name
@@ -24,15 +24,13 @@ LABELLED = 0.05  # of the largest effect, from which on a point has a name
 
 def plot_morris(result: MorrisResult, outcome: str | None, top: int) -> Figure:
     """Per outcome the mean size of the effects with intervals, and beside it against their spread."""
-    import matplotlib.pyplot as plt
-
     if outcome is not None and outcome not in result.outcomes:
         raise unknown_name("outcome", outcome, result.outcomes)
     require_range("top", top, 1, math.inf)
     names = result.outcomes if outcome is None else (outcome,)
     rows = min(top, len(result.factors))
     size = (9.6, max(0.3 * rows + 1.1, 3.2) * len(names) + 0.3)
-    figure, grid = plt.subplots(len(names), 2, figsize=size, layout="constrained", squeeze=False)
+    figure, grid = subplots(len(names), 2, figsize=size, layout="constrained", squeeze=False)
     for axes, name in zip(grid, names, strict=True):
         k = result.outcomes.index(name)
         _draw_sizes(axes[0], result, k, rows)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from . import _library
-from ._evidence_tables import column_names, evidence_ids, one_of, read_lines, short_path, split_cell
+from ._authored import read_lines, short_path
+from ._evidence_tables import column_names, evidence_ids, one_of, split_cell
 from ._interventions import Dose, Level, Treatment, phases
-from ._model import Model
+from ._model import Model, set_values
 from ._treatments import named
-from .errors import InvalidValueError, ModelError, PathwayModelsError, unknown_name
+from .errors import InvalidValueError, ModelError, Named, PathwayModelsError, require_range, unknown_name
 
 Use = Literal["fit", "check"]
 Baseline = Literal["self", "untreated", "healthy", ""]
@@ -34,36 +36,51 @@ INTERVAL = re.compile(rf"({NUMBER})(?:-| to )({NUMBER})")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Observation:
-    """One published experiment in terms of a model: condition, read-out, what was found.
+class Observation(Named):
+    """One experiment in terms of a model: condition, read-out, what was found.
 
-    `hours` and the schedule are in hours, `value` on the scale of `comparison` (percent, fold, or the unit of the
-    observable), `error` as one standard deviation or standard error on that scale. `use` is 'fit' where the row set a
-    constant of the model.
+    `hours` and the schedule are in hours (in the model's own time for a file from elsewhere, which has no context and
+    starts as the file says), `value` on the scale of `comparison` (percent, fold, or the unit of the observable),
+    `error` as one standard deviation or standard error on that scale. `use` is 'fit' where the row sets a constant of
+    the model. Raises `InvalidValueError` or `UnknownNameError` for what makes no sense by itself.
 
-    >>> import pathway_models as pm
-    >>> {o.context for o in read_observations(pm.load("epilepsy"))} <= {"healthy", "epilepsy"}
-    True
+    >>> Observation(id="day 3", observable="S", hours=72, value=7.4, error=0.2).comparison
+    'absolute'
     """
 
     id: str
-    use: str
-    context: str
-    hypotheses: tuple[tuple[str, str], ...]
-    settings: tuple[tuple[str, float], ...]
-    baseline: str
-    treatments: str
-    schedule: tuple[Treatment, ...]
-    hours: float
     observable: str
-    reduce: str
-    comparison: str
-    value: float | None
-    error: float | None
-    error_kind: str
-    source: tuple[str, ...]
-    expected_under: tuple[tuple[str, str], ...]
-    note: str
+    hours: float
+    value: float | None = None
+    error: float | None = None
+    comparison: str = "absolute"
+    baseline: str = ""
+    reduce: str = "at"
+    schedule: tuple[Treatment, ...] = ()
+    settings: tuple[tuple[str, float], ...] = ()
+    context: str = ""
+    hypotheses: tuple[tuple[str, str], ...] = ()
+    expected_under: tuple[tuple[str, str], ...] = ()
+    use: str = "fit"
+    treatments: str = ""  # the schedule as the table writes it
+    error_kind: str = ""
+    source: tuple[str, ...] = ()
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.id:
+            raise InvalidValueError("id is missing")
+        for what, allowed in (("use", Use), ("baseline", Baseline), ("reduce", Reduce), ("comparison", Comparison)):
+            one_of(what, getattr(self, what), allowed)
+        require_range("hours", self.hours, 0.0, math.inf)
+        if self.numeric != (self.value is not None):
+            what = "a number" if self.numeric else "nothing"
+            raise InvalidValueError(f"value is {self.value!r}; comparison {self.comparison} needs {what} there")
+        if self.value is not None:
+            require_range("value", self.value, -sys.float_info.max, sys.float_info.max)
+        if self.error is not None:
+            require_range("error", self.error, math.ulp(0.0), math.inf)
+        _check_scales(self)
 
     @property
     def numeric(self) -> bool:
@@ -73,7 +90,8 @@ class Observation:
     @property
     def condition(self) -> tuple[Any, ...]:
         """What two rows must share to be read from one run."""
-        return (self.context, self.hypotheses, self.settings, self.treatments)
+        schedule = tuple(item for t in self.schedule for item in t.schedule())
+        return (self.context, self.hypotheses, self.settings, schedule)
 
 
 def observations_paths(model: Model) -> tuple[Path, ...]:
@@ -120,31 +138,27 @@ def _read_file(model: Model, path: Path, found: dict[str, Observation]) -> None:
 
 
 def _observation(model: Model, row: Mapping[str, str]) -> Observation:
-    if not row["id"]:
-        raise InvalidValueError("id is missing")
-    comparison = one_of("comparison", row["comparison"], Comparison)
     made = Observation(
         id=row["id"],
-        use=one_of("use", row["use"], Use),
+        use=row["use"],
         context=row["context"],
         hypotheses=_pairs(row["hypotheses"], str, "hypotheses"),
         settings=_pairs(row["settings"], _number, "settings"),
-        baseline=one_of("baseline", row["baseline"], Baseline),
+        baseline=row["baseline"],
         treatments=row["treatments"],
         schedule=tuple(treatment(t) for t in split_cell(row["treatments"])),
-        hours=_number(row["hours"]),
+        hours=_number(row["hours"], "hours"),
         observable=row["observable"],
-        reduce=one_of("reduce", row["reduce"], Reduce),
-        comparison=comparison,
-        value=_value(row["value"], comparison),
+        reduce=row["reduce"],
+        comparison=row["comparison"],
+        value=_number(row["value"], "value") if row["value"] else None,
         error=_error(row["error"], row["error_kind"]),
         error_kind=row["error_kind"],
         source=_sources(row["source"]),
         expected_under=_pairs(row["expected_under"], str, "expected_under"),
         note=row["note"],
     )
-    _check_scales(made)
-    _check_against(model, made)
+    check_observation(model, made)
     return made
 
 
@@ -158,21 +172,15 @@ def _pairs(cell: str, convert: Callable[[str], T], column: str) -> tuple[tuple[s
     return tuple(pairs)
 
 
-def _number(text: str) -> float:
+def _number(text: str, column: str = "") -> float:
+    what = f"{column}: {text!r}" if column else repr(text)
     try:
         number = float(text)
     except ValueError:
-        raise InvalidValueError(f"{text!r} is no number") from None
+        raise InvalidValueError(f"{what} is no number") from None
     if not math.isfinite(number):
-        raise InvalidValueError(f"{text!r} is not finite")
+        raise InvalidValueError(f"{what} is not finite")
     return number
-
-
-def _value(text: str, comparison: str) -> float | None:
-    if (comparison in NUMERIC) != bool(text):
-        what = "a number" if comparison in NUMERIC else "nothing"
-        raise InvalidValueError(f"value is {text!r}; comparison {comparison} needs {what} there")
-    return _number(text) if text else None
 
 
 def _error(text: str, kind: str) -> float | None:
@@ -189,7 +197,7 @@ def _error(text: str, kind: str) -> float | None:
             raise InvalidValueError(f"error is {text!r}; {kind} needs low-high")
         error = (float(match[2]) - float(match[1])) / WIDTHS[kind]
     else:
-        error = _number(text)
+        error = _number(text, "error")
     if error <= 0:
         raise InvalidValueError(f"error is {text!r}; it must be above 0")
     return error
@@ -239,7 +247,8 @@ def _check_scales(row: Observation) -> None:
         raise InvalidValueError(f"hours is {row.hours:g}; allowed is 0 at rest and above 0 under treatment")
 
 
-def _check_against(model: Model, row: Observation) -> None:
+def check_observation(model: Model, row: Observation) -> None:
+    """Raise the reason, `InvalidValueError` or `UnknownNameError`, why a model cannot be asked an observation."""
     variant = arranged(model, row)
     for name, alternative in row.expected_under:
         variant.with_hypothesis(name, alternative)
@@ -252,8 +261,12 @@ def _check_against(model: Model, row: Observation) -> None:
 
 def arranged(model: Model, row: Observation) -> Model:
     """The model in the row's context, under its hypotheses (else the model's own), with its settings."""
-    model = assumed(model.with_context(row.context), row)
-    return model.with_parameters(dict(row.settings)) if row.settings else model
+    named = [name for name in (row.context, row.baseline if row.baseline == "healthy" else "") if name]
+    if named and not model.contexts:
+        text = f"{row.id} asks for the context {named[0]!r}, but {model.name} is a file from elsewhere and has none"
+        raise InvalidValueError(f"{text}: leave context and baseline empty, or take the baseline 'self'")
+    model = assumed(model.with_context(row.context) if model.contexts else model, row)
+    return set_values(model, dict(row.settings)) if row.settings else model
 
 
 def assumed(model: Model, row: Observation) -> Model:

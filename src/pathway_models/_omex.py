@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
+from xml.parsers import expat
 
-from . import _sbml
-from .errors import ModelError
+from . import _formats, _sbml, _sbml_mend
+from .errors import ModelError, ModelWarning, unknown_name
 
 MAX_MEMBERS = 1_000
 MAX_TOTAL_BYTES = 4 * _sbml.MAX_BYTES
@@ -35,11 +36,11 @@ class Member:
 # ---- reading -----------------------------------------------------------------------------------------------
 
 
-def unpack(path: Path, folder: Path) -> Path:
-    """Extract an archive into `folder` and return the path there of its master model.
+def unpack(path: Path, folder: Path, wanted: str | None = None) -> Path:
+    """Extract an archive into `folder` and return the path there of its model: the `wanted` one, else the master.
 
     Raises `ModelError` for a file that is no archive, for members that lie outside it, are links, encrypted or too
-    large, and where no model or no single model is named.
+    large, and where no model or no single model is named; `UnknownNameError` for a `wanted` one that is not there.
     """
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
@@ -50,7 +51,7 @@ def unpack(path: Path, folder: Path) -> Path:
         raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
         raise ModelError(f"{path.name} is no readable COMBINE archive: {error}") from error
-    return folder / master_model(folder, path.name)
+    return folder / (master_model(folder, path.name) if wanted is None else _chosen(folder, wanted, path.name))
 
 
 def _extract(archive: zipfile.ZipFile, folder: Path, name: str) -> None:
@@ -64,7 +65,20 @@ def _extract(archive: zipfile.ZipFile, folder: Path, name: str) -> None:
             target.mkdir(parents=True, exist_ok=True)
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
+        before = target.read_bytes() if target.exists() else None
         left -= _copy(archive, member, target, min(left, _sbml.MAX_BYTES), name)
+        if before is not None and before != target.read_bytes():
+            _superseded(member.filename, name)
+
+
+def _superseded(member: str, name: str) -> None:
+    """A member that comes twice with other contents: of the manifest the later one counts, as where a zip is updated.
+
+    Which of two models is meant nobody can tell.
+    """
+    if member != "manifest.xml":
+        raise ModelError(f"{name} is refused: it has two members {member!r} that differ")
+    warnings.warn(f"{name} has two manifests that differ; the later one is read", ModelWarning, stacklevel=7)
 
 
 def _inside(folder: Path, member: zipfile.ZipInfo, name: str) -> Path:
@@ -75,8 +89,8 @@ def _inside(folder: Path, member: zipfile.ZipInfo, name: str) -> Path:
     if stat.S_ISLNK(member.external_attr >> 16):
         raise ModelError(f"{name} is refused: its member {member.filename!r} is a link")
     target = folder / relative
-    if target.exists() and not (member.is_dir() and target.is_dir()):
-        raise ModelError(f"{name} is refused: it has two members {member.filename!r}")
+    if target.exists() and member.is_dir() != target.is_dir():
+        raise ModelError(f"{name} is refused: its member {member.filename!r} is a file and a folder")
     return target
 
 
@@ -95,19 +109,54 @@ def _copy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, allow
 def master_model(folder: Path, name: str) -> str:
     """Path in an unpacked archive of the model to load."""
     members = _manifest(folder, name)
-    masters = [m for m in members if m.master] or members
-    for member in masters:
-        if _is_model(member):
-            if member.master or sum(map(_is_model, masters)) == 1:
-                return _existing(folder, member.path, name)
-            choices = ", ".join(m.path for m in masters if _is_model(m))
-            raise ModelError(f"{name} has several models and names no master: {choices}; extract the one you want")
-        if member.master and "sed-ml" in member.format:
-            return _existing(folder, _model_of(folder, member.path, name), name)
-    models = [m for m in members if _is_model(m)]
-    if len(models) == 1:
-        return _existing(folder, models[0].path, name)
-    raise ModelError(f"{name} holds no SBML or Antimony model that its manifest names")
+    master = next((m for m in members if m.master and (_is_model(m) or "sed-ml" in m.format)), None)
+    if master is not None:
+        path = master.path if _is_model(master) else _model_of(folder, master.path, name)
+        return _existing(folder, path, name)
+    models = [_existing(folder, m.path, name) for m in members if _is_model(m)] or _unlisted(folder)
+    if not models:
+        raise ModelError(f"{name} holds no SBML or Antimony model{_instead(folder)}")
+    if len(models) > 1 and not _are_one(folder, models):
+        raise ModelError(f"{name} has several models and names no master: {', '.join(models)}; pick one with model=")
+    return models[0]
+
+
+def _chosen(folder: Path, wanted: str, name: str) -> str:
+    """The model of this path, or of this file name if only one has it."""
+    files = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+    found = [f for f in files if wanted.removeprefix("./") in (f, PurePosixPath(f).name)]
+    exact = [f for f in found if f == wanted.removeprefix("./")]
+    if len(exact or found) == 1:
+        return (exact or found)[0]
+    listed = [m.path for m in _manifest(folder, name) if _is_model(m)] or _unlisted(folder)
+    raise unknown_name(f"model of {name}", wanted, listed)
+
+
+def _unlisted(folder: Path) -> list[str]:
+    """The SBML files of an archive whose manifest calls none of its files a model."""
+    return [str(p.relative_to(folder)) for p in sorted(folder.rglob("*.xml")) if _formats.is_sbml(_beginning(p))]
+
+
+def _instead(folder: Path) -> str:
+    """What an archive without a model holds, in words."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "manifest.xml")
+    held = ((p, _formats.foreign(_beginning(p))) for p in files)
+    what, path = next(((what, path) for path, what in held if what and "metadata" not in what), ("", folder))
+    return f": {path.relative_to(folder)} holds {what}; {_formats.READ_HERE}" if what else " that its manifest names"
+
+
+def _beginning(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(_CHUNK).decode("utf-8", errors="replace")
+
+
+def _are_one(folder: Path, models: Sequence[str]) -> bool:
+    """Whether models differ at most in what does not touch the mathematics (as with resources named in two ways)."""
+    try:
+        texts = {_sbml_mend.mathematics(_sbml.read_text(folder / m)) for m in models}
+    except (ModelError, expat.ExpatError):
+        return False
+    return len(texts) == 1
 
 
 def _is_model(member: Member) -> bool:
@@ -126,7 +175,7 @@ def _manifest(folder: Path, name: str) -> list[Member]:
             master = element.get("master", "false") == "true"
             if location not in (".", "", "manifest.xml"):
                 found.append(Member(path=location, format=element.get("format", ""), master=master))
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _xml(path: Path, name: str) -> ElementTree.Element:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
 
 from ._model import SECONDS_PER_WEEK, Model
-from ._simulate import Array, Course
-from .errors import InvalidValueError, require_range, unknown_name
+from ._simulate import Course
+from ._types import Array
+from .errors import InvalidValueError, Named, require_kind, require_range, unknown_name
 
 Reduction = Literal["mean", "final", "peak", "trough", "area", "time_to_half"]
 DEFAULT_WINDOW_WEEKS = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class Outcome(Named):
     """A number per run: how the course of `variable` is reduced.
 
     `reduce` is 'mean' (over the last `window` of the run; default 4 weeks, or a third of a shorter run), 'final',
@@ -37,6 +38,7 @@ class Outcome:
     label: str = ""
 
     def __post_init__(self) -> None:
+        require_kind("the variable of an outcome", self.variable, str, 'Outcome(variable="IL1B")')
         if self.reduce not in get_args(Reduction):
             raise unknown_name("reduction", self.reduce, get_args(Reduction))
         if self.window is not None:
@@ -125,6 +127,8 @@ def resolve_outcomes(model: Model, outcomes: Sequence[str | Outcome], duration: 
     """
     if isinstance(outcomes, str | Outcome):
         outcomes = [outcomes]
+    require_kind("outcomes", outcomes, Iterable, "outcomes=['seizure_rate']")
+    outcomes = list(outcomes)
     if not outcomes:
         raise InvalidValueError("outcomes is empty; name at least one variable, e.g. outcomes=['seizure_rate']")
     items = [o if isinstance(o, Outcome) else Outcome(variable=o) for o in outcomes]

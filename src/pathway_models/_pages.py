@@ -84,18 +84,18 @@ def _module_sections(model: Model) -> Iterator[tuple[str, str]]:
 
 
 def _coupled_sections(model: Model) -> Iterator[tuple[str, str]]:
-    toml = _library.read_coupled(model.name)
-    parts, wires, shared = _library.coupled_parts(toml)
+    made = _library.read_coupled(model.name)
+    parts, wires, shared = _library.coupled_parts(made)
     yield "Modules", table(["module", "what it holds"], ([f"[{m.name}]({m.name}.md)", words(m.title)] for m in parts))
     yield "Wires", coupled_diagram({m.name: m.title.split(":")[0] for m in parts}, wires, shared)
     yield "Every wire", _wires(wires)
-    yield "Short names", table(["name", "variable"], ([code(k), code(v)] for k, v in toml.get("aliases", {}).items()))
+    yield "Short names", table(["name", "variable"], ([code(k), code(v)] for k, v in made.aliases.items()))
     yield "States", _states(model)
     yield "Inputs", _inputs(model.inputs_)
     yield "Parameters", f"{_kinds(model)} They are those of the modules, and one gain for each wire."
     yield "Hypotheses", _every_hypothesis(model)
     yield "Fit to observations", _fit(model.name)
-    yield "What it does not reproduce, and what was decided", _notes(toml.get("notes", ""))
+    yield "What it does not reproduce, and what was decided", _notes(made.notes)
     found = report(model.name)
     yield "Works", _works(i for s in (found.rows if found else ()) for i in s.observation.source)
 
@@ -122,7 +122,7 @@ def _entity_names(model: Model) -> dict[str, str]:
     """State -> what it stands for by its first annotation, for those that are no ports."""
     coupled = model.name in _library.coupled_names()
     found: dict[str, str] = {}
-    for name in _library.read_coupled(model.name)["modules"] if coupled else [model.name]:
+    for name in _library.read_coupled(model.name).modules if coupled else [model.name]:
         path = _library.sbml_root() / "modules" / name / "annotations.tsv"
         for line in _sbml.read_text(path).splitlines()[1:]:
             key, *_, title = line.split("\t")

@@ -14,7 +14,6 @@ from . import _sbml
 from ._fit import (
     PRIOR_SD,
     Target,
-    Wanted,
     Which,
     choose_constants,
     edges,
@@ -24,6 +23,7 @@ from ._fit import (
     started,
     to_values,
 )
+from ._groups import Wanted
 from ._interventions import Phase, phases
 from ._model import Model
 from ._module import Parameter
@@ -116,6 +116,8 @@ def write_petab(
     """
     import pandas as pd
 
+    if model.context is None:
+        raise InvalidValueError(f"{model.name} is a file from elsewhere: calibrations of library models can be written")
     targets = find_targets(model, observations, assumed_error)
     chosen = choose_constants(model, parameters, allow)
     model = started(model, chosen, start_at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -13,11 +13,14 @@ import numpy as np
 
 from ._engines import ENGINE_NAMES
 from ._interventions import Treatment, snapped
-from ._model import Model
+from ._model import Model, require_model
 from ._outcomes import Outcome, resolve_outcomes, times_needed, values_at
-from ._rows import RELATIVE_TOLERANCE, Limits
-from ._simulate import Array, Job, make_job, output_times
-from .errors import InvalidValueError, require_choice, require_range
+from ._rows import Limits
+from ._run import output_times
+from ._simulate import Job, make_job
+from ._tolerances import OF_ENSEMBLES, OF_ENSEMBLES_ELSEWHERE, Tolerance
+from ._types import Array
+from .errors import InvalidValueError, require_choice, require_kind, require_numbers, require_range, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +54,7 @@ class Plan:
 
 def default_duration(model: Model, weeks: float | None, duration: float | None) -> float:
     """Length of a run in model time; 12 weeks for our own models if nothing is said."""
+    require_model(model)
     if weeks is None and duration is None and model.context is not None:
         weeks = DEFAULT_WEEKS
     return model.duration(weeks, duration)
@@ -70,9 +74,13 @@ def make_plan(
     checkpoint: Folder | None,
     store: str | None,
     engine: str,
+    rtol: float | None,
+    atol: Tolerance | None,
 ) -> Plan:
     """Everything but the rows, checked."""
     require_choice("engine", engine, ENGINE_NAMES)
+    require_kind("limits", limits, (Limits, type(None)), "Limits(seconds=60)")
+    require_kind("checkpoint", checkpoint, (str, os.PathLike, type(None)), 'checkpoint="folder"')
     stored = store is not None
     if store is not None:
         require_choice("store", store, STORES)
@@ -81,16 +89,27 @@ def make_plan(
     found = resolve_outcomes(model, outcomes, length)
     asked = asked_times(times, length)
     reads = (*found, *values_at(found, asked))
-    grid = _with_asked(output_times(length, every), asked, length)
+    grid = _with_asked(output_times(model, length, every), asked, length)
     columns = dict.fromkeys(o.variable for o in reads)
     if stored:
         computed = [k for k, q in model.quantities.items() if q.ruled == "assignment"]
         columns |= dict.fromkeys((*model.states, *([p.id for p in model.outputs_] or computed)))
     grid = grid if stored else times_needed(reads, grid)
-    job = make_job(model, treatments, duration=length, times=grid, columns=tuple(columns), start=start)
+    job = make_job(
+        model,
+        treatments,
+        duration=length,
+        times=grid,
+        columns=tuple(columns),
+        start=start,
+        rtol=rtol,
+        atol=atol,
+        varied=names,
+        usual=OF_ENSEMBLES if model.context is not None else OF_ENSEMBLES_ELSEWHERE,
+    )
     return Plan(
         model=model,
-        job=replace(job, relative_tolerance=RELATIVE_TOLERANCE),
+        job=job,
         names=names,
         outcomes=found,
         times=asked,
@@ -110,7 +129,7 @@ def _with_asked(grid: Array, asked: Sequence[float], length: float) -> Array:
 
 def asked_times(times: Sequence[float], length: float) -> tuple[float, ...]:
     """Times within the run, as the solver meets them; raises `InvalidValueError` unless they increase."""
-    asked = tuple(snapped(require_range("a time", float(t), 0.0, length), length) for t in times)
+    asked = tuple(snapped(require_range("a time", t, 0.0, length), length) for t in require_numbers("times", times))
     if any(b <= a for a, b in pairwise(asked)):
         raise InvalidValueError("times must increase")
     return asked
@@ -121,13 +140,16 @@ def asked_times(times: Sequence[float], length: float) -> tuple[float, ...]:
 
 def check_table(model: Model, rows: Table) -> tuple[tuple[str, ...], Array]:
     """Parameter ids and values (rows x parameters) of a table; raises for what the model does not allow."""
+    require_model(model)
+    if not hasattr(rows, "items"):
+        raise InvalidValueError(f"rows is {shown(rows)}; give {{name: [a value per row]}} or a table of pandas")
     columns: dict[str, Array] = {}
     for name, numbers in rows.items():
         key = model.resolve(str(name))
         if key in columns:
             raise InvalidValueError(f"two columns of the table stand for {key}")
         columns[key] = _column(key, numbers)
-        for edge in (columns[key].min(), columns[key].max()):
+        for edge in (np.min(columns[key]), np.max(columns[key])):
             model.with_parameters({key: float(edge)})  # raises where the model does not allow the value
     if not columns:
         raise InvalidValueError("the table of rows has no columns; give at least one parameter")

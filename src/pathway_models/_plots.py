@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from .errors import unknown_name
+from .errors import require_kind, unknown_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,6 +19,7 @@ ARMS = (("#9a9a9a", 3.2, "-"), ("#D55E00", 2.0, "-"), ("#0072B2", 1.4, "-"), ("#
 BLUE, DARK = "#0072B2", "#333333"
 HOURS_PER_WEEK = 168.0
 PANEL = (3.6, 2.6)  # inches
+MOST_PANELS = 9
 
 
 @xr.register_dataset_accessor("pm")  # type: ignore[no-untyped-call]
@@ -40,6 +41,7 @@ class RunAccessor:
 
     def resolve(self, name: str) -> str:
         """Full name of a variable of the run."""
+        require_kind("the name of a variable", name, str, "run.pm.plot('IL1B', 'GABA')")
         names = [str(v) for v in self._dataset.data_vars]
         for candidate in (name, name.replace(".", "__")):
             if candidate in names:
@@ -51,14 +53,19 @@ class RunAccessor:
         raise unknown_name("(ambiguous) variable" if hits else "variable", name, hits or names)
 
     def plot(self, *names: str) -> Figure:
-        """One panel per variable over time; with a dim `arm` one line per arm."""
-        return plot_arms(self._dataset, names)
+        """One panel per variable over time (without names the first few); with a dim `arm` one line per arm."""
+        return plot_arms(self._dataset, names or self._usual())
+
+    def _usual(self) -> list[str]:
+        """What has a short name, else a title, else everything: the first of them."""
+        names = [str(v) for v in self._dataset.data_vars]
+        short = [n for n in names if "alias" in self._dataset[n].attrs]
+        titled = [n for n in names if self._dataset[n].attrs.get("long_name", n) != n]
+        return (short or titled or names)[:MOST_PANELS]
 
 
 def plot_arms(runs: xr.Dataset, names: Sequence[str]) -> Figure:
     """Panels of the named variables over time, one line per arm."""
-    if not names:
-        raise unknown_name("variable", "", [str(v) for v in runs.data_vars])
     full = [runs.pm.resolve(n) for n in names]
     figure, axes = panels(len(full))
     for axis, name in zip(axes, full, strict=True):
@@ -69,14 +76,23 @@ def plot_arms(runs: xr.Dataset, names: Sequence[str]) -> Figure:
     return figure
 
 
-def panels(count: int, *, columns: int | None = None, panel: tuple[float, float] = PANEL) -> tuple[Figure, list[Axes]]:
-    """A grid of `count` panels of that size in inches; by default two or three beside each other."""
+def subplots(*arguments: Any, **options: Any) -> tuple[Figure, Any]:
+    """`pyplot.subplots`, shown once in a notebook: by the cell that returns the figure, not by pyplot as well."""
+    import matplotlib
     import matplotlib.pyplot as plt
 
+    figure, axes = plt.subplots(*arguments, **options)
+    if "inline" in matplotlib.get_backend():
+        plt.close(figure)
+    return figure, axes
+
+
+def panels(count: int, *, columns: int | None = None, panel: tuple[float, float] = PANEL) -> tuple[Figure, list[Axes]]:
+    """A grid of `count` panels of that size in inches; by default two or three beside each other."""
     columns = columns or min(count, 3 if count > 4 else 2)
     rows = math.ceil(count / columns)
     size = (panel[0] * columns + 0.4, panel[1] * rows + 0.5)
-    figure, grid = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
+    figure, grid = subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
     axes = list(grid.ravel())
     for extra in axes[count:]:
         extra.set_visible(False)

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from ._diets import KETOGENIC_CAPACITY
-from ._interventions import require_whole
-from ._model import Model
+from ._model import Model, require_model
 from ._sensitivity import sample
-from ._simulate import Array
-from ._types import Brief, Frozen
-from .errors import InvalidValueError, require_choice, require_range, unknown_name
+from ._types import Array, Brief, Frozen
+from .errors import InvalidValueError, require_choice, require_count, require_kind, require_range, unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -282,14 +280,13 @@ def population(
     """
     from ._library import load
 
-    require_range("the number of patients", n, 1, 1_000_000)
-    require_whole("the number of patients", n)
-    require_range("the seed", seed, 0, 2**63)
-    require_whole("the seed", seed)
+    require_count("the number of patients", n, 1, 1_000_000)
+    require_count("the seed", seed, 0)
     require_range("the entry rule in seizures per 28 days", minimum, 0.0, 28 * _constant("rate_max"))
     require_range("the baseline in weeks", baseline_weeks, 1.0, 104.0)
     drift_law = DRIFTS[require_choice("drift", drift, DRIFTS)]
     model = load("epilepsy") if model is None else model
+    require_model(model)
     # one stream per purpose: another number of parameters leaves rates and drop-outs as they are
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(7)]
     rate, count = _enrolled(n, minimum, baseline_weeks, streams[0])
@@ -372,6 +369,7 @@ def _enrolled(n: int, minimum: float, weeks: float, stream: np.random.Generator)
 
 
 def _ages(n: int, group: str | Mapping[str, float], stream: np.random.Generator) -> tuple[str, ...]:
+    require_kind("age_group", group, (str, Mapping), "'child' or {'child': 0.6, 'adult': 0.4}")
     shares = {group: 1.0} if isinstance(group, str) else dict(group)
     for name, share in shares.items():
         require_choice("the age group", name, KETOGENIC_CAPACITY)

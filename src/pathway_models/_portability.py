@@ -10,6 +10,7 @@ from typing import TypeAlias
 from . import _sbml
 from ._annotate import resources
 from ._native import libsbml
+from ._sbml_formulas import maths
 
 Found: TypeAlias = "Iterable[libsbml.SBase]"
 SHOWN = 5
@@ -27,13 +28,17 @@ class Remark:
 
 @dataclass(frozen=True, kw_only=True)
 class Construct:
-    """A construct of SBML that some tools do not take: how to find it, who does what with it, what to do instead."""
+    """A construct of SBML that some tools do not take: how to find it, who does what with it, what to do instead.
+
+    `dropped` says who runs a file as if it were not there, so that the numbers differ without a word.
+    """
 
     what: str
     find: Callable[[libsbml.SBMLDocument], Found]
     tools: str
     cure: str
     runs_here: bool = True
+    dropped: str = ""
 
 
 # ---- finding -----------------------------------------------------------------------------------------------
@@ -58,18 +63,6 @@ def _formulas(function: str) -> Callable[[libsbml.SBMLDocument], Found]:
 def _calls(math: libsbml.ASTNode | None, function: str) -> bool:
     """Whether a formula calls a function (by its text: the types of nodes fail beside other bindings of SBML)."""
     return math is not None and re.search(rf"\b{function}\(", libsbml.formulaToL3String(math)) is not None
-
-
-def maths(model: libsbml.Model) -> Iterator[tuple[libsbml.SBase, libsbml.ASTNode | None]]:
-    """Every formula of a model with the element that one would look at."""
-    for items in (model.getListOfRules(), model.getListOfInitialAssignments(), model.getListOfFunctionDefinitions()):
-        yield from ((item, item.getMath()) for item in items)
-    for reaction in model.getListOfReactions():
-        if reaction.getKineticLaw() is not None:
-            yield reaction, reaction.getKineticLaw().getMath()
-    for event in model.getListOfEvents():
-        parts = [event.getTrigger(), event.getDelay(), event.getPriority(), *event.getListOfEventAssignments()]
-        yield from ((event, part.getMath()) for part in parts if part is not None)
 
 
 def _piecewise_laws(document: libsbml.SBMLDocument) -> Found:
@@ -97,6 +90,11 @@ def _moving_stoichiometry(document: libsbml.SBMLDocument) -> Found:
     return found
 
 
+def _conversion_factors(document: libsbml.SBMLDocument) -> Found:
+    model = document.getModel()
+    return [s for s in model.getListOfSpecies() if s.isSetConversionFactor() or model.isSetConversionFactor()]
+
+
 def _moving_compartments(document: libsbml.SBMLDocument) -> Found:
     model = document.getModel()
     moved = {r.getVariable() for r in model.getListOfRules() if not r.isAlgebraic()}
@@ -120,12 +118,15 @@ def _no_dynamics(document: libsbml.SBMLDocument) -> Found:
 
 # ---- the profile -------------------------------------------------------------------------------------------
 
+# SimBiology: https://www.mathworks.com/help/simbio/gs/simbiology-and-sbml.html. Events: issue 116 of
+# Computational-Biology-Aachen/MxlPy, issue 9 of AnabelSMRuggiero/sbmltoodepy. COPASI: python-copasi 4.48.311.
 PROFILE = (
     Construct(
         what="submodels (package comp)",
         find=_submodels,
         tools="SimBiology ignores them, SBMLToolkit refuses them, libroadrunner 2.10 drops them without a word",
         cure="load and export the model again: that flattens it",
+        dropped="SimBiology and libroadrunner 2.10 ignore submodels",
     ),
     Construct(
         what="algebraic rules",
@@ -161,28 +162,39 @@ PROFILE = (
         cure="use a tool for flux balance analysis, or write kinetic laws and drop the package",
     ),
     Construct(
+        what="events",
+        find=_events(lambda e: True),
+        tools="MxlPy 0.64 and sbmltoodepy run the model without them, and without a word",
+        cure="in MxlPy change the values between runs; other tools take events",
+        dropped="MxlPy 0.64 and sbmltoodepy drop all events",
+    ),
+    Construct(
         what="events with delay",
         find=_events(lambda e: bool(e.isSetDelay())),
         tools="AMICI and SBMLToolkit refuse them, SimBiology ignores the delay",
         cure="put the delay into the trigger (time >= t + delay)",
+        dropped="SimBiology ignores the delay of events",
     ),
     Construct(
         what="events with priority",
         find=_events(lambda e: bool(e.isSetPriority())),
         tools="SimBiology ignores it, SBMLToolkit refuses it, Level 2 has none",
         cure="let events that fire together change different variables, so that their order does not matter",
+        dropped="SimBiology ignores the priority of events",
     ),
     Construct(
         what="events that are not persistent",
         find=_events(lambda e: e.getTrigger() is not None and not e.getTrigger().getPersistent()),
         tools="SimBiology ignores it, Level 2 has none",
         cure="without delay nothing is lost by persistent=true",
+        dropped="SimBiology takes every event as persistent",
     ),
     Construct(
         what="events that may fire at time 0 (initialValue false)",
         find=_events(lambda e: e.getTrigger() is not None and not e.getTrigger().getInitialValue()),
         tools="SimBiology does not fire them, Level 2 has none",
         cure="write what happens at time 0 into the initial values",
+        dropped="SimBiology fires no event at time 0",
     ),
     Construct(
         what="events with several assignments",
@@ -195,6 +207,7 @@ PROFILE = (
         find=_piecewise_laws,
         tools="SimBiology ignores the definition",
         cure="move the piecewise into an assignment rule that the law names, or use a smooth switch (Hill function)",
+        dropped="SimBiology ignores piecewise in kinetic laws",
     ),
     Construct(
         what="rateOf() in a formula",
@@ -207,12 +220,20 @@ PROFILE = (
         find=_moving_stoichiometry,
         tools="COPASI and SBMLToolkit do not follow it",
         cure="put the factor into the kinetic law",
+        dropped="COPASI does not follow a stoichiometry that changes",
     ),
     Construct(
         what="compartments that change in time",
         find=_moving_compartments,
         tools="SBMLToolkit does not follow the concentrations, AMICI not at events",
         cure="keep volumes constant where their change does not matter",
+    ),
+    Construct(
+        what="conversion factors",
+        find=_conversion_factors,
+        tools="COPASI 4.48 ignores them",
+        cure="put the factor into the stoichiometries or the kinetic laws",
+        dropped="COPASI 4.48 ignores conversion factors",
     ),
     Construct(
         what="constraints",
@@ -259,6 +280,12 @@ def portability_remarks(text: str) -> Iterator[Remark]:
                 message=f"{construct.what}{_named(found)}: {construct.tools}",
                 cure=construct.cure,
             )
+
+
+def losses(text: str) -> list[str]:
+    """What other tools are known to run this text without, one sentence each: tool and construct."""
+    document = libsbml.readSBMLFromString(text)
+    return [c.dropped for c in PROFILE if c.dropped and list(c.find(document))]
 
 
 def _named(found: list[libsbml.SBase]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,9 @@ from ._observations import Observation, arranged, assumed
 from ._outcomes import Outcome
 from ._rows import OK, RETRIED, Limits, Work
 from ._scores import compared
-from ._simulate import Array, Job, make_job
+from ._simulate import Job, make_job
+from ._tolerances import Tolerance
+from ._types import Array
 from .errors import SimulationError
 
 ROUNDS = 10  # evaluations of the Jacobian that a local fit takes, for the choice of the engine
@@ -52,7 +54,7 @@ class _Question:
     places: tuple[tuple[int, int], ...]  # (observation, 0 reached or 1 before) per read
 
 
-def _questions(model: Model, rows: Sequence[Observation]) -> tuple[_Question, ...]:
+def _questions(model: Model, rows: Sequence[Observation], how: Mapping[str, Any]) -> tuple[_Question, ...]:
     groups: dict[tuple[Any, ...], list[int]] = {}
     for i, row in enumerate(rows):
         groups.setdefault(row.condition, []).append(i)
@@ -71,12 +73,12 @@ def _questions(model: Model, rows: Sequence[Observation]) -> tuple[_Question, ..
         duration = max(rows[i].hours for i in members) or 1.0
         times = np.unique(np.concatenate([observation_times(rows[i]) for i in members]))
         settings = {variant.resolve(k) for k, _ in first.settings}
-        job = _job(variant, first.schedule, duration, times, reads)
+        job = _job(variant, first.schedule, duration, times, reads, how)
         questions.append(_question(job, own | settings, reads))
         if healthy:
             rest = assumed(model.with_context("healthy"), first)
             reads = [(_Before(variable=rest.resolve(rows[i].observable), label=f"{i} before"), (i, 1)) for i in healthy]
-            questions.append(_question(_job(rest, (), 1.0, np.zeros(1), reads), own, reads))
+            questions.append(_question(_job(rest, (), 1.0, np.zeros(1), reads, how), own, reads))
     return tuple(questions)
 
 
@@ -86,9 +88,16 @@ def hypothesis_keys(model: Model, row: Observation) -> set[str]:
     return {key for name, alternative in row.hypotheses for key in by_id[name].alternatives[alternative].settings}
 
 
-def _job(model: Model, schedule: Any, duration: float, times: Array, reads: Sequence[tuple[Outcome, Any]]) -> Job:
+def _job(
+    model: Model,
+    schedule: Any,
+    duration: float,
+    times: Array,
+    reads: Sequence[tuple[Outcome, Any]],
+    how: Mapping[str, Any],
+) -> Job:
     columns = tuple(dict.fromkeys(o.variable for o, _ in reads))
-    return make_job(model, schedule, duration=duration, times=times, columns=columns, start="steady")
+    return make_job(model, schedule, duration=duration, times=times, columns=columns, start="auto", **how)
 
 
 def _question(job: Job, fixed: set[str], reads: Sequence[tuple[Outcome, tuple[int, int]]]) -> _Question:
@@ -113,10 +122,12 @@ class Predictor:
         *,
         engine: str = "auto",
         fits: int = 1,
+        rtol: float | None = None,
+        atol: Tolerance | None = None,
     ) -> None:
         self.names = tuple(p.id for p in parameters)
         self.rows = tuple(rows)
-        self.questions = _questions(model, rows)
+        self.questions = _questions(model, rows, {"rtol": rtol, "atol": atol, "varied": self.names})
         self.workers, self.pool = workers, pool
         self.engine, self.rounds = engine, fits * ROUNDS
         self.works: tuple[Work, ...] = ()

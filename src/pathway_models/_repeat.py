@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _library
+from ._groups import Range
 from ._interventions import snake
 from ._model import Model
 from ._outcomes import Outcome
@@ -28,6 +29,8 @@ DEFAULTS = {
     "start": "auto",
     "copula": None,
     "limits": None,
+    "rtol": None,
+    "atol": None,
 }
 OUTCOME_OPTIONS = ("reduce", "window", "relative", "label")
 OUTCOME_HELP = (
@@ -61,13 +64,13 @@ def outcome_named(text: str) -> Outcome:
     return Outcome(variable=variable, **options)
 
 
-def parameters_named(texts: Sequence[str] | None) -> dict[str, tuple[float, float] | None] | None:
-    """Parameters from `NAME` (None: the range of the table) or `NAME=LOW:HIGH`; None for none.
+def parameters_named(texts: Sequence[str] | None) -> dict[str, Range | None] | None:
+    """Parameters from `NAME` (None: the range of the table), `NAME=LOW:HIGH` or `NAME=LOW:HIGH:LAW`; None for none.
 
-    >>> parameters_named(["k", "Vmax=1:2"])
-    {'k': None, 'Vmax': (1.0, 2.0)}
+    >>> parameters_named(["k", "Vmax=1:2", "Km=1:2:uniform"])
+    {'k': None, 'Vmax': (1.0, 2.0), 'Km': (1.0, 2.0, 'uniform')}
     """
-    found: dict[str, tuple[float, float] | None] = {}
+    found: dict[str, Range | None] = {}
     for text in texts or ():
         name, separator, bounds = text.partition("=")
         if name in found:
@@ -76,12 +79,15 @@ def parameters_named(texts: Sequence[str] | None) -> dict[str, tuple[float, floa
     return found or None
 
 
-def _bounds(text: str, bounds: str) -> tuple[float, float]:
+def _bounds(text: str, bounds: str) -> Range:
     try:
-        low, high = map(float, bounds.split(":"))
+        low, high, *law = bounds.split(":", 2)
+        ends = float(low), float(high)
     except ValueError:
-        raise InvalidValueError(f"--parameter {text}: write NAME=LOW:HIGH, e.g. NAME=0.1:10") from None
-    return low, high
+        raise InvalidValueError(
+            f"--parameter {text}: write NAME=LOW:HIGH, e.g. NAME=0.1:10, or NAME=LOW:HIGH:LAW"
+        ) from None
+    return (*ends, law[0]) if law else ends
 
 
 def times_named(text: str | None) -> list[float]:
@@ -119,7 +125,7 @@ def _outcome_text(outcome: str | Outcome) -> str | None:
 def _treatment_text(treatment: object) -> str | None:
     """The command-line form; None if there is none."""
     name = getattr(treatment, "name", "") or snake(type(treatment).__name__)
-    if name not in NAMED:
+    if name not in NAMED or not _is_ours(treatment):
         return None
     parts = [f"{k}={v}" for k, v in _said(treatment).items() if k != "name"]
     text = name + (":" + ",".join(parts) if parts else "")
@@ -297,15 +303,23 @@ def command_line(result: SobolResult, source: str) -> tuple[str, str]:
     return shlex.join(["pathway-models", "sobol", *words, *_options(arguments)]), ""
 
 
+def _bound(part: float | str) -> str:
+    return part if isinstance(part, str) else repr(float(part))
+
+
 def _options(arguments: Mapping[str, Any]) -> Iterator[str]:
     yield from ("--n", str(arguments["n"]), "--seed", str(arguments["seed"]))
     wanted = arguments.get("parameters", ())
     for name in wanted:
         bounds = wanted[name] if isinstance(wanted, Mapping) else None
-        yield from ("--parameter", name if bounds is None else f"{name}={float(bounds[0])!r}:{float(bounds[1])!r}")
-    for key in ("groups", "weeks", "duration", "every"):
+        yield from ("--parameter", name if bounds is None else f"{name}={':'.join(map(_bound, bounds))}")
+    for key in ("groups", "weeks", "duration", "every", "rtol"):
         if key in arguments:
             yield from (f"--{key}", str(arguments[key]))
+    if "atol" in arguments:
+        asked = arguments["atol"]
+        texts = [f"{k}={v!r}" for k, v in asked.items()] if isinstance(asked, Mapping) else [repr(asked)]
+        yield from (word for text in texts for word in ("--atol", text))
     if "times" in arguments:
         yield from ("--times", ",".join(map(repr, arguments["times"])))
     if "second_order" in arguments:

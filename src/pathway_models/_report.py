@@ -13,6 +13,7 @@ import numpy as np
 
 from . import _verdicts
 from ._html import bullets, folded, image, paragraph, table
+from ._reliability import ENOUGH
 from ._report_made import cost, design, failures, glossary, is_grouped, plan_of, repeat
 from ._study import clock
 from ._verdicts import outcome_unit, shown
@@ -79,6 +80,7 @@ def _head(result: SobolResult) -> str:
 def _short(result: SobolResult) -> str:
     varying = [k for k in range(len(result.outcomes)) if _verdicts.varies(result, k)]
     sentences = [(_enough(result, varying), ""), (_runs_sentence(result), ""), (_verdicts.failed(result), "warn")]
+    sentences.append((_verdicts.intervals(result), "warn"))
     for k in varying:
         tail = _verdicts.heavy_tail(result, k)
         sentences.append((f"{result.outcomes[k]}: {_verdicts.leading(result, k)} {tail}", "warn" if tail else ""))
@@ -99,6 +101,8 @@ def _enough(result: SobolResult, varying: Sequence[int]) -> str:
     if not varying:
         return "No outcome varies: there is nothing to rank."
     wide = [k for k in varying if float(np.max(_verdicts.half_widths(result, k))) > _verdicts.WIDE]
+    if not wide and _verdicts.too_small(result):
+        return f"No interval of ST is wider than ± {_verdicts.WIDE:g}, but they are not to be relied on at this N."
     if not wide:
         return f"N = {result.design.n} suffices for a ranking: no interval of ST is wider than ± {_verdicts.WIDE:g}."
     which = "every outcome" if len(wide) == len(varying) > 1 else ", ".join(result.outcomes[k] for k in wide)
@@ -137,7 +141,7 @@ def _outcome(result: SobolResult, k: int, top: int) -> str:
     said = [
         _verdicts.leading(result, k),
         _verdicts.precision(result, k)
-        + f"; the widest interval of ST is ± {_verdicts.half_widths(result, k).max():.2g}.",
+        + f"; the widest interval of ST is ± {np.max(_verdicts.half_widths(result, k)):.2g}.",
         _verdicts.above_floor(result, k),
         _verdicts.negligible(result, k),
         _verdicts.through_interactions(result, k),
@@ -150,16 +154,21 @@ def _outcome(result: SobolResult, k: int, top: int) -> str:
 
 def _figures(result: SobolResult, name: str, top: int) -> Iterator[str]:
     most = f", the {top} largest of {len(result.factors)}" if top < len(result.factors) else ""
-    yield image(lambda: result.plot(name, top=top), f"{name}: first-order and total indices{most}.")
+    yield image(lambda: result.plot(name, top=top), f"{name}: first-order and total indices{most}{_unsure(result)}.")
     if np.isfinite(_verdicts.directions(result).low).any():
         caption = f"{name}: its mean where a parameter lies low or high in its range{most}."
         yield image(lambda: result.plot(name, kind="tornado", top=top), caption)
     if result.design.n >= TRACED:
         yield image(
-            lambda: result.plot(name, kind="convergence", top=4), f"{name}: total indices of the leaders as N grows."
+            lambda: result.plot(name, kind="convergence", top=4),
+            f"{name}: total indices of the leaders as N grows; N below {ENOUGH:,} is too small for intervals.",
         )
     if result.indices.S2 is not None:
         yield image(lambda: result.plot(name, kind="interactions"), f"{name}: pairs that act together.")
+
+
+def _unsure(result: SobolResult) -> str:
+    return f"; N = {result.indices.n_used} is too small for intervals" if _verdicts.too_small(result) else ""
 
 
 def _index_table(result: SobolResult, k: int) -> str:

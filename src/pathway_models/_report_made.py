@@ -99,7 +99,9 @@ def _design_facts(result: SobolResult) -> Iterator[tuple[str, str]]:
     rows = f"N = {layout.n} base rows of a scrambled Sobol sequence, seed {layout.seed}"
     yield "Rows", f"{rows}; {layout.rows_per_base} runs each"
     pairs = ", S2 Saltelli 2002 (doi:10.1016/S0010-4655(02)00280-1)" if layout.second_order else ""
-    intervals = f"percentile intervals from {study.resamples} bootstrap resamples of the base rows"
+    intervals = (
+        f"intervals by Student's t from {study.resamples} bootstrap resamples of the base rows, of ST in the logarithm"
+    )
     yield "Estimators", f"S1 Saltelli 2010, ST Jansen 1999 (doi:10.1016/j.cpc.2009.09.018){pairs}; {intervals}"
     yield "Correlations", "by a Gaussian copula within groups" if study.correlation is not None else ""
 

@@ -10,53 +10,23 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import FrameType
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from ._native import alone
 from ._outcomes import Outcome, reduce_course
-from ._simulate import MAX_STEPS, Array, Course, Job, run_job, runner
-from .errors import InvalidValueError, SimulationError, require_range, unknown_name
+from ._simulate import Course, Job, climb, told
+from ._tolerances import LADDER, MAX_STEPS, Attempt
+from ._types import Array
+from .errors import InvalidValueError, SimulationError, require_range
 
 OK, RETRIED, FAILED, WORKER_DIED, TIMED_OUT = range(5)
 STATUS = ("ok", "ok after a retry", "failed", "worker process died", "took too long")
-RELATIVE_TOLERANCE = 1e-6  # of ensembles: differences between rows are far larger; `simulate` takes 5e-9
 SECONDS = 600.0
 BATCH_ROWS_PER_ROW = 16  # that the batch engine does at least in the time of one of libroadrunner
 GRACE = 5.0  # seconds after twice the limit: then a worker of ours that is stuck in compiled code is ended
-
-
-@dataclass(frozen=True, kw_only=True)
-class Attempt:
-    """One rung of the ladder: relative tolerance (None: as asked), first step (model time, 0: free) and method.
-
-    >>> Attempt(initial_step=1e-6).method
-    'bdf'
-    """
-
-    relative_tolerance: float | None = None
-    initial_step: float = 0.0
-    method: Literal["bdf", "adams"] = "bdf"
-
-    def __post_init__(self) -> None:
-        if self.relative_tolerance is not None:
-            require_range("the relative tolerance of an attempt", self.relative_tolerance, 1e-14, 0.1)
-        require_range("the first step of an attempt", self.initial_step, 0.0, sys.float_info.max)
-        if self.method not in ("bdf", "adams"):
-            raise unknown_name("method", self.method, ("bdf", "adams"))
-
-
-# a finer tolerance takes shorter steps, which mends most failures; a tiny first step mends jumps at a switch;
-# Adams' method lets go of a Jacobian that the solver cannot use
-LADDER = (
-    Attempt(),
-    Attempt(relative_tolerance=1e-8),
-    Attempt(relative_tolerance=1e-8, initial_step=1e-7),
-    Attempt(method="adams"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,14 +116,19 @@ def make_probe(
 
 def _reduced(work: Work, course: Course, code: int, message: str) -> tuple[Array, int, str]:
     """The outcomes of a course; an outcome that raises costs its row, not the ensemble."""
-    nothing = np.full(len(work.outcomes), np.nan)
+    nothing, columns = np.full(len(work.outcomes), np.nan), work.job.columns
     try:
         with deadline(work.limits.seconds):
-            return reduce_course(work.outcomes, work.job.columns, np.array(work.job.times), course), code, message
+            found = reduce_course(work.outcomes, columns, np.array(work.job.times), course)
     except RowTimeoutError:
         return nothing, TIMED_OUT, f"the outcomes took longer than {work.limits.seconds:g} s"
     except Exception as error:
         return nothing, FAILED, f"an outcome raised {type(error).__name__}: {error}"
+    for outcome, number in zip(work.outcomes, found, strict=True):
+        course_of_it = course.values[:, columns.index(outcome.variable)]
+        if not np.isfinite(number) and not np.isfinite(course_of_it).all():
+            return nothing, FAILED, f"{outcome.variable} is not finite"
+    return found, code, message
 
 
 def roadrunner_rows(job: Job, names: Sequence[str], table: Array, limits: Limits) -> Iterator[Run]:
@@ -185,40 +160,17 @@ def batch_rows(job: Job, names: Sequence[str], table: Array, limits: Limits) -> 
 ENGINES: dict[str, Engine] = {"roadrunner": roadrunner_rows, "batch": batch_rows}
 
 
-@alone  # the settings of the solver are those of the attempt until its run has ended
 def _climb(job: Job, row: Mapping[str, float], limits: Limits) -> Run:
     """Attempts up the ladder until one succeeds; the message is that of the first failure."""
-    message = ""
-    for k, attempt in enumerate(limits.attempts):
-        tolerance = attempt.relative_tolerance or job.relative_tolerance
-        try:
-            runner(job.sbml)  # before the clock starts: to load the model is no part of a run
-            with deadline(limits.seconds), _solver(job.sbml, limits.steps, attempt):
-                course = run_job(replace(job, relative_tolerance=tolerance), row)
-        except RowTimeoutError:
-            return None, TIMED_OUT, f"the run took longer than {limits.seconds:g} s"
-        except SimulationError as error:
-            message = message or str(error)
-            continue
-        used = f"attempt {k + 1} (relative tolerance {tolerance:g}, {attempt.method}) after: {message}" if k else ""
-        return course, RETRIED if k else OK, used
-    return None, FAILED, message
-
-
-@contextmanager
-def _solver(sbml: str, steps: int, attempt: Attempt) -> Iterator[None]:
-    """Settings of the integrator for one attempt; what is as usual is not touched."""
-    integrator = runner(sbml).engine.integrator
-    usual = {"maximum_num_steps": MAX_STEPS, "initial_time_step": 0.0, "stiff": True}
-    asked = {"maximum_num_steps": steps, "initial_time_step": attempt.initial_step, "stiff": attempt.method == "bdf"}
-    changed = {k: v for k, v in asked.items() if v != usual[k]}
     try:
-        for key, value in changed.items():
-            integrator.setValue(key, value)
-        yield
-    finally:
-        for key in changed:
-            integrator.setValue(key, usual[key])
+        course, k, message = climb(
+            job, row, limits.attempts, steps=limits.steps, guard=lambda: deadline(limits.seconds)
+        )
+    except RowTimeoutError:
+        return None, TIMED_OUT, f"the run took longer than {limits.seconds:g} s"
+    if course is None:
+        return None, FAILED, message
+    return course, RETRIED if k else OK, told(job, limits.attempts[k], k, message)
 
 
 class RowTimeoutError(Exception):

@@ -50,6 +50,17 @@ _COUNTED = frozenset(
 _ORDER = {"mole": 0, "metre": 1, "kilogram": -1, "second": 9}
 
 
+_FIRST_OF_SBML = 10_000  # libSBML's errors below are of XML
+
+
+class InvalidSBMLError(ModelError):
+    """What libSBML says against a text: its first complaint, how many there are, whether it could read on at all."""
+
+    complaint: str = ""
+    count: tuple[bool, int] = (True, 1)  # (while reading, number): complaints while reading hide those of the check
+    fatal: bool = True
+
+
 @dataclass(frozen=True, kw_only=True)
 class Quantity:
     """One species, parameter or compartment of a model: value, unit text and role."""
@@ -61,26 +72,38 @@ class Quantity:
     constant: bool
     ruled: str  # "", "assignment" or "rate"
     amount: bool  # a species that is counted in amounts, not concentrations
+    boundary: bool = False  # a species that reactions do not change
 
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """What a model text holds: its quantities, the ids of its reactions, its unit of time in seconds."""
+    """What a model text holds: quantities, ids of reactions, what events do, its unit of time in seconds."""
 
     quantities: Mapping[str, Quantity]
     reactions: frozenset[str]
+    set_by_events: frozenset[str]
+    initially_assigned: frozenset[str]
+    conversion_factors: frozenset[str]
     time_unit_seconds: float | None
 
 
 @lru_cache(maxsize=64)
 def content(text: str, name: str) -> Content:
-    """Read a valid text once per process; the many variants of one model share it."""
-    document = parse(text, name=name)
+    """Read the text of a model once per process; the many variants of one model share it, and it is checked before."""
+    document = libsbml.readSBMLFromString(text)
+    events = document.getModel().getListOfEvents()
     return Content(
+        conversion_factors=_conversion_factors(document.getModel()),
+        initially_assigned=frozenset(a.getSymbol() for a in document.getModel().getListOfInitialAssignments()),
+        set_by_events=frozenset(a.getVariable() for e in events for a in e.getListOfEventAssignments()),
         quantities=Frozen(quantities(document, name=name)),
         reactions=frozenset(r.getId() for r in document.getModel().getListOfReactions()),
         time_unit_seconds=time_unit_seconds(document),
     )
+
+
+def _conversion_factors(model: libsbml.Model) -> frozenset[str]:
+    return frozenset(x.getConversionFactor() for x in (model, *model.getListOfSpecies()) if x.isSetConversionFactor())
 
 
 def read_text(source: str | Path) -> str:
@@ -146,13 +169,13 @@ def screen(text: str, name: str) -> None:
 
 
 def parse(text: str, *, name: str = "the model") -> libsbml.SBMLDocument:
-    """Parse SBML and raise `ModelError` with the first complaint if it has errors or lacks a value.
+    """Parse and check SBML; raise `ModelError` if it has a circle of rules, `InvalidSBMLError` if it has errors.
 
     Unit warnings do not count here; `findings` lists those too.
     """
     screen(text, name)
     document = libsbml.readSBMLFromString(text)
-    _raise_first_error(document, name)
+    _raise_first_error(document, name, reading=True)
     if document.getModel() is None:
         raise ModelError(f"{name} holds no SBML model")
     circle, _ = rule_order(document.getModel())
@@ -161,7 +184,7 @@ def parse(text: str, *, name: str = "the model") -> libsbml.SBMLDocument:
     document.setConsistencyChecks(libsbml.LIBSBML_CAT_UNITS_CONSISTENCY, False)
     document.setConsistencyChecks(libsbml.LIBSBML_CAT_MODELING_PRACTICE, False)
     _check_consistency(document)
-    _raise_first_error(document, name)
+    _raise_first_error(document, name, reading=False)
     return document
 
 
@@ -218,9 +241,10 @@ def _reads(model: libsbml.Model) -> dict[str, list[str]]:
 
 
 def names_in(math: libsbml.ASTNode | None) -> set[str]:
-    """The ids that a formula names."""
+    """The ids that a formula names; time, the rate of another and Avogadro's number are none."""
     # not getType(): it gives no number any more once libsedml or libcombine is imported
-    return {node.getName() for node in nodes(math) if node.isName()} if math is not None else set()
+    named = (n for n in nodes(math) if n.isName() and not n.getDefinitionURLString()) if math is not None else ()
+    return {node.getName() for node in named}
 
 
 def nodes(math: libsbml.ASTNode) -> list[libsbml.ASTNode]:
@@ -232,11 +256,17 @@ def nodes(math: libsbml.ASTNode) -> list[libsbml.ASTNode]:
     return found[::-1]
 
 
-def _raise_first_error(document: libsbml.SBMLDocument, name: str) -> None:
-    for i in range(document.getNumErrors()):
-        error = document.getError(i)
-        if error.getSeverity() >= libsbml.LIBSBML_SEV_ERROR:
-            raise ModelError(f"{name} is not valid SBML (line {error.getLine()}): {said(error)[:400]}")
+def _raise_first_error(document: libsbml.SBMLDocument, name: str, *, reading: bool) -> None:
+    errors = [document.getError(i) for i in range(document.getNumErrors())]
+    errors = [e for e in errors if e.getSeverity() >= libsbml.LIBSBML_SEV_ERROR]
+    if errors:
+        line, complaint = errors[0].getLine(), said(errors[0])[:400]
+        worst = max(e.getSeverity() for e in errors) >= libsbml.LIBSBML_SEV_FATAL
+        invalid = InvalidSBMLError(f"{name} is not valid SBML (line {line}): {complaint}")
+        invalid.complaint = f"line {line}: {complaint}"
+        invalid.count = (reading, len(errors))
+        invalid.fatal = worst or document.getModel() is None or any(e.getErrorId() < _FIRST_OF_SBML for e in errors)
+        raise invalid
 
 
 def said(error: libsbml.SBMLError) -> str:
@@ -277,23 +307,8 @@ def is_hierarchical(document: libsbml.SBMLDocument) -> bool:
     return plugin is not None and plugin.getNumSubmodels() > 0
 
 
-def has_locals(document: libsbml.SBMLDocument) -> bool:
-    """Whether a kinetic law has parameters of its own."""
-    laws = (r.getKineticLaw() for r in document.getModel().getListOfReactions())
-    return any(law is not None and law.getNumParameters() > 0 for law in laws)
-
-
-def promote_locals(document: libsbml.SBMLDocument) -> str:
-    """Text with the parameters that are local to a kinetic law turned into global ones, so that they can vary."""
-    properties = libsbml.ConversionProperties()
-    properties.addOption("promoteLocalParameters", True)
-    if document.convert(properties) != libsbml.LIBSBML_OPERATION_SUCCESS:
-        raise ModelError("libSBML could not promote the local parameters of the model")
-    return str(libsbml.writeSBMLToString(document))
-
-
 def quantities(document: libsbml.SBMLDocument, *, name: str) -> dict[str, Quantity]:
-    """Species, parameters and compartments by id; `ModelError` where a value is missing."""
+    """Species, parameters and compartments by id; `ModelError` where the value of a parameter is missing."""
     model = document.getModel()
     ruled = {r.getVariable(): "assignment" for r in model.getListOfRules() if r.isAssignment()}
     ruled |= {r.getVariable(): "rate" for r in model.getListOfRules() if r.isRate()}
@@ -309,8 +324,8 @@ def quantities(document: libsbml.SBMLDocument, *, name: str) -> dict[str, Quanti
     ):
         for item in items:
             q = _quantity(item, kind, ruled.get(item.getId(), ""))
-            missing = q.value != q.value and q.ruled != "assignment" and q.id not in initial
-            if missing and kind != "compartment":
+            missing = kind == "parameter" and not item.isSetValue()
+            if missing and q.ruled != "assignment" and q.id not in initial:
                 raise ModelError(f"{name}: {kind} {q.id!r} has no value; {cure}")
             found[q.id] = q
     return found
@@ -336,6 +351,7 @@ def _quantity(item: libsbml.SBase, kind: str, ruled: str) -> Quantity:
         constant=item.getConstant() and not ruled,
         ruled=ruled,
         amount=amount,
+        boundary=kind == "species" and (item.getBoundaryCondition() or item.getConstant()),
     )
 
 
@@ -378,33 +394,14 @@ def time_unit_seconds(document: libsbml.SBMLDocument) -> float | None:
     return key[0] if key and key[1] == (("second", 1),) else None
 
 
-@dataclass(frozen=True, kw_only=True)
-class StartRules:
-    """What at the start of a run follows from other values: ids with assignments, species given in amounts."""
-
-    initially_assigned: frozenset[str]
-    assigned: frozenset[str]
-    by_amount: frozenset[str]
-
-
-def start_rules(text: str) -> StartRules:
-    """Read what a change of a parameter or of a compartment at the start brings with it."""
-    document = libsbml.readSBMLFromString(text)
-    model = document.getModel()
-    return StartRules(
-        initially_assigned=frozenset(a.getSymbol() for a in model.getListOfInitialAssignments()),
-        assigned=frozenset(r.getVariable() for r in model.getListOfRules() if r.isAssignment()),
-        by_amount=frozenset(s.getId() for s in model.getListOfSpecies() if s.isSetInitialAmount()),
-    )
-
-
 def with_values(text: str, values: Mapping[str, float]) -> str:
     """The same SBML with other values of parameters, compartments or initial states."""
     if not values:
         return text
     document = libsbml.readSBMLFromString(text)
-    for key, value in values.items():
-        set_value(document.getModel(), key, value)
+    model = document.getModel()
+    for key in sorted(values, key=lambda k: model.getCompartment(k) is None):  # sizes first, for Level 1
+        set_value(model, key, values[key])
     return str(libsbml.writeSBMLToString(document))
 
 
@@ -422,6 +419,9 @@ def set_value(model: libsbml.Model, key: str, value: float) -> None:
         item.setSize(value)
     elif item.getHasOnlySubstanceUnits() or model.getCompartment(item.getCompartment()).getSpatialDimensions() == 0:
         item.setInitialAmount(value)
+    elif model.getLevel() == 1:  # there are concentrations in formulas and amounts in the list of species
+        compartment = model.getCompartment(item.getCompartment())
+        item.setInitialAmount(value * (compartment.getSize() if compartment.isSetSize() else 1.0))
     else:
         item.setInitialConcentration(value)
 

@@ -12,12 +12,12 @@ from ._interventions import Phase, Treatment, phases
 from ._library import coupled_names, sbml_root
 from ._model import Model
 from ._native import libsbml
+from ._schedule_sbml import MAX_EVENTS, add_event, free_id
 from ._simulate import make_job, run_job
-from .errors import InvalidValueError, ModelError
+from ._start import start_values
+from .errors import InvalidValueError
 
-MAX_EVENTS = 5_000
 NEGLIGIBLE = 1e-9  # of a state's size; the search for the rest is a thousand times coarser
-LEVELS = {"sbml": (3, 2), "sbml-l3v1": (3, 1), "sbml-l2v5": (2, 5)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +57,24 @@ def _at_rest(model: Model, start: Mapping[str, float], changes: Sequence[Change]
     text = model.to_sbml()
     found = _sbml.content(text, model.name).quantities
     empty = _empty(model, {k: found[k].value for k in model.states}) if model.context else {}
+    amounts = _amounts(model, text, start)
     document = libsbml.readSBMLFromString(text)
     _write(document.getModel(), {}, {**empty, **start}, changes)
+    for key, amount in amounts.items():
+        document.getModel().removeInitialAssignment(key)
+        document.getModel().getSpecies(key).setInitialAmount(amount)
     return str(libsbml.writeSBMLToString(document))
+
+
+def _amounts(model: Model, text: str, start: Mapping[str, float]) -> dict[str, float]:
+    """Amounts of species whose compartment has another size from time 0 on: as at any other switch they stay."""
+    if not start:
+        return {}
+    values = start_values(text)
+    moved = values.follows(k for k in start if k in values.settable)
+    kept = {k: size for k, size in values.volumes.items() if size in moved and k not in start and k in values.settable}
+    before = _values_at_start(model, [*kept, *kept.values()])
+    return {k: before[k] * before[size] for k, size in kept.items()}
 
 
 def scenario_comp(model: Model, treatments: Sequence[Treatment] = (), duration: float | None = None) -> str:
@@ -86,31 +101,6 @@ def _hierarchical(model: Model) -> str:
     raise InvalidValueError(
         f"{model.name} has no parts; format comp is for the coupled models of the library: {allowed}"
     )
-
-
-def converted(text: str, *, level: int, version: int, name: str) -> str:
-    """SBML of another level; `ModelError` with the reason where that level cannot hold the model."""
-    document = libsbml.readSBMLFromString(text)
-    if (document.getLevel(), document.getVersion()) == (level, version):
-        return text
-    where = f"SBML Level {level} Version {version}"
-    hint = "" if (level, version) == LEVELS["sbml"] else "; write sbml instead"
-    names = [p.getPackageName() for p in _plugins(document)]
-    required = [n for n in names if n != "l3v2extendedmath" and document.getPackageRequired(n)]
-    if level < 3 and required:
-        raise ModelError(f"{where} cannot hold {name}: it needs the package {required[0]}{hint}")
-    document.getErrorLog().clearLog()
-    # to a newer level nothing is lost, and the strict way refuses units that do not agree
-    strict = (level, version) < (document.getLevel(), document.getVersion())
-    if not document.setLevelAndVersion(level, version, strict) or document.getNumErrors(libsbml.LIBSBML_SEV_ERROR):
-        raise ModelError(f"{where} cannot hold {name}: {_sbml.first_error(document)}{hint}")
-    written = str(libsbml.writeSBMLToString(document))
-    _sbml.parse(written, name=f"{name} in {where}")
-    return written
-
-
-def _plugins(document: libsbml.SBMLDocument) -> Iterator[libsbml.SBasePlugin]:
-    return (document.getPlugin(i) for i in range(document.getNumPlugins()))
 
 
 # ---- the schedule ------------------------------------------------------------------------------------------
@@ -170,7 +160,7 @@ def _empty(model: Model, rest: Mapping[str, float]) -> dict[str, float]:
 
 def _initially_assigned(model: Model) -> list[str]:
     """Quantities with an initial assignment: it must not be evaluated again with the values of the treatment."""
-    return sorted(k for k in _sbml.start_rules(model.sbml).initially_assigned if k in model.quantities)
+    return sorted(k for k in _sbml.content(model.sbml, model.name).initially_assigned if k in model.quantities)
 
 
 # ---- writing -----------------------------------------------------------------------------------------------
@@ -197,7 +187,7 @@ def _write(
             formula = f"{change.value!r} {unit}"
             if element.isSetConstant():
                 element.setConstant(False)
-        _event(model, _free_id(model, f"schedule_{number}"), change.time, target, formula)
+        add_event(model, free_id(model, f"schedule_{number}"), change.time, target, formula)
 
 
 def _owner(top: libsbml.Model, definitions: Mapping[str, libsbml.Model], key: str) -> tuple[libsbml.Model, str]:
@@ -206,44 +196,16 @@ def _owner(top: libsbml.Model, definitions: Mapping[str, libsbml.Model], key: st
     return (definitions[module], rest) if rest and module in definitions else (top, key)
 
 
-def _event(model: libsbml.Model, name: str, time: float, target: str, formula: str) -> None:
-    event = model.createEvent()
-    event.setId(name)
-    event.setUseValuesFromTriggerTime(True)
-    trigger = event.createTrigger()
-    trigger.setPersistent(True)
-    trigger.setInitialValue(True)  # what level 2 means; what holds at time 0 stands in the initial values
-    trigger.setMath(_math(f"time >= {time!r} {model.getTimeUnits()}"))
-    assignment = event.createEventAssignment()
-    assignment.setVariable(target)
-    assignment.setMath(_math(formula))
-
-
-def _math(formula: str) -> libsbml.ASTNode:
-    math = libsbml.parseL3Formula(formula)
-    if math is None:
-        raise ModelError(f"libSBML cannot read {formula!r}: {libsbml.getLastParseL3Error()}")
-    return math
-
-
 def _dose(model: libsbml.Model, target: str, amount: float, unit: str) -> str:
     """A constant that holds the amount of a dose, so that others can change it in one place."""
     parameter = model.createParameter()
-    parameter.setId(_free_id(model, f"dose_{target}"))
+    parameter.setId(free_id(model, f"dose_{target}"))
     parameter.setName(f"dose of {target}")
     parameter.setConstant(True)
     parameter.setValue(amount)
     if unit:
         parameter.setUnits(unit)
     return str(parameter.getId())
-
-
-def _free_id(model: libsbml.Model, wanted: str) -> str:
-    name, number = wanted, 1
-    while model.getElementBySId(name) is not None:
-        number += 1
-        name = f"{wanted}_{number}"
-    return name
 
 
 def _unit_id(model: libsbml.Model, element: libsbml.SBase) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 
 from . import _verdicts
 from ._ensemble import Ensemble
-from ._groups import GROUPINGS, Z95, GaussianCopula, sample
+from ._groups import GROUPINGS, Z95, GaussianCopula, Groups, Wanted, sample
 from ._indices import Design, Indices, sobol_indices
 from ._interventions import Treatment
 from ._model import Model
@@ -23,9 +23,10 @@ from ._outcomes import Outcome
 from ._plan import Folder
 from ._reliability import FailureBounds, failure_bounds, trace, where_failed, widest
 from ._rows import Limits
-from ._simulate import Array
-from ._study import CostEstimate, Study, estimate_cost, make_study
-from .errors import InvalidValueError, require_range
+from ._study import CostEstimate, Study, announce, estimate_cost, make_study
+from ._tolerances import Tolerance
+from ._types import Array
+from .errors import InvalidValueError, require_count, require_range
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -190,6 +191,7 @@ class SobolResult:
 
         Raises `InvalidValueError` if n is not a power of two above the present one.
         """
+        require_count("n", n, 2)
         if self.study is None or n <= self.design.n:
             raise InvalidValueError(f"n is {n}; allowed are powers of two above {self.design.n}")
         longer = _run(self.study, n, self.runs, workers=workers, executor=executor, progress=progress)
@@ -211,8 +213,10 @@ class SobolResult:
         cost = self.runs.cost
         before = f" ({cost.reused} taken over from before)" if cost is not None and cost.reused else ""
         lines = [f"{self.model}, {self.arm}: {self.runs.report()} in {self.runs.seconds:.1f} s{before}."]
+        lines[0] += _verdicts.own_ranges(self)
         sentences = [_verdicts.sentence(self, k) for k in range(len(self.outcomes))]
-        return "\n".join(filter(None, [*lines, _verdicts.failed(self), *sentences, self.stopped]))
+        trust = [_verdicts.failed(self), _verdicts.intervals(self)]
+        return "\n".join(filter(None, [*lines, *trust, *sentences, self.stopped]))
 
     def plot(self, outcome: str | None = None, *, kind: str = "bars", top: int = 15) -> Figure:
         """A figure of all outcomes or of the named one; `top` factors at most.
@@ -244,8 +248,8 @@ def sobol(
     outcomes: Sequence[str | Outcome],
     n: int = 256,
     seed: int = 1,
-    parameters: Sequence[str] | Mapping[str, tuple[float, float] | None] | None = None,
-    groups: str | Mapping[str, Sequence[str]] | None = None,
+    parameters: Wanted = None,
+    groups: Groups = None,
     second_order: bool = False,
     weeks: float | None = None,
     duration: float | None = None,
@@ -263,18 +267,25 @@ def sobol(
     checkpoint: Folder | None = None,
     store: str | None = None,
     engine: str = "auto",
+    rtol: float | None = None,
+    atol: Tolerance | None = None,
 ) -> SobolResult:
     """Sobol indices of outcomes of `model` under `treatments`, with 95 percent bootstrap intervals.
 
-    `parameters`: None for every parameter with a range, names, or {name: (low, high)} (log-uniform where low > 0,
-    else uniform; gains of wires are given so; None for the range of the table). `groups`: None, 'module', 'kind' (of
-    evidence), 'wire' (one index per wire, its gain from 0 to 1) or {group: names}. `n` base rows (a power of two) cost
-    n*(groups + 2) runs, n*(2*groups + 2) with `second_order`; length as in `simulate`, 12 weeks if nothing is said.
-    `times` (model time) adds indices over time. With `target_width` n is doubled until no interval of ST is wider, or
-    the next doubling would cost more than `budget` runs (default: 64 times the first n). `copula` correlates parameters
-    of one group.
-    `limits`, `checkpoint`, `store` and `engine` as in `ensemble`. The same seed gives the same result on any number of
-    processes. Failed runs are recorded and drop their base row.
+    How often such intervals hold the true index, by N, is in docs/intervals.md.
+
+    `parameters`: None for every parameter with a range, names, or {name: (low, high)}: log-uniform where low > 0, else
+    uniform; (low, high, law) asks for 'uniform', 'loguniform', 'normal' or 'lognormal' (low and high are then the
+    central 95 percent), and None for the range of the table. Gains of wires are given so, and what else can be set:
+    inputs, compartments, and start values where the model starts from its file. `groups`: None, 'module', 'kind' (of
+    evidence), 'wire' (one index per wire, its gain from 0 to 1) or {group: names}, which varies what it names; each of
+    named `parameters` must then be in a group. `n` base rows (a power of two) cost n*(groups + 2) runs,
+    n*(2*groups + 2) with `second_order`; length as in `simulate`, 12 weeks if nothing is said. `times` (model time)
+    adds indices over time, for `indices_over_time()`. With `target_width` n is doubled until no interval of ST is
+    wider, or the next doubling would cost more than `budget` runs (default: 64 times the first n). `copula` correlates
+    parameters of one group.
+    `limits`, `checkpoint`, `store`, `engine`, `rtol` and `atol` as in `ensemble`. The same seed gives the same result
+    on any number of processes. Failed runs are recorded and drop their base row.
 
     Raises `InvalidValueError` for an n that is no power of two, an empty list of parameters, an empty range or
     correlated parameters in different groups, `UnknownNameError` for unknown names.
@@ -286,8 +297,12 @@ def sobol(
     >>> result.to_dataframe()["factor"][0]
     'gain_vagal'
     """
+    require_count("n", n, 2)
+    announce(model, "compiling it and comparing the engines before the first run", progress)
     if target_width is not None:
         require_range("the target width", target_width, np.nextafter(0, 1), 10.0)
+    if budget is not None:
+        require_count("budget", budget)
     study = make_study(
         model,
         treatments,
@@ -307,6 +322,8 @@ def sobol(
         checkpoint=checkpoint,
         store=store,
         engine=engine,
+        rtol=rtol,
+        atol=atol,
     )
     how: dict[str, Any] = {"workers": workers, "executor": executor, "progress": progress}
     result = _run(study, n, None, **how)
@@ -346,6 +363,7 @@ def sobol_cost(
     >>> cost.runs % 1024
     0
     """
+    require_count("n", n, 2)
     return estimate_cost(make_study(model, treatments, outcomes=outcomes, **options), n, workers)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _verdicts
-from ._plots import BLUE, DARK, HOURS_PER_WEEK, panels, plain, tidy, unit_label, wrapped
+from ._plots import BLUE, DARK, HOURS_PER_WEEK, panels, plain, subplots, tidy, unit_label, wrapped
 from ._verdicts import noise_floor, outcome_unit, shown
 from .errors import InvalidValueError, require_choice, require_range, unknown_name
 
@@ -88,7 +88,8 @@ def _bars(result: SobolResult, outcomes: Sequence[str], top: int) -> Figure:
     for axis, name in zip(axes, outcomes, strict=True):
         _draw_indices(axis, result, result.outcomes.index(name), rows)
         axis.set_title(wrapped(name, 32), fontsize=10, loc="left")
-    _legend(figure, axes[0], 2, _title(result))
+    unsure = ", too small for intervals" if _verdicts.too_small(result) else ""
+    _legend(figure, axes[0], 2, _title(result) + unsure)
     return figure
 
 
@@ -163,13 +164,11 @@ def _draw_tornado(axis: Axes, result: SobolResult, found: _verdicts.Directions, 
 
 def _heatmap(result: SobolResult, outcomes: Sequence[str], top: int) -> Figure:
     """ST, factor by outcome."""
-    import matplotlib.pyplot as plt
-
     columns = [result.outcomes.index(name) for name in outcomes]
     total = result.indices.ST[:, columns]
     order = largest(np.nan_to_num(total).max(axis=1), top)
     size = (2.8 + max(1.25 * len(columns), 1.6), 1.6 + 0.3 * len(order))
-    figure, axis = plt.subplots(figsize=size, layout="constrained")
+    figure, axis = subplots(figsize=size, layout="constrained")
     image = axis.imshow(np.clip(total[order], 0, 1), cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for i, g in enumerate(order):
         for j, k in enumerate(columns):
@@ -204,11 +203,9 @@ def _write_cell(axis: Axes, i: int, j: int, value: float, sure: bool) -> None:
 
 def _bands(result: SobolResult, courses: Sequence[str], top: int) -> Figure:
     """Per course its mean and spread, then S1 and ST of the leading factors with intervals, over time."""
-    import matplotlib.pyplot as plt
-
     found = result.indices_over_time()
     size = (4.8 * len(courses) + 0.3, 6.9)
-    figure, grid = plt.subplots(
+    figure, grid = subplots(
         3, len(courses), figsize=size, layout="constrained", squeeze=False, sharex=True, height_ratios=(1, 1.6, 1.6)
     )
     assert result.study is not None

@@ -1,52 +1,71 @@
-"""Run one model on libroadrunner: a vector start, phase by phase, into an xarray.Dataset."""
+"""Run one model on libroadrunner: phase by phase, attempt by attempt."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, is_dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from . import _sbml
-from ._interventions import Phase, Treatment, label, phases, snapped
+from ._interventions import Phase, Treatment, cut, phases, snapped_all
 from ._model import Model
-from ._native import alone, roadrunner
+from ._native import alone
+from ._runner import Runner, runner
+from ._sbml_locals import demoted
+from ._schedule_sbml import switches_reach_triggers, with_schedule
+from ._tolerances import (
+    COARSE,
+    KNOWN_SIZE,
+    LADDER,
+    MAX_STEPS,
+    SINGLE_RUN,
+    UNKNOWN_SIZE,
+    Attempt,
+    Tolerance,
+    checked_absolute,
+    checked_relative,
+    guessed_sizes,
+)
+from ._treatments import warn_idle
+from ._types import Array
 from .errors import InvalidValueError, ModelError, SimulationError
 
-if TYPE_CHECKING:
-    import xarray as xr
-
-Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
-RELATIVE_TOLERANCE = 5e-9  # 28 calls of a day agree with one of 28 days to 1e-6
-ABSOLUTE_PER_RELATIVE = 0.1  # absolute tolerance of a state: this, times the relative one, times its scale
-SETTLE_HORIZONS = (20_000.0, 40_000.0, 160_000.0, 640_000.0)  # model time units; hours in our models
-NEGLIGIBLE = 1e-6  # of a typical state: rounding, or nothing yet
-SETTLED = 1e-6  # largest change of a state, in its scale, over the last stretch
-GROWN = 1e-3  # of its value now, for a state of which the file did not tell the size
-MAX_OUTPUT_POINTS = 1_000_000
-MAX_STEPS = 20_000  # between two output points
+SHORTEST_BOUND = 1e-5  # of a run: no bound of the solver's step is smaller
+BEFORE = 1e-9  # of a run: where events may lie at a switch, the solver starts so much before it
+FINEST = 1e-13  # relative tolerance; doubles hold no more
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """Everything a worker needs to run one row of a model; it travels between processes."""
+    """Everything a worker needs to run one row of a model; it travels between processes.
+
+    `scales` are the sizes of the states, `absolute` their absolute tolerances and `coarse` those of an attempt that
+    asks for such, in the order and the unit of libroadrunner (amounts of species).
+    """
 
     sbml: str
     settings: tuple[tuple[str, float], ...]
     steady: bool
     origin: tuple[float, ...] | None  # state vector that the search for the steady state starts from
     scales: tuple[float, ...]
+    absolute: tuple[float, ...]
+    coarse: tuple[float, ...]
     anchors: tuple[tuple[str, str], ...]
     phases: tuple[Phase, ...]
     times: tuple[float, ...]
     columns: tuple[str, ...]
-    relative_tolerance: float = RELATIVE_TOLERANCE
+    relative_tolerance: float = SINGLE_RUN
     held: tuple[tuple[str, float], ...] = ()  # constants that differ while the steady state is searched
+
+    def scaled(self, factor: float) -> Job:
+        """The same job at other tolerances, the relative one not below what doubles can hold."""
+        relative = max(self.relative_tolerance * factor, FINEST)
+        absolute, coarse = (tuple(a * factor for a in numbers) for numbers in (self.absolute, self.coarse))
+        return replace(self, relative_tolerance=relative, absolute=absolute, coarse=coarse)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,212 +76,140 @@ class Course:
     values: Array
 
 
-class Runner:
-    """One compiled model; nothing of a run survives into the next one."""
-
-    def __init__(self, sbml: str, compiled: bytes | None = None) -> None:
-        self.engine = _engine(sbml, compiled)
-        self.core = self.engine.model
-        self.parameters = {k: i for i, k in enumerate(self.core.getGlobalParameterIds())}
-        self.compartments = {k: i for i, k in enumerate(self.core.getCompartmentIds())}
-        self.species = {k: i for i, k in enumerate(self.core.getFloatingSpeciesIds())}
-        self.boundary = {k: i for i, k in enumerate(self.core.getBoundarySpeciesIds())}
-        self.rules = _sbml.start_rules(sbml)
-        rated = self.core.getRateRuleSymbols()  # the solver has these first, then the species that have no rule
-        free = (k for k in self.species if k not in rated and k not in self.rules.assigned)
-        self.vector = (*(self.core.getStateVectorId(i) for i in range(len(rated))), *free)
-        self.ruled = tuple(k for k in self.vector if k not in self.species)
-        self.amounts = {k for k in self.species if self.engine.getHasOnlySubstanceUnits(k)}
-        self.published = {k: float(self.core.getValue(k)) for k in self.parameters}
-        self._moved: tuple[str, ...] = ()
-        self.engine.integrator.setValue("maximum_num_steps", MAX_STEPS)
-
-    def selection(self, name: str) -> str:
-        """The libroadrunner name of an id's value: concentrations of species, except those in amounts."""
-        if name in self.species or name in self.boundary:
-            amount = name in self.amounts or (name in self.boundary and self.engine.getHasOnlySubstanceUnits(name))
-            return name if amount else f"[{name}]"
-        return name
-
-    def set_values(self, values: Mapping[str, float]) -> None:
-        """Constants, inputs and compartments to these values."""
-        index = [self.parameters[k] for k in values if k in self.parameters]
-        if index:
-            numbers = [float(v) for k, v in values.items() if k in self.parameters]
-            self.core.setGlobalParameterValues(np.array(index, dtype=np.int32), np.array(numbers))
-        for key in values:
-            if key in self.compartments:
-                self.core.setValue(key, float(values[key]))
-
-    def state(self) -> Array:
-        """The state in libroadrunner's order, in amounts."""
-        amounts = np.array(self.core.getFloatingSpeciesAmounts())
-        ruled = [self.core.getValue(k) for k in self.ruled]
-        return np.concatenate([amounts, ruled]) if ruled else amounts
-
-    def set_state(self, state: Array) -> None:
-        """Inverse of `state`."""
-        n = len(self.species)
-        self.core.setFloatingSpeciesAmounts(np.ascontiguousarray(state[:n]))
-        if self.ruled:
-            for key, value in zip(self.ruled, state[n:], strict=True):
-                self.core.setValue(key, float(value))
-
-    def state_names(self) -> tuple[str, ...]:
-        """Ids in the order of `state`."""
-        return (*self.species, *self.ruled)
-
-    def set_tolerances(self, relative: float, scales: Sequence[float]) -> None:
-        """Absolute tolerances as a vector: a scalar is rescaled by libroadrunner at every call."""
-        self.engine.integrator.setValue("relative_tolerance", relative)
-        by_name = dict(zip(self.state_names(), scales, strict=True))
-        if self.vector:
-            vector = [ABSOLUTE_PER_RELATIVE * relative * by_name[k] for k in self.vector]
-            self.engine.integrator.setValue("absolute_tolerance", vector)
-
-    def begin(self, values: Mapping[str, float], origin: Array | None) -> None:
-        """Time 0, the published constants, then `values`; states from `origin` or as the file says.
-
-        The same as loading the file anew with `values` written into it.
-        """
-        if self.rules.initially_assigned:
-            self._move_initial_values(values)
-        self.engine.resetAll()
-        self.core.setTime(0.0)
-        concentrations = np.array(self.core.getFloatingSpeciesConcentrations())
-        self.set_values(values)
-        if origin is not None:
-            self.set_state(origin)
-        elif any(k in self.compartments for k in values):
-            self._keep_concentrations(concentrations)
-
-    def _move_initial_values(self, values: Mapping[str, float]) -> None:
-        """Initial assignments see the initial values of constants, so these must follow `values`."""
-        for key in self._moved:
-            self.core.setValue(f"init({key})", self.published[key])
-        self._moved = tuple(k for k in values if k in self.parameters and k not in self.rules.initially_assigned)
-        for key in self._moved:
-            self.core.setValue(f"init({key})", float(values[key]))
-
-    def _keep_concentrations(self, concentrations: Array) -> None:
-        """A compartment of another size holds another amount of what is given as a concentration."""
-        amounts = np.array(self.core.getFloatingSpeciesAmounts())
-        now = np.array(self.core.getFloatingSpeciesConcentrations())
-        fixed = self.rules.by_amount | self.rules.initially_assigned
-        scaled = [k not in fixed and now[i] != 0 for k, i in self.species.items()]
-        amounts[scaled] *= concentrations[scaled] / now[scaled]
-        self.core.setFloatingSpeciesAmounts(amounts)
-
-    def advance(self, times: Sequence[float] | Array, columns: Sequence[str]) -> Array:
-        """Integrate through increasing `times` (the first is now); values of `columns` there."""
-        self.engine.timeCourseSelections = ["time", *columns]
-        try:
-            result = self.engine.simulate(times=list(times))
-        except RuntimeError as error:
-            raise SimulationError(
-                f"the integrator gave up between {times[0]:g} and {times[-1]:g}: {_first_line(error)}"
-            ) from error
-        return np.array(result)[:, 1:]
-
-    def settle(self, scales: Array) -> Array:
-        """Integrate to the steady state from where the model stands, then set the clock back to 0."""
-        before, start = self.state(), 0.0
-        for stop in SETTLE_HORIZONS:
-            self.advance((start, stop), ())
-            after = self.state()
-            change = np.abs(after - before) / np.maximum(scales, GROWN * np.abs(after))
-            if start > 0 and np.all(change < SETTLED):
-                self.core.setTime(0.0)
-                return after
-            before, start = after, stop
-        name = self.state_names()[int(np.argmax(change))]
-        raise SimulationError(f"no steady state: {name} still moves after {start:g} units of time")
+Guard = Callable[[], AbstractContextManager[object]]
 
 
-def _engine(sbml: str, compiled: bytes | None = None) -> Any:
-    """A RoadRunner of this text, or of its machine code.
+@alone  # the settings of the solver are those of the attempt until its run has ended
+def climb(
+    job: Job,
+    row: Mapping[str, float],
+    attempts: Sequence[Attempt] = LADDER,
+    *,
+    steps: int = MAX_STEPS,
+    guard: Guard = nullcontext,
+) -> tuple[Course | None, int, str]:
+    """(course, number of the attempt that gave it, message of the first failure); None where all failed.
 
-    Its ids do not become attributes of the class: a model with a parameter `reset` would take that method from every
-    RoadRunner of the process.
+    Every attempt is made within `guard`.
     """
-    option = roadrunner.Config.ROADRUNNER_DISABLE_PYTHON_DYNAMIC_PROPERTIES
-    before = roadrunner.Config.getValue(option)
-    roadrunner.Config.setValue(option, True)
-    try:
-        engine = roadrunner.RoadRunner(sbml) if compiled is None else roadrunner.RoadRunner()
-        if compiled is not None:
-            engine.loadStateS(compiled)
-        return engine
-    except RuntimeError as error:
-        raise SimulationError(f"libroadrunner cannot load the model: {_first_line(error)}") from error
-    finally:
-        roadrunner.Config.setValue(option, before)
+    message = ""
+    runner(job.sbml)  # before the clock starts: to load the model is no part of a run
+    for k, attempt in enumerate(attempts):
+        try:
+            with guard():
+                return run_job(job, row, attempt, steps=steps), k, message
+        except SimulationError as error:
+            message = message or str(error)
+    return None, len(attempts), message
 
 
-_COMPILED: dict[str, bytes] = {}
-
-
-@alone
-@lru_cache(maxsize=16)
-def runner(sbml: str) -> Runner:
-    """The compiled model of this text in this process; what uses it must be `alone` as long as it does."""
-    return Runner(sbml, _COMPILED.get(sbml))
+def told(job: Job, attempt: Attempt, number: int, message: str) -> str:
+    """How a run came to its numbers after a first attempt failed; empty for a first attempt."""
+    relative = attempted(job, attempt).relative_tolerance
+    floor = f", absolute {attempt.absolute_tolerance:g}" if attempt.absolute_tolerance else ""
+    floor = ", coarse absolute ones" if attempt.coarse else floor
+    used = f"attempt {number + 1} (relative tolerance {relative:g}{floor}, {attempt.method}) after: {message}"
+    return used if number else ""
 
 
 @alone
-def compiled(sbml: str) -> bytes:
-    """The machine code of a model, for another process: it loads in a tenth of a second, compiling takes seconds."""
-    engine = runner(sbml)
-    engine.begin({}, None)
-    return bytes(engine.engine.saveStateS())
-
-
-def adopt(sbml: str, code: bytes) -> None:
-    """Use the machine code that `compiled` gave in another process of the same machine and version."""
-    _COMPILED[sbml] = code
-
-
-@alone
-def run_job(job: Job, row: Mapping[str, float]) -> Course:
+def run_job(job: Job, row: Mapping[str, float], attempt: Attempt = LADDER[0], *, steps: int = MAX_STEPS) -> Course:
     """Run one parameter row from its own steady state (or the file's start); raises `SimulationError`."""
-    engine = runner(job.sbml)
     values = {**dict(job.settings), **row}
-    scales = np.array(job.scales)
     origin = None if job.origin is None else np.array(job.origin)
-    engine.set_tolerances(job.relative_tolerance, job.scales)
     held = dict(job.held) if job.steady else {}
-    engine.begin({**values, **held}, origin)
+    engine = _begun(job.sbml, {**values, **held}, origin)
+    _configure(engine, job, attempt, steps)
     if job.steady:
-        engine.settle(scales)
+        engine.settle(np.array(job.scales), {**values, **held})
     for parameter, variable in job.anchors:
         if parameter not in values:
-            anchored = {parameter: float(engine.core.getValue(engine.selection(variable)))}
+            anchored = {parameter: engine.value(variable)}
             engine.set_values(anchored)
             values |= anchored
     engine.set_values({k: values.get(k, engine.published[k]) for k in held})
-    before = np.array([engine.core.getValue(engine.selection(c)) for c in job.columns])
-    return Course(before=before, values=_run_phases(engine, job, values))
+    before = np.array([engine.value(c) for c in job.columns])
+    return Course(before=before, values=_run_phases(engine, job, _pieces(engine, job, values)))
 
 
-def _run_phases(engine: Runner, job: Job, values: Mapping[str, float]) -> Array:
-    columns = [engine.selection(c) for c in job.columns]
-    duration, blocks = job.phases[-1].stop, []
-    times = np.array([snapped(t, duration) for t in job.times])
-    touched = {key for phase in job.phases for key, _ in phase.levels}
-    base = {k: float(engine.core.getValue(k)) for k in sorted(touched)}
-    for phase in job.phases:
-        engine.set_values({**base, **dict(phase.levels)})
-        for key, amount in phase.doses:
-            engine.core.setValue(engine.selection(key), engine.core.getValue(engine.selection(key)) + amount)
-        last = phase is job.phases[-1]
-        wanted = times[(times >= phase.start) & ((times <= phase.stop) if last else (times < phase.stop))]
-        stops = np.unique(np.concatenate([[phase.start], wanted, [phase.stop]]))
+def _begun(sbml: str, values: Mapping[str, float], origin: Array | None) -> Runner:
+    """The compiled model at time 0.
+
+    Anew for every run where events wait for a delay: those of an earlier run, and those of time 0 at every reset with
+    the values that held then, stay in libroadrunner's queue.
+    """
+    engine = runner(sbml)
+    if not engine.delayed:
+        engine.begin(values, origin)
+        return engine
+    engine = Runner(_sbml.with_values(sbml, values))
+    if origin is not None:
+        engine.set_state(origin)
+    return engine
+
+
+def attempted(job: Job, attempt: Attempt) -> Job:
+    """The job at the tolerances of an attempt."""
+    if attempt.relative_tolerance is not None:
+        job = job.scaled(attempt.relative_tolerance / job.relative_tolerance)
+    if attempt.coarse:
+        job = replace(job, absolute=job.coarse)
+    if attempt.absolute_tolerance is not None:
+        job = replace(job, absolute=(attempt.absolute_tolerance,) * len(job.absolute))
+    return job
+
+
+def _configure(engine: Runner, job: Job, attempt: Attempt, steps: int) -> None:
+    job = attempted(job, attempt)
+    engine.configure({"maximum_num_steps": steps, "initial_time_step": attempt.initial_step})
+    engine.configure({"stiff": attempt.method == "bdf", "maximum_time_step": 0.0})
+    engine.set_tolerances(job.relative_tolerance, job.absolute)
+
+
+def _pieces(engine: Runner, job: Job, values: Mapping[str, float]) -> tuple[Phase, ...]:
+    """The phases of a row, cut where its inputs switch by themselves; bounds the step where that is not known."""
+    if engine.clocks.none:
+        return job.phases
+    start, stop, times = engine.start.values(values), job.phases[-1].stop, []
+    before = BEFORE * stop if engine.events else 0.0
+    steps = []
+    for piece in job.phases:
+        levels = {k: v for k, v in piece.levels if k in engine.clocks.reads}
+        found = engine.clocks.times({**start, **levels}, stop)
+        # snapped as output times are, so that no two stops lie closer than the solver can start
+        times += [t - before for t in snapped_all(found.times, stop) if piece.start <= t - before < piece.stop]
+        steps += [found.longest_step] if found.longest_step is not None else []
+    if times and engine.delayed:  # it cannot start where an event that waits is due
+        gaps = np.diff([0.0, *times, stop])
+        steps.append(max(float(gaps.min()) / 2, stop * SHORTEST_BOUND))
+        times = []
+    if steps:
+        engine.configure({"maximum_time_step": min(steps)})
+    return cut(job.phases, times)
+
+
+def _run_phases(engine: Runner, job: Job, pieces: Sequence[Phase]) -> Array:
+    columns = tuple(engine.selection(c) for c in job.columns)
+    duration = pieces[-1].stop
+    times = np.array(snapped_all(job.times, duration))
+    result = np.full((len(times), len(columns)), np.nan)
+    touched = sorted({key for piece in pieces for key, _ in piece.levels})
+    base = {k: engine.value(k) for k in touched}
+    now = dict(base)
+    for piece in pieces:
+        wanted = {**base, **dict(piece.levels)}
+        # only what the schedule changes: an event of the file may have set another value meanwhile
+        engine.set_values({k: v for k, v in wanted.items() if v != now[k]})
+        now = wanted
+        for key, amount in piece.doses:
+            engine.core.setValue(engine.selection(key), engine.value(key) + amount)
+        if piece.start == piece.stop:
+            result[times == piece.stop] = [float(engine.core.getValue(c)) for c in columns]
+            continue
+        first, last = np.searchsorted(times, piece.start), np.searchsorted(times, piece.stop, side="right")
+        stops = np.unique(np.concatenate([[piece.start], times[first:last], [piece.stop]]))
         block = engine.advance(stops, columns)
-        blocks.append(block[np.isin(stops, wanted)])
-    result = np.concatenate(blocks)
-    if not np.all(np.isfinite(result)):
-        bad = job.columns[int(np.argmax(~np.isfinite(result).all(axis=0)))]
-        raise SimulationError(f"{bad} is not finite")
+        result[first:last] = block[np.searchsorted(stops, times[first:last])]
     return result
 
 
@@ -275,58 +222,96 @@ def make_job(
     times: Array,
     columns: Sequence[str],
     start: str,
+    rtol: float | None = None,
+    atol: Tolerance | None = None,
+    usual: float = SINGLE_RUN,
+    varied: Sequence[str] = (),
 ) -> Job:
-    """A job with the steady state of the model's own values as origin."""
+    """A job with the steady state of the model's own values as origin.
+
+    `usual` is rtol where none is given; `varied` are the ids that rows will set.
+    """
     if start not in ("auto", "steady", "file"):
         raise InvalidValueError(f"start is {start!r}; allowed are 'auto', 'steady' and 'file'")
     steady = start == "steady" or (start == "auto" and model.context is not None)
     pieces = phases(model, treatments, duration)
-    engine = runner(model.sbml)
-    engine.begin({}, None)
-    initial = engine.state()
-    scales = np.abs(initial) if model.context is not None else _guessed_scales(initial, len(engine.species))
-    scales = np.where(scales > 0, scales, 1.0)
-    settings = tuple(sorted(model.settings.items()))
+    warn_idle(model, treatments, duration)
+    relative = checked_relative(rtol, usual)
+    text = model.sbml
+    if switches_reach_triggers(text, pieces):
+        text, pieces = with_schedule(text, pieces)
+    switched = {k for piece in pieces for k, _ in piece.levels}
+    text = demoted(text, frozenset({*model.settings, *model.held, *model.anchors, *columns, *varied, *switched}))
+    scales, typical = _scales(model, text)
     held = tuple(sorted(model.held.items()))
-    origin = (
-        _rest(model.sbml, tuple(sorted({**dict(settings), **dict(held)}.items())), tuple(scales)) if steady else None
-    )
+    settings = tuple(sorted(model.settings.items()))
+    origin, known = None, model.context is not None
+    if steady:
+        origin = _rest(text, tuple(sorted({**dict(settings), **dict(held)}.items())), scales, known)
     return Job(
-        sbml=model.sbml,
+        sbml=text,
         settings=settings,
         steady=steady,
         origin=origin,
-        scales=tuple(scales),
+        scales=scales,
+        absolute=_absolute(model, text, KNOWN_SIZE if known else UNKNOWN_SIZE, relative, scales, atol),
+        coarse=_absolute(model, text, KNOWN_SIZE if known else COARSE, relative, typical, atol),
         anchors=tuple(model.anchors.items()),
         phases=pieces,
         times=tuple(times),
         columns=tuple(columns),
+        relative_tolerance=relative,
         held=held,
     )
 
 
-def _guessed_scales(initial: Array, species: int) -> Array:
-    """The size of each state of somebody else's model: its value in the file, else a millionth of a typical one.
+def _scales(model: Model, text: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The sizes of the states, and typical ones: in health for our own models, at the start for others."""
+    engine = runner(text)
+    if model.context is not None:
+        engine.begin({}, None)
+        sizes = np.abs(engine.state())
+        known = tuple(np.where(sizes > 0, sizes, 1.0))
+        return known, known
+    engine.begin(model.settings, None)
+    guessed, typical = guessed_sizes(engine.state(), len(engine.species))
+    return tuple(guessed), tuple(typical)
 
-    Species come first, then what rate rules move; one kind says nothing of the other (a rate constant of 1e6 beside
-    species of 1e-6). 0 where all of a kind rest at 0.
-    """
-    kinds = np.split(np.abs(initial), [species])
-    return np.concatenate([_filled(sizes) for sizes in kinds])
+
+def _absolute(
+    model: Model, text: str, share: float, relative: float, sizes: Sequence[float], atol: Tolerance | None
+) -> tuple[float, ...]:
+    """Absolute tolerance of each state, in the unit of libroadrunner."""
+    names = runner(text).state_names()
+    found = dict(zip(names, (share * relative * s for s in sizes), strict=True))
+    asked = checked_absolute(atol, {name: k for k in names for name in _called(model, k)})
+    found |= {k: value * volumes(text, model.settings)[k] for k, value in asked.items()}
+    return tuple(found.values())
 
 
-def _filled(sizes: Array) -> Array:
-    typical = float(np.median(sizes[sizes > 0])) if np.any(sizes > 0) else 0.0
-    filled: Array = np.where(sizes > NEGLIGIBLE * typical, sizes, NEGLIGIBLE * typical)
-    return filled
+def volumes(sbml: str, settings: Mapping[str, float]) -> dict[str, float]:
+    """What the value of each state has to be multiplied by to become that of libroadrunner: a size, or 1."""
+    engine = runner(sbml)
+    sizes, within = engine.start.values(settings), engine.start.volumes
+    return {k: float(sizes[within[k]]) if k in within and k in engine.species else 1.0 for k in engine.state_names()}
+
+
+def _called(model: Model, key: str) -> tuple[str, ...]:
+    """What a state may be called."""
+    return (key, key.replace("__", ".", 1), *(alias for alias, target in model.aliases.items() if target == key))
 
 
 @lru_cache(maxsize=64)
-def _rest(sbml: str, settings: tuple[tuple[str, float], ...], scales: tuple[float, ...]) -> tuple[float, ...]:
-    engine = runner(sbml)
-    engine.set_tolerances(RELATIVE_TOLERANCE, scales)
-    engine.begin(dict(settings), None)
-    return tuple(engine.settle(np.array(scales)))
+def _rest(
+    sbml: str, settings: tuple[tuple[str, float], ...], scales: tuple[float, ...], known: bool
+) -> tuple[float, ...]:
+    engine = _begun(sbml, dict(settings), None)
+    share = (KNOWN_SIZE if known else UNKNOWN_SIZE) * SINGLE_RUN
+    engine.configure(
+        {"maximum_num_steps": MAX_STEPS, "initial_time_step": 0.0, "stiff": True, "maximum_time_step": 0.0}
+    )
+    engine.set_tolerances(SINGLE_RUN, [share * s for s in scales])
+    return tuple(engine.settle(np.array(scales), dict(settings)))
 
 
 def at_rest(model: Model, names: Sequence[str]) -> dict[str, float]:
@@ -360,104 +345,3 @@ def loop_gain(model: Model) -> float:
 def imposed_input(model: Model, port: str) -> str:
     """The input to set: of a coupled model the shared one that is wired to the port."""
     return port if any(p.id == port for p in model.inputs_) else port.rsplit("__", 1)[-1]
-
-
-def output_times(duration: float, every: float | None) -> Array:
-    """A regular grid from 0 to `duration` that ends on it; the default step is 1/400 of it, at most 6."""
-    step = min(6.0, duration / 400) if every is None else every
-    if not 0 < step <= duration or duration / step > MAX_OUTPUT_POINTS:
-        raise InvalidValueError(
-            f"every is {step:g}; allowed is above {duration / MAX_OUTPUT_POINTS:g} and up to the duration {duration:g}"
-        )
-    count = math.floor(duration / step + 1e-9)
-    grid: Array = np.linspace(0.0, count * step, count + 1)
-    if math.isclose(grid[-1], duration):
-        grid[-1] = duration
-        return grid
-    return np.append(grid, float(duration)).astype(np.float64)
-
-
-def simulate(
-    model: Model,
-    treatments: Sequence[Treatment] = (),
-    *,
-    weeks: float | None = None,
-    duration: float | None = None,
-    every: float | None = None,
-    start: str = "auto",
-) -> xr.Dataset:
-    """Run `model` under `treatments` and return all states and outputs over time.
-
-    `weeks` or `duration` (model time) is the length; `every` the output step in model time (hours in our models,
-    default 6). `start` is 'steady' (rest of the context; default for our models) or 'file' (values in the file;
-    default for others). Time 0 is the start of treatment; at a switch the values are those after it.
-
-    Returns an `xarray.Dataset` with dim `time`, a `units` attribute per variable, and in `attrs` all that is needed
-    to repeat the run. Raises `SimulationError` if the integrator fails or there is no steady state.
-
-    >>> import pathway_models as pm
-    >>> run = pm.load("acupuncture").simulate([pm.Electroacupuncture(weeks=1)], weeks=2)
-    >>> float(run["plastic_trace"][0])
-    0.0
-    """
-    length = model.duration(weeks, duration)
-    times = output_times(length, every)
-    columns = tuple(dict.fromkeys((*model.states, *(p.id for p in model.outputs_), *_variables(model))))
-    job = make_job(model, treatments, duration=length, times=times, columns=columns, start=start)
-    return to_dataset(model, treatments, job, run_job(job, {}).values)
-
-
-def _variables(model: Model) -> tuple[str, ...]:
-    """For a file without declared outputs: everything that a rule computes."""
-    if model.outputs_:
-        return ()
-    return tuple(k for k, q in model.quantities.items() if q.ruled == "assignment")
-
-
-def to_dataset(model: Model, treatments: Sequence[Treatment], job: Job, values: Array) -> xr.Dataset:
-    """Values (times x columns) with units, titles and the record of the run."""
-    import xarray as xr
-
-    titles = {p.id: p.title for p in model.outputs_}
-    short = {v: k for k, v in model.aliases.items()}
-    variables = {}
-    for i, name in enumerate(job.columns):
-        attrs = {"units": model.quantities[name].unit, "long_name": titles.get(name, name)}
-        if name in short:
-            attrs["alias"] = short[name]
-        variables[name] = ("time", values[:, i], attrs)
-    hours = model.time_unit_seconds == 3600.0
-    coords = {
-        "time": (
-            "time",
-            np.array(job.times),
-            {"units": "h" if hours else "model time", "long_name": "time since start"},
-        )
-    }
-    return xr.Dataset(variables, coords, attrs=record(model, treatments, job))
-
-
-def _spelled(treatment: Treatment) -> object:
-    """A treatment whose repr can be evaluated again: itself, or the schedule of a class of the user's own."""
-    return treatment if is_dataclass(treatment) else list(treatment.schedule())
-
-
-def record(model: Model, treatments: Sequence[Treatment], job: Job) -> dict[str, str]:
-    """What is needed to repeat a run, as text attributes."""
-    return {
-        "model": model.name,
-        "context": model.context or "",
-        "sbml_sha256": model.hash,
-        "settings": json.dumps(dict(sorted(model.settings.items()))),
-        "start": "steady" if job.steady else "file",
-        "treatments": repr([_spelled(t) for t in treatments]),
-        "arm": label(list(treatments)),
-        "relative_tolerance": repr(RELATIVE_TOLERANCE),
-        "pathway_models": version("pathway-models"),
-        "libroadrunner": str(roadrunner.__version__),
-    }
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__

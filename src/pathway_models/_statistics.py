@@ -10,7 +10,7 @@ import numpy as np
 
 from ._groups import Z95
 from ._population import Mask
-from ._simulate import Array
+from ._types import Array
 
 Interval: TypeAlias = tuple[float, float, float]  # value, low, high
 RESAMPLES = 1000

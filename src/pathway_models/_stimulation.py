@@ -11,7 +11,7 @@ import numpy as np
 
 from ._interventions import HOURS_PER_WEEK, Dose, check_window, require_whole
 from ._types import Frozen
-from .errors import require_choice, require_range
+from .errors import Named, require_choice, require_range
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +70,7 @@ def acupuncture_points() -> pd.DataFrame:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Electroacupuncture:
+class Electroacupuncture(Named):
     """Electroacupuncture: `sessions_per_week` (1..7) of `minutes` each for `weeks`, from week `start`.
 
     Up to five sessions fall on weekdays, spread evenly; one session of 30 minutes is a dose of 1 into the

@@ -13,7 +13,8 @@ import numpy as np
 from ._checkpoint import content, courses_beside, damaged, read_rows
 from ._outcomes import Outcome, reduce_course
 from ._rows import Block
-from ._simulate import Array, Course, Job
+from ._simulate import Course, Job
+from ._types import Array
 from .errors import InvalidValueError
 
 

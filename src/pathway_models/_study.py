@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
@@ -13,18 +14,29 @@ import numpy as np
 from ._engines import choose as choose_engine
 from ._ensemble import Ensemble, execute
 from ._executors import worker_count
-from ._groups import GaussianCopula, choose, correlated, grouped, refuse_correlated_groups, sample
+from ._groups import (
+    GaussianCopula,
+    Groups,
+    Wanted,
+    choose,
+    correlated,
+    grouped,
+    refuse_correlated_groups,
+    sample,
+)
 from ._indices import Design, saltelli_design
 from ._interventions import Treatment, label
-from ._model import Model
+from ._model import Model, require_model
 from ._module import Parameter
 from ._outcomes import Outcome
 from ._plan import Folder, Plan, check_table, default_duration, make_plan
 from ._rows import Limits, make_probe
-from ._simulate import Array
-from .errors import require_range
+from ._tolerances import Tolerance
+from ._types import Array
+from .errors import require_count, require_kind
 
 PROBES = 4  # rows that are run for an estimate of the cost
+LARGE = 500_000  # characters of SBML from which on compiling takes many seconds
 BATCH_PROBES = 16  # times these rows on the batch engine, which needs full lanes
 
 
@@ -67,13 +79,19 @@ class Study:
         )
 
 
+def announce(model: Model, work: str, progress: bool = True) -> None:
+    """Say on stderr what is being done to a large model: that is long, and nothing is seen of it."""
+    if progress and isinstance(model, Model) and len(model.sbml) > LARGE:
+        sys.stderr.write(f"{model.name}: {work}; this can take a minute or more\n")
+
+
 def make_study(
     model: Model,
     treatments: Sequence[Treatment],
     *,
     outcomes: Sequence[str | Outcome],
-    parameters: Sequence[str] | Mapping[str, tuple[float, float] | None] | None = None,
-    groups: str | Mapping[str, Sequence[str]] | None = None,
+    parameters: Wanted = None,
+    groups: Groups = None,
     second_order: bool = False,
     seed: int = 1,
     resamples: int = 1000,
@@ -87,10 +105,15 @@ def make_study(
     checkpoint: Folder | None = None,
     store: str | None = None,
     engine: str = "auto",
+    rtol: float | None = None,
+    atol: Tolerance | None = None,
 ) -> Study:
     """A study, checked as far as it can be before anything runs."""
-    require_range("the number of bootstrap resamples", resamples, 1, 1_000_000)
-    chosen, names = grouped(model, choose(model, parameters, groups), groups)
+    require_model(model)
+    require_count("the number of bootstrap resamples", resamples, 1, 1_000_000)
+    require_count("seed", seed, 0)
+    require_kind("copula", copula, (GaussianCopula, type(None)), "GaussianCopula(correlations={('Vmax', 'Km'): 0.8})")
+    chosen, names = grouped(model, choose(model, parameters, groups), groups, named=parameters is not None)
     matrix = None if copula is None else copula.matrix(model, chosen)
     refuse_correlated_groups(chosen, names, copula, matrix)
     plan = make_plan(
@@ -106,6 +129,8 @@ def make_study(
         checkpoint=checkpoint,
         store=store,
         engine=engine,
+        rtol=rtol,
+        atol=atol,
     )
     return Study(
         arm=label(list(treatments)),
@@ -128,6 +153,8 @@ def make_study(
             "start": start,
             "copula": copula,
             "limits": limits,
+            "rtol": rtol,
+            "atol": atol,
         },
     )
 

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import math
 import multiprocessing
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from ._ensemble import Ensemble, ensemble
+from ._executors import worker_count
 from ._groups import Z95
-from ._interventions import Dose, Level, Treatment
+from ._interventions import Dose, Level, Treatment, label
 from ._loop import AT_REST, gains_from_rest, has_loop
-from ._model import Model
+from ._model import Model, require_model
 from ._outcomes import Outcome
+from ._plots import subplots
 from ._population import CAPACITY, Ints, Mask, Population, seizure_counts
-from ._simulate import Array, adopt, compiled
+from ._runner import adopt, compiled
 from ._statistics import Interval, area_under_curve, bootstrapped, rank_correlation, risk_ratio, wilson
-from ._types import Brief, Frozen
-from .errors import InvalidValueError, UnknownNameError, require_choice, require_range
+from ._study import announce
+from ._types import Array, Brief, Frozen
+from .errors import InvalidValueError, UnknownNameError, require_choice, require_kind, require_range
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -235,11 +237,16 @@ class Followed:
     resolve: Callable[[str], str]
     own_age: bool = False
 
+    @property
+    def name(self) -> str:
+        """That of the treatment."""
+        return label(self.treatment)
+
     def schedule(self) -> tuple[Level | Dose, ...]:
         """The levels and doses that are left."""
         treatment = self.treatment
-        if self.own_age and any(f.name == "age_group" for f in fields(treatment)):  # type: ignore[arg-type]
-            treatment = replace(treatment, age_group="reference")  # type: ignore[type-var]
+        if self.own_age and is_dataclass(treatment) and any(f.name == "age_group" for f in fields(treatment)):
+            treatment = replace(treatment, age_group="reference")
         return tuple(self._left(item) for item in treatment.schedule())
 
     def _left(self, item: Level | Dose) -> Level | Dose:
@@ -289,9 +296,11 @@ def trial(
     from ._library import load
 
     model = load("epilepsy") if model is None else model
+    require_model(model)
     plans = _plans(patients, arms)
     require_range("the length of the trial in weeks", weeks, 1e-3, 1040.0)
     require_range("the window in weeks", window_weeks, 1e-3, weeks)
+    announce(model, "compiling it before the first run", progress)
     assigned = _assigned(patients, len(plans), require_choice("allocation", allocation, ("paired", "randomised")))
     with _workers(model, run, len(patients), workers, executor) as how:
         runs = _Runs(model=model, patients=patients, run=run, how=how, bar=_bar(patients, assigned, progress))
@@ -326,6 +335,8 @@ def _plans(patients: Population, arms: Arms) -> dict[str, list[Treatment]]:
     if not isinstance(arms, Mapping) or not arms:
         kind = "empty" if isinstance(arms, Mapping) else f"a {type(arms).__name__}"
         raise InvalidValueError(f"arms is {kind}; give at least one, e.g. {{'control': [], 'diet': [KetogenicDiet()]}}")
+    for name, plan in arms.items():
+        require_kind(f"arm {name!r}", plan, (Treatment, Sequence), "[KetogenicDiet()], or [] for no treatment")
     plans = {name: [t] if _treats(t) else list(t) for name, t in arms.items()}  # type: ignore[arg-type]
     for name, item in [(k, t) for k, plan in plans.items() for t in plan if not _treats(t)]:
         raise InvalidValueError(f"arm {name!r} holds {item!r}, which is no treatment; give e.g. KetogenicDiet()")
@@ -354,12 +365,12 @@ def _workers(
     model: Model, run: Callable[..., Ensemble], rows: int, workers: int | None, executor: Executor | None
 ) -> Iterator[Mapping[str, Any]]:
     """How to run: one pool for all calls, as starting one takes seconds; other functions look after themselves."""
-    if run is not ensemble or executor is not None or (workers is not None and workers < 2):
+    count = worker_count(workers)
+    if run is not ensemble or executor is not None or (workers is not None and count < 2):
         yield {"workers": workers, "executor": executor}
     elif rows < FEW_ROWS:
         yield {"workers": 1}
     else:
-        count = workers or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
         spawn, code = multiprocessing.get_context("spawn"), (model.sbml, compiled(model.sbml))
         with ProcessPoolExecutor(max_workers=count, mp_context=spawn, initializer=adopt, initargs=code) as pool:
             yield {"workers": count, "executor": pool}
@@ -448,10 +459,8 @@ def _known(model: Model, names: Sequence[str]) -> dict[str, str]:
 
 
 def _plot(result: Trial, axis: Axes | None) -> Figure:
-    import matplotlib.pyplot as plt
-
     if axis is None:
-        _, axis = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
+        _, axis = subplots(figsize=(6.4, 4.2), layout="constrained")
     grid = np.linspace(0, 100, 201)
     n = result.assigned.sum(axis=0)
     reached = {float(r): result.responders(float(r)).sum(axis=0) for r in grid}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
+Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 K = TypeVar("K")
 V = TypeVar("V", covariant=True)
 SHOWN = 60  # characters of a value in a short text

@@ -7,14 +7,15 @@ COPASI (through its own export) hand it on; a passage through Antimony loses it,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.sax.saxutils import quoteattr
 
 from . import _sbml
-from ._module import KINDS, LAWS
+from ._module import KINDS, LAWS, ParameterRow
 from ._native import libsbml
-from .errors import ModelError
+from .errors import ModelError, ModelWarning
 
 NAMESPACE = "urn:pathway-models:uncertainty"
 ELEMENT = "uncertainty"
@@ -46,11 +47,10 @@ class Uncertainty:
             raise ModelError(f"the range is {self.low} to {self.high}; {self.distribution} needs low below high")
 
 
-def from_row(row: Mapping[str, str]) -> Uncertainty:
+def from_row(row: ParameterRow) -> Uncertainty:
     """The uncertainty in a row of parameters.tsv."""
-    low, high = (float(row[k]) if row[k] else None for k in ("low", "high"))
-    evidence = tuple(part.strip() for part in row["source"].split(";") if part.strip())
-    return Uncertainty(distribution=row["distribution"], kind=row["kind"], low=low, high=high, evidence=evidence)
+    evidence = tuple(part.strip() for part in row.source.split(";") if part.strip())
+    return Uncertainty(distribution=row.distribution, kind=row.kind, low=row.low, high=row.high, evidence=evidence)
 
 
 def write_uncertainty(parameter: libsbml.Parameter, uncertainty: Uncertainty) -> None:
@@ -109,6 +109,20 @@ def uncertainties(text: str) -> dict[str, Uncertainty]:
     document = _sbml.parse(text)  # libSBML frees a model with its document
     found = ((p.getId(), read_uncertainty(p)) for p in document.getModel().getListOfParameters())
     return {name: uncertainty for name, uncertainty in found if uncertainty is not None}
+
+
+def of_parameters(model: libsbml.Model) -> dict[str, Uncertainty]:
+    """Parameter -> uncertainty of a model, where there is one; warns of one that cannot be read."""
+    found = {}
+    for parameter in model.getListOfParameters():
+        try:
+            uncertainty = read_uncertainty(parameter)
+        except ModelError as error:
+            warnings.warn(f"{error}; it is not used", ModelWarning, stacklevel=4)
+            continue
+        if uncertainty is not None:
+            found[parameter.getId()] = uncertainty
+    return found
 
 
 def with_distrib(text: str) -> str:

@@ -31,7 +31,6 @@ LONGEST_CODE = 40_000  # operations of a step; the model `epilepsy` has 4,000 an
 CACHED_FILES = 200  # the oldest files beyond this number go
 SIGNATURES = {
     "prepare": "ipp",  # groups, parameters, constants
-    "begin": "ipp",  # groups, parameters, values at the start: states, then the assigned parameters
     "advance": "iddppppdippdppp",
     "look": "iipppippp",
     "rates": "ppp",
@@ -50,7 +49,6 @@ class Plan:
     states: tuple[str, ...]
     layout: tuple[str, ...]
     volumes: Mapping[str, str]
-    assigned: tuple[str, ...]
     variables: tuple[str, ...]
     constants: int
     jacobian: tuple[tuple[int, int], ...]  # entries that depend on states, in the order of `system`
@@ -87,7 +85,6 @@ def build(reading: Reading, lanes: int) -> tuple[Any, Plan]:
         return formulas(module, name, lanes, g, nodes, constants)
 
     prepare = function("prepare_group", list(slots), None)
-    begin = function("begin_group", [*reading.starts, *reading.assigned.values()], None)
     kernels = Kernels(
         rates=function("rates", list(reading.rates), slots),
         system=function("system", system, slots),
@@ -102,7 +99,6 @@ def build(reading: Reading, lanes: int) -> tuple[Any, Plan]:
     observe = function("observe", variables, slots)
     parameters = len(reading.parameters)
     over_groups(module, lanes, "prepare", prepare, parameters, len(slots))
-    over_groups(module, lanes, "begin", begin, parameters, size + len(reading.assigned))
     advance(module, lanes, kernels)
     look(module, lanes, observe, parameters, len(slots), size)
     counted = {"rates": g.needed(reading.rates, stop_below=2), "system": g.needed(system, stop_below=2)}
@@ -115,7 +111,6 @@ def build(reading: Reading, lanes: int) -> tuple[Any, Plan]:
         states=reading.states,
         layout=reading.layout,
         volumes=reading.volumes,
-        assigned=tuple(reading.assigned),
         variables=tuple(reading.variables),
         constants=len(slots),
         jacobian=tuple(moving),
@@ -171,7 +166,6 @@ class Machine:
             setattr(self, name, prototype(self._library[name]))
 
     prepare: Any
-    begin: Any
     advance: Any
     look: Any
     rates: Any

@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache, reduce
 from itertools import pairwise
 
+from .._formula import AVOGADRO
 from .._native import libsbml
 from ._symbolic import UNARY, Graph
-
-AVOGADRO = 6.02214076e23
 
 
 @cache

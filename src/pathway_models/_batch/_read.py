@@ -30,8 +30,6 @@ class Reading:
     layout: tuple[str, ...]  # the order of state vectors of libroadrunner; may hold species that a rule computes
     volumes: Mapping[str, str]  # state -> compartment, for species that are counted as concentrations
     rates: tuple[int, ...]
-    starts: tuple[int, ...]  # of states
-    assigned: Mapping[str, int]  # parameter -> expression of its value at the start
     variables: Mapping[str, int]  # what can be looked at: concentrations, assigned variables, reaction rates, ...
 
 
@@ -70,7 +68,7 @@ class _Reader:
     def __init__(self, model: Any) -> None:
         self.model, self.graph = model, Graph()
         self.rules = {r.getVariable(): r for r in model.getListOfRules()}
-        self.initial = {a.getSymbol(): a.getMath() for a in model.getListOfInitialAssignments()}
+        self.initial = {a.getSymbol() for a in model.getListOfInitialAssignments()}
         self.species = {s.getId(): s for s in model.getListOfSpecies()}
         self.sizes = {c.getId(): c.getSize() if c.isSetSize() else 1.0 for c in model.getListOfCompartments()}
         for key in self.sizes:
@@ -86,7 +84,7 @@ class _Reader:
         self.states = self._states()
         self.index: dict[str, int] = {}
         self.parameters = self._parameters()
-        self._known: dict[tuple[str, bool], int] = {}
+        self._known: dict[str, int] = {}
 
     # ---- what there is -------------------------------------------------------------------------------------
 
@@ -117,92 +115,62 @@ class _Reader:
 
     # ---- values of names -----------------------------------------------------------------------------------
 
-    def lookup(self, name: str, start: bool) -> int:
-        """The value of a name while the model runs, or at its start.
+    def lookup(self, name: str) -> int:
+        """The value of a name while the model runs.
 
         What it follows from is computed first: a chain of rules may be longer than Python's calls may be deep.
         """
-        path = [] if (name, start) in self._known else [(name, iter(self._reads(name, start)))]
+        path = [] if name in self._known else [(name, iter(self._reads(name)))]
         below = {name}
         while path:
             here, rest = path[-1]
-            following = next((k for k in rest if (k, start) not in self._known), None)
+            following = next((k for k in rest if k not in self._known), None)
             if following is None:
-                self._known[here, start] = self._start(here) if start else self._running(here)
+                self._known[here] = self._running(here)
                 below.discard(here)
                 path.pop()
             elif following in below:
                 raise Unsupported(f"rules form a loop through {following!r}")
             else:
                 below.add(following)
-                path.append((following, iter(self._reads(following, start))))
-        return self._known[name, start]
+                path.append((following, iter(self._reads(following))))
+        return self._known[name]
 
-    def _reads(self, name: str, start: bool) -> list[str]:
-        """The names that `_start` or `_running` will look up for a name."""
+    def _reads(self, name: str) -> list[str]:
+        """The names that `_running` will look up for a name."""
         law = self.reactions[name].getKineticLaw() if name in self.reactions else None
         formula = None if law is None else law.getMath()
         if name in self.rules and not self._rated(name):
             formula = self.rules[name].getMath()
-        elif start and name in self.initial:
-            formula = self.initial[name]
-        elif start and name in self.species:
-            return [self.species[name].getCompartment()]
         return [] if formula is None else [n.getName() for n in nodes(formula) if _kind(n) == libsbml.AST_NAME]
 
     def _running(self, name: str) -> int:
         g = self.graph
         if name in self.rules and not self._rated(name):
-            return self.math(self.rules[name].getMath(), False)
+            return self.math(self.rules[name].getMath())
         if name in self.states:
             amount = g.state(self.states.index(name))
             volume = self._volume(name)
             return amount if volume is None else g.div(amount, g.param(self.index[volume]))
         if name in self.index:
             return g.param(self.index[name])
-        return self._other(name, False)
+        return self._other(name)
 
-    def _start(self, name: str) -> int:
-        g = self.graph
-        if name in self.rules and not self._rated(name):
-            return self.math(self.rules[name].getMath(), True)
-        if name in self.initial:
-            return self.math(self.initial[name], True)
-        if name in self.species:
-            return self._given(name)
-        if name in self.index:
-            return g.param(self.index[name])
-        if self._rated(name) and self.model.getParameter(name):
-            return g.const(self.model.getParameter(name).getValue())
-        return self._other(name, True)
-
-    def _other(self, name: str, start: bool) -> int:
+    def _other(self, name: str) -> int:
         if name in self.reactions:
             law = self.reactions[name].getKineticLaw()
             if law is None or law.getMath() is None:
                 raise Unsupported(f"reaction {name!r} has no kinetic law")
-            return self.math(law.getMath(), start)
+            return self.math(law.getMath())
         if name in self.references:
             return self.graph.const(self._stoichiometry(self.references[name]))
         if name == TIME:
-            return self.graph.zero if start else self.graph.state(self.states.index(TIME))
+            return self.graph.state(self.states.index(TIME))
         raise Unsupported(f"{name!r} has no value that this engine can compute")
 
     def _volume(self, name: str) -> str | None:
         s = self.species.get(name)
         return None if s is None or s.getHasOnlySubstanceUnits() else str(s.getCompartment())
-
-    def _given(self, name: str) -> int:
-        """The value of a species in the file: a concentration, or an amount where that is what the id means."""
-        g, s = self.graph, self.species[name]
-        size = self.lookup(s.getCompartment(), True)
-        if not s.isSetInitialAmount() and not s.isSetInitialConcentration():
-            return g.const(math.nan)
-        if s.isSetInitialAmount():
-            amount = g.const(s.getInitialAmount())
-            return amount if s.getHasOnlySubstanceUnits() else g.div(amount, size)
-        concentration = g.const(s.getInitialConcentration())
-        return g.mul(concentration, size) if s.getHasOnlySubstanceUnits() else concentration
 
     def _stoichiometry(self, reference: Any) -> float:
         name = reference.getId()
@@ -225,16 +193,15 @@ class _Reader:
                 for x in side:
                     s = x.getSpecies()
                     if s in rates and not self._rated(s):
-                        flux = g.mul(g.const(sign * self._stoichiometry(x)), self.lookup(key, False))
+                        flux = g.mul(g.const(sign * self._stoichiometry(x)), self.lookup(key))
                         rates[s] = g.add(rates[s], flux)
         for key in self.states:
             if self._rated(key):
-                rates[key] = self._amount(key, self.math(self.rules[key].getMath(), False))
+                rates[key] = self._amount(key, self.math(self.rules[key].getMath()))
         if TIME in rates and TIME not in self.rules:
             rates[TIME] = g.one
-            self._refuse_switches(tuple(rates.values()))
+        self._refuse_switches(tuple(rates.values()))
         names = (*self.species, *self.rules, *self.reactions)
-        computed = [k for k in self.index if k in self.initial or (k in self.species and self._fixed(k))]
         return Reading(
             graph=g,
             parameters=self.parameters,
@@ -242,46 +209,45 @@ class _Reader:
             layout=self.layout(),
             volumes={k: v for k in self.states if (v := self._volume(k)) is not None},
             rates=tuple(rates.values()),
-            starts=tuple(self._amount(k, self.lookup(k, True), True) for k in self.states),
-            assigned={k: self.lookup(k, True) for k in computed},
-            variables={k: self.lookup(k, False) for k in dict.fromkeys(names) if k not in self.index},
+            variables={k: self.lookup(k) for k in dict.fromkeys(names) if k not in self.index},
         )
 
     def _refuse_switches(self, rates: Sequence[int]) -> None:
         """No conditions on time: where everything rests, a step is long enough to jump over a pulse unseen."""
-        g, timed = self.graph, {self.graph.state(self.states.index(TIME))}
+        g = self.graph
+        timed = {g.state(i) for i, rate in enumerate(rates) if rate != g.zero and g.rank[rate] < 2}  # clocks
         for node in g.needed(rates, stop_below=2):
             if timed.intersection(g.args[node]):
                 timed.add(node)
                 if g.op[node] in (*COMPARISONS, "floor", "ceil"):
                     raise Unsupported("a rate switches at a time; conditions on time are not supported")
 
-    def _amount(self, key: str, value: int, start: bool = False) -> int:
+    def _amount(self, key: str, value: int) -> int:
         volume = self._volume(key)
-        return value if volume is None else self.graph.mul(value, self.lookup(volume, start))
+        return value if volume is None else self.graph.mul(value, self.lookup(volume))
 
     # ---- formulas ------------------------------------------------------------------------------------------
 
-    def math(self, formula: Any, start: bool) -> int:
+    def math(self, formula: Any) -> int:
         """An expression from a libSBML formula."""
         if formula is None:
             raise Unsupported("the formula of a rule is missing")
         values: list[int] = []
         for node in nodes(formula):
             first = len(values) - node.getNumChildren()
-            values[first:] = [self._value(node, values[first:], start)]
+            values[first:] = [self._value(node, values[first:])]
         return values[0]
 
-    def _value(self, node: Any, arguments: Sequence[int], start: bool) -> int:
+    def _value(self, node: Any, arguments: Sequence[int]) -> int:
         g, kind = self.graph, _kind(node)
         if node.isNumber():
             return g.const(node.getValue())
         if kind in constants():
             return g.const(constants()[kind])
         if kind == libsbml.AST_NAME:
-            return self.lookup(node.getName(), start)
+            return self.lookup(node.getName())
         if kind == libsbml.AST_NAME_TIME:
-            return self.lookup(TIME, start)
+            return self.lookup(TIME)
         operation = operations().get(kind)
         if operation is None:
             raise Unsupported(f"the function {node.getName() or kind!r} is not supported")

@@ -8,9 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from .._interventions import Phase, snapped
+from .._interventions import Phase, snapped_all
 from .._native import turns
-from .._simulate import ABSOLUTE_PER_RELATIVE, GROWN, MAX_STEPS, SETTLE_HORIZONS, SETTLED, Array, Course, Job
+from .._runner import GROWN, SETTLE_HORIZONS, SETTLED
+from .._simulate import Course, Job
+from .._start import start_values
+from .._tolerances import MAX_STEPS
+from .._types import Array
 from ..errors import SimulationError
 from ._machine import Machine, machine
 from ._read import TIME, Unsupported
@@ -44,15 +48,6 @@ class BatchModel:
     def rows(self, array: Array, count: int) -> Array:
         """Inverse of `grouped`."""
         return array.transpose(0, 2, 1).reshape(-1, array.shape[1])[:count]
-
-    def begin(self, parameters: Array) -> Array:
-        """States at the start as the file says; puts initially assigned parameters into `parameters`."""
-        size = len(self.states)
-        out = _empty((len(parameters), size + len(self.plan.assigned), self.lanes))
-        self.machine.begin(len(parameters), _at(parameters), _at(out))
-        for i, key in enumerate(self.plan.assigned):
-            parameters[:, self.parameters[key]] = out[:, size + i]
-        return np.ascontiguousarray(out[:, :size])
 
     def constants(self, parameters: Array) -> Array:
         """Everything that depends on parameters alone."""
@@ -110,16 +105,16 @@ class _Run:
         self.failed: dict[int, str] = {}
         self.work = model.scratch()
         self.taken = np.zeros(self.count)
-        scales = dict(zip(model.plan.layout, job.scales, strict=True)) | {TIME: CLOCK_SCALE}
-        self.scales = np.array([scales[k] for k in model.states])
+        self.scales, self.absolute = (
+            np.array([known[k] for k in model.states])
+            for known in (
+                dict(zip(model.plan.layout, numbers, strict=True)) | {TIME: CLOCK_SCALE}
+                for numbers in (job.scales, job.absolute)
+            )
+        )
         self.relative = job.relative_tolerance
-        self.absolute = ABSOLUTE_PER_RELATIVE * self.relative * self.scales
         held = dict(getattr(job, "held", ())) if job.steady else {}
-        self.parameters = self._first_parameters(held)
-        self.states = model.begin(self.parameters)
-        for key in self._values(held):  # what is asked for wins over initial assignments
-            if key in model.plan.assigned:
-                self._set(key, self._values(held)[key])
+        self.parameters, self.states = self._start(held)
         if job.origin is not None:
             origin = dict(zip(model.plan.layout, job.origin, strict=True)) | {TIME: 0.0}
             self.states[:] = np.array([origin[k] for k in model.states])[:, None]
@@ -131,16 +126,19 @@ class _Run:
                 published = np.full(self.count, model.plan.parameters[key])
                 self._set(key, self.given.get(key, published))
 
-    def _values(self, held: Mapping[str, float]) -> dict[str, Array]:
-        return {**self.given, **{k: np.full(self.count, v) for k, v in held.items()}}
+    def _start(self, held: Mapping[str, float]) -> tuple[Array, Array]:
+        """Parameters and states (in amounts) of all rows at time 0."""
+        given = {**self.given, **{k: np.full(self.count, v) for k, v in held.items()}}
+        values, model = start_values(self.job.sbml).values(given), self.model
+        volumes = model.plan.volumes
+        states = [
+            0.0 if k == TIME else values[k] * values[volumes[k]] if k in volumes else values[k] for k in model.states
+        ]
+        return self._table([values[k] for k in model.parameters]), self._table(states)
 
-    def _first_parameters(self, held: Mapping[str, float]) -> Array:
-        index = self.model.parameters
-        table = np.tile(np.array(list(self.model.plan.parameters.values()), dtype=float), (self.count, 1))
-        for key, numbers in self._values(held).items():
-            if key in index:
-                table[:, index[key]] = numbers
-        return self.model.grouped(table)
+    def _table(self, columns: Sequence[Any]) -> Array:
+        full = [np.broadcast_to(np.asarray(c, dtype=float), (self.count,)) for c in columns]
+        return self.model.grouped(np.column_stack(full) if full else np.zeros((self.count, 0)))
 
     def _set(self, key: str, numbers: Array) -> None:
         if key in self.model.parameters:
@@ -226,7 +224,7 @@ class _Run:
         job, model = self.job, self.model
         before = self.now(job.columns)
         duration = job.phases[-1].stop
-        times = np.array([snapped(t, duration) for t in job.times])
+        times = np.array(snapped_all(job.times, duration))
         touched = sorted({key for phase in job.phases for key, _ in phase.levels})
         base = {k: self.parameters[:, model.parameters[k]].copy() for k in touched}
         values = _empty((len(self.states), len(times), len(job.columns), model.lanes))
@@ -244,6 +242,9 @@ class _Run:
         for key, level in phase.levels:
             self.parameters[:, self.model.parameters[key]] = level
         for key, amount in phase.doses:
+            if key in self.model.parameters:  # a species that nothing changes
+                self.parameters[:, self.model.parameters[key]] += amount
+                continue
             volume = self.model.plan.volumes.get(key)
             size = self.parameters[:, self.model.parameters[volume]] if volume else 1.0
             self.states[:, self.model.states[key]] += amount * size
@@ -254,7 +255,8 @@ class _Run:
         first = self.states[:, None].copy()
         inner = self.advance(phase.start, phase.stop, np.ascontiguousarray(times[~edges]))
         pieces = [first] * int(np.sum(times == phase.start)) + [inner]
-        pieces += [self.states[:, None]] * int(np.sum(times == phase.stop))
+        if phase.stop > phase.start:
+            pieces += [self.states[:, None]] * int(np.sum(times == phase.stop))
         states = np.concatenate(pieces, axis=1)
         if TIME in self.model.states:
             states[:, :, self.model.states[TIME]] = times[:, None]  # to the last digit: piecewise functions look at it

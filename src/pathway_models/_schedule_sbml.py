@@ -1,0 +1,117 @@
+"""A schedule as events of the model itself: where a switch can make a trigger true, libroadrunner must see it happen.
+
+It looks at triggers while it integrates, and takes what they are at the beginning of a call for what they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+from . import _sbml
+from ._interventions import Phase
+from ._native import libsbml
+from .errors import InvalidValueError, ModelError
+
+MAX_EVENTS = 5_000
+
+
+def switches_reach_triggers(text: str, pieces: Sequence[Phase]) -> bool:
+    """Whether a level or a dose after time 0 acts at once on what a trigger of the model reads."""
+    moved = {k for piece in pieces for k, _ in piece.levels} | {k for p in pieces[1:] for k, _ in p.doses}
+    return len(pieces) > 1 and not moved.isdisjoint(_names_of_triggers(text))
+
+
+@lru_cache(maxsize=64)
+def _names_of_triggers(text: str) -> frozenset[str]:
+    """What the triggers read: ids in them, and those that these follow from at once."""
+    model = libsbml.readSBMLFromString(text).getModel()
+    reads = {r.getVariable(): _sbml.names_in(r.getMath()) for r in model.getListOfRules() if r.isAssignment()}
+    laws = ((r.getId(), r.getKineticLaw()) for r in model.getListOfReactions())
+    reads |= {key: _sbml.names_in(law.getMath()) for key, law in laws if law is not None}
+    reads |= {s.getId(): reads.get(s.getId(), set()) | {s.getCompartment()} for s in model.getListOfSpecies()}
+    triggers = (e.getTrigger() for e in model.getListOfEvents())
+    waiting = [name for t in triggers if t is not None for name in _sbml.names_in(t.getMath())]
+    found = set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += reads.get(name, ())
+    return frozenset(found)
+
+
+@lru_cache(maxsize=64)
+def with_schedule(text: str, pieces: tuple[Phase, ...]) -> tuple[str, tuple[Phase, ...]]:
+    """The text with what changes after time 0 as events, and the one phase that is left.
+
+    A level that ends gives back the value that its input has at time 0, whatever that is.
+    """
+    document = libsbml.readSBMLFromString(text)
+    model = document.getModel()
+    changes = list(_changes(model, pieces))
+    if len(changes) > MAX_EVENTS:
+        raise InvalidValueError(
+            f"the schedule has {len(changes)} switches that act on triggers of events; allowed are {MAX_EVENTS}"
+        )
+    for number, (time, target, formula) in enumerate(changes, 1):
+        element = model.getElementBySId(target)
+        if element.isSetConstant():
+            element.setConstant(False)
+        add_event(model, free_id(model, f"schedule_{number}"), time, target, formula)
+    whole = Phase(start=0.0, stop=pieces[-1].stop, levels=pieces[0].levels, doses=pieces[0].doses)
+    return str(libsbml.writeSBMLToString(document)), (whole,)
+
+
+def _changes(model: libsbml.Model, pieces: Sequence[Phase]) -> Iterator[tuple[float, str, str]]:
+    """(time, target, formula of its new value) of each change after time 0."""
+    ends = sorted({k for p in pieces for k, _ in p.levels})
+    base = dict(zip(ends, (_value_at_start(model, k) for k in ends), strict=True))
+    now = {**base, **{k: repr(v) for k, v in pieces[0].levels}}
+    for piece in pieces[1:]:
+        wanted = {**base, **{k: repr(v) for k, v in piece.levels}}
+        yield from ((piece.start, k, formula) for k, formula in wanted.items() if formula != now[k])
+        yield from ((piece.start, k, f"{k} + {amount!r}") for k, amount in piece.doses)
+        now = wanted
+
+
+def _value_at_start(model: libsbml.Model, key: str) -> str:
+    """Id of a new constant that takes the value of `key` at time 0."""
+    parameter = model.createParameter()
+    parameter.setId(free_id(model, f"start_of_{key}"))
+    parameter.setConstant(True)
+    assignment = model.createInitialAssignment()
+    assignment.setSymbol(parameter.getId())
+    assignment.setMath(formula_of(key))
+    return str(parameter.getId())
+
+
+def add_event(model: libsbml.Model, name: str, time: float, target: str, formula: str) -> None:
+    """An event at a time that gives `target` a new value."""
+    event = model.createEvent()
+    event.setId(name)
+    event.setUseValuesFromTriggerTime(True)
+    trigger = event.createTrigger()
+    trigger.setPersistent(True)
+    trigger.setInitialValue(True)  # what level 2 means; what holds at time 0 stands in the initial values
+    trigger.setMath(formula_of(f"time >= {time!r} {model.getTimeUnits()}"))
+    assignment = event.createEventAssignment()
+    assignment.setVariable(target)
+    assignment.setMath(formula_of(formula))
+
+
+def formula_of(formula: str) -> libsbml.ASTNode:
+    """A formula from its text."""
+    math = libsbml.parseL3Formula(formula)
+    if math is None:
+        raise ModelError(f"libSBML cannot read {formula!r}: {libsbml.getLastParseL3Error()}")
+    return math
+
+
+def free_id(model: libsbml.Model, wanted: str) -> str:
+    """`wanted`, or with a number behind it if that is taken."""
+    name, number = wanted, 1
+    while model.getElementBySId(name) is not None:
+        number += 1
+        name = f"{wanted}_{number}"
+    return name
