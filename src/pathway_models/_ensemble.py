@@ -186,8 +186,9 @@ def ensemble(
     `dask.distributed`, `mpi4py.futures.MPIPoolExecutor`, or threads: these start at once, but libroadrunner runs in
     one of them at a time, only the batch engine in all, and the seconds of `limits` do not count there. A row that
     fails is tried again as `limits` says, then recorded, and never raised. Results do not depend on the number of
-    processes. With `checkpoint` finished blocks go to that folder, and the same call resumes from there;
-    `store="timecourses"` keeps all states and outputs over time in it, for `with_outcomes`.
+    processes. With `checkpoint` finished blocks go to that folder, and the same call resumes from there, if nobody
+    else may write to its files; `store="timecourses"` keeps all states and outputs over time in it, for
+    `with_outcomes`.
 
     `engine` is 'roadrunner' (the reference), 'batch' (vectorised machine code, many times faster; a row that it cannot
     finish goes to libroadrunner) or 'auto': batch from 64 rows on, or more where compiling would take longer than it

@@ -6,7 +6,7 @@ import math
 import operator
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import reduce
+from functools import cache, reduce
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias
 
@@ -205,39 +205,38 @@ class Formulas:
     def _operation(self, node: Any, args: tuple[int, ...]) -> int:
         kind = kind_of(node)
         operation = _operations().get(kind)
-        if operation is None or len(args) not in _COUNTS.get(kind, range(len(args) + 1)):
+        if operation is None or len(args) not in _counts().get(kind, range(len(args) + 1)):
             shown = f"{node.getName() or kind!r} with {len(args)} arguments"
             raise ModelError(f"the function {shown} in a formula is not supported")
         return operation(self.tape, args)
 
 
-def _constants() -> dict[int, float]:
-    if not _CONSTANTS:
-        _CONSTANTS[libsbml.AST_CONSTANT_E] = math.e
-        _CONSTANTS[libsbml.AST_CONSTANT_PI] = math.pi
-        _CONSTANTS[libsbml.AST_CONSTANT_TRUE] = 1.0
-        _CONSTANTS[libsbml.AST_CONSTANT_FALSE] = 0.0
-        _CONSTANTS[libsbml.AST_NAME_AVOGADRO] = AVOGADRO
-    return _CONSTANTS
+@cache
+def _constants() -> Mapping[int, float]:
+    return {
+        libsbml.AST_CONSTANT_E: math.e,
+        libsbml.AST_CONSTANT_PI: math.pi,
+        libsbml.AST_CONSTANT_TRUE: 1.0,
+        libsbml.AST_CONSTANT_FALSE: 0.0,
+        libsbml.AST_NAME_AVOGADRO: AVOGADRO,
+    }
 
 
 Operation: TypeAlias = Callable[[Tape, tuple[int, ...]], int]
-_CONSTANTS: dict[int, float] = {}
-_OPERATIONS: dict[int, Operation] = {}
-_COUNTS: dict[int, Sequence[int]] = {}  # of arguments, where not every number is allowed
 
 
-def _operations() -> dict[int, Operation]:
+@cache
+def _operations() -> Mapping[int, Operation]:
     """What a libSBML operator puts on the tape; made at first use because libSBML loads slowly."""
-    if not _OPERATIONS:
-        for name in _SAME:
-            kind = getattr(libsbml, f"AST_FUNCTION_{name}")
-            _OPERATIONS[kind], _COUNTS[kind] = _plain(name.lower()), (2,) if name in _OF_TWO else (1,)
-        for name, operation in _SHAPED.items():
-            _OPERATIONS[getattr(libsbml, f"AST_{name}")] = operation
-        for name, counts in _ALLOWED.items():
-            _COUNTS[getattr(libsbml, f"AST_{name}")] = counts
-    return _OPERATIONS
+    same = {getattr(libsbml, f"AST_FUNCTION_{name}"): _plain(name.lower()) for name in _SAME}
+    return same | {getattr(libsbml, f"AST_{name}"): operation for name, operation in _SHAPED.items()}
+
+
+@cache
+def _counts() -> Mapping[int, Sequence[int]]:
+    """How many arguments an operator takes, where not every number is allowed."""
+    same = {getattr(libsbml, f"AST_FUNCTION_{name}"): (2,) if name in _OF_TWO else (1,) for name in _SAME}
+    return same | {getattr(libsbml, f"AST_{name}"): counts for name, counts in _ALLOWED.items()}
 
 
 def _plain(op: str) -> Operation:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from ._formula import Formulas, Recipe, Tape, Value, built, ids_in, rate_name
 from ._native import libsbml
-from ._types import Array
+from ._types import Array, Frozen
 from .errors import InvalidValueError, ModelError, unknown_name
 
 SPECIES, PARAMETER, COMPARTMENT, STOICHIOMETRY = "species", "parameter", "compartment", "stoichiometry"
@@ -47,7 +46,7 @@ class Start:
         recipes = reader.recipes()
         nodes = {k: n for k, n in built(recipes).items() if k in reader.kinds}
         self.ids = frozenset(nodes)
-        self.settable: Mapping[str, str] = MappingProxyType(
+        self.settable: Mapping[str, str] = Frozen(
             {k: kind for k, kind in reader.kinds.items() if k not in reader.assigned}
         )
         self._nodes = nodes
