@@ -104,6 +104,8 @@ def test_a_narrow_smooth_pulse_is_met() -> None:
 def test_a_condition_on_time_and_a_state_bounds_the_step_and_says_so() -> None:
     model = tiny("x = 0; y = 1; y' = 0*y; x' = piecewise(1, (time > 500*y) && (time < 503*y), 0)")
     with pytest.warns(AccuracyWarning, match="the step of the solver is at most 1"):
+        pm.ensemble(model, {"x": [0.0]}, outcomes=["x"], duration=1000, progress=False)
+    with pytest.warns(AccuracyWarning, match="the step of the solver is at most 1"):
         run = model.simulate(duration=1000)
     assert_allclose(run["x"][-1], 3, rtol=1e-4)
 

@@ -12,7 +12,7 @@ from ._ensemble import default_duration
 from ._interventions import Treatment, label
 from ._model import Model
 from ._outcomes import Outcome, reduce_course, resolve_outcomes
-from ._run import output_times, record, solved, to_dataset
+from ._run import output_times, record, solved, to_dataset, warn_of
 from ._simulate import make_job
 from ._tolerances import Tolerance
 from ._types import Array, Brief
@@ -107,6 +107,7 @@ def compare(
     for plan in plans:
         job = make_job(model, plan, duration=length, times=times, columns=columns, start=start, rtol=rtol, atol=atol)
         run = solved(job)
+        warn_of(model, job, run)
         datasets.append(to_dataset(model, plan, job, run))
         values.append(reduce_course(found, columns, times, run.course))
     runs = _stack(datasets, arms, record(model, plans[3], job, run))

@@ -34,7 +34,7 @@ from ._rows import (
     Limits,
     peak_memory,
 )
-from ._run import absolute_tolerances
+from ._run import absolute_tolerances, unsolved_switches
 from ._store import reduce_stored, write_courses
 from ._tolerances import ALLOWED_ERROR, Tolerance
 from ._types import Array, Brief
@@ -276,6 +276,8 @@ def execute(
     )
     runs = _assembled(runs, plan, done.values)
     runs = replace(runs, numerical_error=outcome_errors(plan, table, runs.values, runs.ok))
+    for words in unsolved_switches(plan.job):
+        warnings.warn(f"{plan.model.name}: {words}", AccuracyWarning, stacklevel=3)
     if np.any(runs.numerical_error > ALLOWED_ERROR):
         warnings.warn(f"{plan.model.name}: {accuracy(runs.numerical_error)}", AccuracyWarning, stacklevel=3)
     return runs

@@ -195,7 +195,7 @@ def warn_of(model: Model, job: Job, run: Solved) -> None:
     for words in (
         *_inexact(job, run),
         *_unsound(model, job, run.course),
-        *_unsolved_switches(job),
+        *unsolved_switches(job),
         *_events_at_rest(job),
     ):
         warnings.warn(f"{model.name}: {words}", AccuracyWarning, stacklevel=4)
@@ -240,7 +240,8 @@ def _events_at_rest(job: Job) -> list[str]:
     ]
 
 
-def _unsolved_switches(job: Job) -> list[str]:
+def unsolved_switches(job: Job) -> list[str]:
+    """Inputs that switch at times that could not be found, and how the step is bounded for them, in words."""
     engine = runner(job.sbml)
     if engine.clocks.none:
         return []
