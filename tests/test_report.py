@@ -72,6 +72,7 @@ def blocks(text: str) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _closed_figures() -> Iterator[None]:
+    plt.close("all")  # of other tests
     yield
     assert plt.get_fignums() == [], "the report leaves no figure open"
 

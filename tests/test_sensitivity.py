@@ -351,7 +351,7 @@ def test_salib_makes_the_same_of_the_runs(linear: pm.Model, groups: Any, second_
 def test_the_summary_names_the_leaders_and_whether_n_suffices(linear: pm.Model) -> None:
     few = pm.sobol(linear, outcomes=["y"], n=4, **HERE)
     lines = few.summary().splitlines()
-    assert lines[0].startswith("linear, none: 20 of 20 runs succeeded on libroadrunner (fewer than 64 rows) in ")
+    assert lines[0].startswith("linear, none: 20 of 20 runs succeeded on libroadrunner (fewer than 64 rows); ")
     assert len(lines) == 3
     leader = few.to_dataframe()["factor"][0]
     assert lines[2].startswith(f"y: {leader} (ST {few.to_dataframe()['ST'][0]:.2f} +/- ")
@@ -403,7 +403,7 @@ def test_the_summary_says_what_does_not_vary(linear: pm.Model) -> None:
         ({"parameters": {"a": (1.0, float("inf"))}}, "finite"),
         ({"parameters": {"a": 1.0}}, r"give \(low, high\)"),
         ({"parameters": {"a": (1.0, 2.0, 3.0)}}, r"give \(low, high\)"),
-        ({"parameters": {"y": (1, 2)}}, "y of linear is computed by the model"),
+        ({"parameters": {"y": (1, 2)}}, "y of linear is computed by a rule"),
         ({"groups": {}}, "groups"),
         ({"groups": {"first": ["a", "c"]}}, "not varied: c"),
         ({"workers": 0}, "workers is 0"),

@@ -100,7 +100,7 @@ class MorrisResult:
 
     def summary(self) -> str:
         """Plain sentences: runs, failures, and how many factors make up nine tenths of all effects."""
-        lines = [f"{self.model}, {self.arm}: {self.runs.report()} in {self.runs.seconds:.1f} s."]
+        lines = [f"{self.model}, {self.arm}: {self.runs.report()}; {self.runs.seconds:.1f} s."]
         for k, name in enumerate(self.outcomes):
             size = np.nan_to_num(np.sort(self.mu_star[:, k])[::-1])
             if size.sum() == 0:

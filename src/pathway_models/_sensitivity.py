@@ -212,7 +212,7 @@ class SobolResult:
         """Plain sentences: runs, failures, whether N suffices, what leads for each outcome."""
         cost = self.runs.cost
         before = f" ({cost.reused} taken over from before)" if cost is not None and cost.reused else ""
-        lines = [f"{self.model}, {self.arm}: {self.runs.report()} in {self.runs.seconds:.1f} s{before}."]
+        lines = [f"{self.model}, {self.arm}: {self.runs.report()}; {self.runs.seconds:.1f} s{before}."]
         lines[0] += _verdicts.own_ranges(self)
         sentences = [_verdicts.sentence(self, k) for k in range(len(self.outcomes))]
         trust = [_verdicts.failed(self), _verdicts.intervals(self)]
