@@ -239,6 +239,8 @@ class Builder:
         if self.level == 3:
             trigger.setPersistent(self.draw(st.booleans()))
             trigger.setInitialValue(self.draw(st.booleans()))
+            if not trigger.getInitialValue():
+                self.constructs.add("event that may happen at the start")
             made.createPriority().setMath(math(key[1:]))
         if delayed:
             made.createDelay().setMath(math(self.one_of("0.41", "1.13", self.draw(st.sampled_from(self.constants)))))
@@ -319,6 +321,8 @@ def models(draw: st.DrawFn) -> Drawn:
         most = 2 if builder.level == 3 else 1  # without priorities two at one time have no order
         for n in range(draw(st.integers(0, most))):
             builder.event(f"E{n}")
+        if builder.model.getNumEvents() > 1:
+            builder.constructs.add("two events")
     return builder.finished()
 
 
@@ -340,8 +344,8 @@ def scheduled(draw: st.DrawFn) -> Scenario:
     """A model under levels and doses, now and then with other values."""
     model = draw(models())
     treatments: list[Level | Dose] = []
-    held = st.sampled_from(model.inputs) if model.inputs else st.nothing()
-    for key in draw(st.lists(held, max_size=2, unique=True)):
+    held = st.lists(st.sampled_from(model.inputs), max_size=2, unique=True) if model.inputs else st.just([])
+    for key in draw(held):
         cuts = sorted(draw(st.lists(st.sampled_from(CHANGES[:-1]), min_size=1, max_size=4, unique=True)))
         for start, stop in zip(cuts[::2], [*cuts[1::2], None], strict=False):
             treatments.append(Level(input=key, value=draw(NUMBERS), start=start, stop=stop))

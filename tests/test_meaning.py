@@ -34,7 +34,10 @@ MAY_REFUSE = ("ensemble on the batch engine", "export in Antimony", "COPASI")
 NOT_IN_COPASI = {
     "conversion factor of a species",
     "stoichiometry that varies",
+    "species twice in a reaction, one stoichiometry has an id",
     "event on a compartment and more",
+    "event that may happen at the start",
+    "two events",
     "amount that a rule reading its compartment assigns",
     *(f"rate of a concentration, compartment {kind}" for kind in ("assigned", "rated", "changed")),
 }
