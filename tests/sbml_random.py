@@ -234,7 +234,7 @@ class Builder:
         trigger = made.createTrigger()
         watched = self.draw(st.sampled_from(self.known))
         threshold = self.draw(THRESHOLDS)
-        timed = (f"time >= {self.draw(SWITCHES)}", "time > 0.3 && time < 2.2")
+        timed = (f"time >= {self.draw(SWITCHES)}", "time > 0.31 && time < 2.21")
         trigger.setMath(math(self.one_of(*timed, f"{watched} > {threshold}", f"{watched} < {threshold}")))
         if self.level == 3:
             trigger.setPersistent(self.draw(st.booleans()))
@@ -243,7 +243,9 @@ class Builder:
                 self.constructs.add("event that may happen at the start")
             made.createPriority().setMath(math(key[1:]))
         if delayed:
-            made.createDelay().setMath(math(self.one_of("0.41", "1.13", self.draw(st.sampled_from(self.constants)))))
+            made.createDelay().setMath(
+                math(self.one_of("0.41", "1.13", f"0.1 + 0.37 * {self.draw(st.sampled_from(self.constants))}"))
+            )
         targets = st.lists(st.sampled_from(self.assignable), min_size=1, max_size=2, unique=True)
         chosen = self.draw(targets)
         if len(chosen) > 1 and set(chosen) & set(self.homes):
@@ -314,6 +316,7 @@ def models(draw: st.DrawFn) -> Drawn:
         for n in range(draw(st.integers(1, 3))):
             builder.reaction(f"J{n}", usable)
     if builder.level == 3 and draw(st.integers(0, 9)) == 9:
+        builder.constructs.add("conversion factor of the model")
         builder.model.setConversionFactor(draw(st.sampled_from(builder.factors())))
     for n in range(draw(st.integers(0, 2))):
         builder.parameter(f"y{n}", "assigned")

@@ -33,6 +33,7 @@ MAY_REFUSE = ("ensemble on the batch engine", "export in Antimony", "COPASI")
 # what tools compute wrongly without a word: COPASI is not asked, libroadrunner may be refused
 NOT_IN_COPASI = {
     "conversion factor of a species",
+    "conversion factor of the model",
     "stoichiometry that varies",
     "species twice in a reaction, one stoichiometry has an id",
     "event on a compartment and more",
