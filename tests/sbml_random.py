@@ -252,6 +252,9 @@ class Builder:
             self.constructs.add("event on a compartment and more")
         if any(key.startswith("J") for key in chosen):
             self.constructs.add("stoichiometry that varies")
+        varying = {k for k, kind in self.homes.items() if kind not in ("constant", "initial")}
+        if delayed and any(s.getCompartment() in varying for s in map(self.model.getSpecies, chosen) if s):
+            self.constructs.add("delayed change of a species in a varying compartment")
         for target in chosen:
             assignment = made.createEventAssignment()
             assignment.setVariable(target)

@@ -39,6 +39,7 @@ NOT_IN_COPASI = {
     "event on a compartment and more",
     "event that may happen at the start",
     "two events",
+    "delayed change of a species in a varying compartment",
     "amount that a rule reading its compartment assigns",
     *(f"rate of a concentration, compartment {kind}" for kind in ("assigned", "rated", "changed")),
 }
