@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import libsbml
 from hypothesis import strategies as st
@@ -25,11 +25,11 @@ IDLE = "idle"  # a parameter that nothing reads
 class Drawn:
     """A model text, what of it can be set, and the constructs that some tools are known not to take."""
 
-    text: str
-    settable: tuple[str, ...]  # whatever has a value at the start and no assignment rule
-    inputs: tuple[str, ...]  # parameters and constant boundary species that a level can hold
-    states: tuple[str, ...]  # what a dose can be added to
-    columns: tuple[str, ...]  # what a run gives
+    text: str = field(repr=False)  # printed once, as it is
+    settable: tuple[str, ...] = field(repr=False)  # whatever has a value at the start and no assignment rule
+    inputs: tuple[str, ...] = field(repr=False)  # parameters and constant boundary species that a level can hold
+    states: tuple[str, ...] = field(repr=False)  # what a dose can be added to
+    columns: tuple[str, ...] = field(repr=False)  # what a run gives
     constructs: frozenset[str]
 
 
@@ -40,9 +40,6 @@ class Scenario:
     model: Drawn
     values: Mapping[str, float]
     treatments: tuple[Level | Dose, ...] = ()
-
-    def __repr__(self) -> str:
-        return "a scenario"  # its text is printed once, by itself
 
 
 class Builder:

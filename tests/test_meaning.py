@@ -50,6 +50,10 @@ NOT_IN_LIBROADRUNNER = {
 
 Columns: TypeAlias = dict[str, np.ndarray]
 Ways: TypeAlias = dict[str, Callable[[], Columns]]
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pathway_models.errors.ModelWarning"),
+    pytest.mark.filterwarnings("ignore::pathway_models.errors.AccuracyWarning"),
+]
 tried: dict[str, int] = {}
 copasi = Copasi()
 drawn = settings(
