@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import libsbml
 from hypothesis import strategies as st
@@ -25,11 +25,11 @@ IDLE = "idle"  # a parameter that nothing reads
 class Drawn:
     """A model text, what of it can be set, and the constructs that some tools are known not to take."""
 
-    text: str
-    settable: tuple[str, ...]  # whatever has a value at the start and no assignment rule
-    inputs: tuple[str, ...]  # parameters and constant boundary species that a level can hold
-    states: tuple[str, ...]  # what a dose can be added to
-    columns: tuple[str, ...]  # what a run gives
+    text: str = field(repr=False)  # printed once, as it is
+    settable: tuple[str, ...] = field(repr=False)  # whatever has a value at the start and no assignment rule
+    inputs: tuple[str, ...] = field(repr=False)  # parameters and constant boundary species that a level can hold
+    states: tuple[str, ...] = field(repr=False)  # what a dose can be added to
+    columns: tuple[str, ...] = field(repr=False)  # what a run gives
     constructs: frozenset[str]
 
 
@@ -40,9 +40,6 @@ class Scenario:
     model: Drawn
     values: Mapping[str, float]
     treatments: tuple[Level | Dose, ...] = ()
-
-    def __repr__(self) -> str:
-        return "a scenario"  # its text is printed once, by itself
 
 
 class Builder:
@@ -234,20 +231,27 @@ class Builder:
         trigger = made.createTrigger()
         watched = self.draw(st.sampled_from(self.known))
         threshold = self.draw(THRESHOLDS)
-        timed = (f"time >= {self.draw(SWITCHES)}", "time > 0.3 && time < 2.2")
+        timed = (f"time >= {self.draw(SWITCHES)}", "time > 0.31 && time < 2.21")
         trigger.setMath(math(self.one_of(*timed, f"{watched} > {threshold}", f"{watched} < {threshold}")))
         if self.level == 3:
             trigger.setPersistent(self.draw(st.booleans()))
             trigger.setInitialValue(self.draw(st.booleans()))
+            if not trigger.getInitialValue():
+                self.constructs.add("event that may happen at the start")
             made.createPriority().setMath(math(key[1:]))
         if delayed:
-            made.createDelay().setMath(math(self.one_of("0.41", "1.13", self.draw(st.sampled_from(self.constants)))))
+            made.createDelay().setMath(
+                math(self.one_of("0.41", "1.13", f"0.1 + 0.37 * {self.draw(st.sampled_from(self.constants))}"))
+            )
         targets = st.lists(st.sampled_from(self.assignable), min_size=1, max_size=2, unique=True)
         chosen = self.draw(targets)
         if len(chosen) > 1 and set(chosen) & set(self.homes):
             self.constructs.add("event on a compartment and more")
         if any(key.startswith("J") for key in chosen):
             self.constructs.add("stoichiometry that varies")
+        varying = {k for k, kind in self.homes.items() if kind not in ("constant", "initial")}
+        if delayed and any(s.getCompartment() in varying for s in map(self.model.getSpecies, chosen) if s):
+            self.constructs.add("delayed change of a species in a varying compartment")
         for target in chosen:
             assignment = made.createEventAssignment()
             assignment.setVariable(target)
@@ -312,6 +316,7 @@ def models(draw: st.DrawFn) -> Drawn:
         for n in range(draw(st.integers(1, 3))):
             builder.reaction(f"J{n}", usable)
     if builder.level == 3 and draw(st.integers(0, 9)) == 9:
+        builder.constructs.add("conversion factor of the model")
         builder.model.setConversionFactor(draw(st.sampled_from(builder.factors())))
     for n in range(draw(st.integers(0, 2))):
         builder.parameter(f"y{n}", "assigned")
@@ -319,6 +324,8 @@ def models(draw: st.DrawFn) -> Drawn:
         most = 2 if builder.level == 3 else 1  # without priorities two at one time have no order
         for n in range(draw(st.integers(0, most))):
             builder.event(f"E{n}")
+        if builder.model.getNumEvents() > 1:
+            builder.constructs.add("two events")
     return builder.finished()
 
 
@@ -340,8 +347,8 @@ def scheduled(draw: st.DrawFn) -> Scenario:
     """A model under levels and doses, now and then with other values."""
     model = draw(models())
     treatments: list[Level | Dose] = []
-    held = st.sampled_from(model.inputs) if model.inputs else st.nothing()
-    for key in draw(st.lists(held, max_size=2, unique=True)):
+    held = st.lists(st.sampled_from(model.inputs), max_size=2, unique=True) if model.inputs else st.just([])
+    for key in draw(held):
         cuts = sorted(draw(st.lists(st.sampled_from(CHANGES[:-1]), min_size=1, max_size=4, unique=True)))
         for start, stop in zip(cuts[::2], [*cuts[1::2], None], strict=False):
             treatments.append(Level(input=key, value=draw(NUMBERS), start=start, stop=stop))

@@ -170,9 +170,11 @@ class Run:
 
     def switch(self, due: list[Change]) -> None:
         """Apply the schedule, then the events, one by one, until nothing happens any more at this time."""
-        for change in [c for c in due if c.time == self.time]:
-            old = self.everything()[f"v_{change.target}"] if change.adds else 0.0
-            self.assign({change.target: old + change.value})
+        now, values = self.everything(), {}
+        for change in [c for c in due if c.time == self.time]:  # all at once, as the assignments of one event
+            old = values.get(change.target, now[f"v_{change.target}"]) if change.adds else 0.0
+            values[change.target] = old + change.value
+        self.assign(values)
         for _ in range(MOST_EVENTS):
             self.look()
             ready = [p for p in self.waiting if p.time <= self.time]
