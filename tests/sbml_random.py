@@ -21,6 +21,9 @@ CHANGES = (0.0, 1.25, 0.55, 2.05, 2.75, DURATION)  # of a schedule: none is the 
 IDLE = "idle"  # a parameter that nothing reads
 
 
+GIVEN_UP = "event that waits and is given up if its trigger becomes false"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
     """A model text, what of it can be set, and the constructs that some tools are known not to take."""
@@ -243,6 +246,8 @@ class Builder:
             made.createDelay().setMath(
                 math(self.one_of("0.41", "1.13", f"0.1 + 0.37 * {self.draw(st.sampled_from(self.constants))}"))
             )
+        if delayed and not trigger.getPersistent():
+            self.constructs.add(GIVEN_UP)
         targets = st.lists(st.sampled_from(self.assignable), min_size=1, max_size=2, unique=True)
         chosen = self.draw(targets)
         if len(chosen) > 1 and set(chosen) & set(self.homes):

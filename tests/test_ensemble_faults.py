@@ -135,12 +135,12 @@ def test_the_ladder_changes_tolerance_first_step_and_method_and_leaves_nothing_b
     seen = []
     real = _simulate._run_phases
 
-    def stumbles(engine: Any, job: Any, pieces: Any) -> Any:
+    def stumbles(engine: Any, *what: Any, **how: Any) -> Any:
         keys = ("relative_tolerance", "initial_time_step", "stiff")
         seen.append(tuple(engine.engine.integrator.getValue(key) for key in keys))
         if len(seen) < 7:
             raise pm.errors.SimulationError(f"stumbled {len(seen)}")
-        return real(engine, job, pieces)
+        return real(engine, *what, **how)
 
     monkeypatch.setattr(_simulate, "_run_phases", stumbles)
     runs = pm.ensemble(decay, {"k": [1.0, 1.0]}, outcomes=[FINAL_X], workers=1, **SHORT)

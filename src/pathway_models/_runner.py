@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -12,6 +11,7 @@ import numpy as np
 
 from ._native import alone, roadrunner
 from ._sbml_engine import for_libroadrunner
+from ._schedule_sbml import sees_time_0, waits
 from ._start import start_values
 from ._switches import clocks
 from ._types import Array
@@ -21,7 +21,6 @@ SETTLE_HORIZONS = (20_000.0, 40_000.0, 160_000.0, 640_000.0)  # model time units
 SETTLED = 1e-6  # largest change of a state, in its scale, over the last stretch
 GROWN = 1e-3  # of its value now, for a state of which the file did not tell the size
 SHORTEST = 1e-9  # model time: a step that says nothing
-_DELAY = re.compile(r"<(\w+:)?delay\b")  # of an event; the function of that name is no element
 
 
 class Runner:
@@ -32,7 +31,7 @@ class Runner:
         self.core = self.engine.model
         self.start, self.clocks = start_values(sbml), clocks(sbml)
         self.events = int(self.core.getNumEvents())
-        self.delayed = _DELAY.search(sbml) is not None
+        self.delayed, self.at_start = waits(sbml), sees_time_0(sbml)
         self.parameters = {k: i for i, k in enumerate(self.core.getGlobalParameterIds())}
         self.compartments = frozenset(self.core.getCompartmentIds())
         self.species = {k: i for i, k in enumerate(self.core.getFloatingSpeciesIds())}

@@ -12,7 +12,7 @@ from ._interventions import Phase, Treatment, phases
 from ._library import coupled_names, sbml_root
 from ._model import Model
 from ._native import libsbml
-from ._schedule_sbml import MAX_EVENTS, add_event, free_id
+from ._schedule_sbml import MAX_EVENTS, add_assignment, add_event, free_id, with_beginning
 from ._simulate import make_job, run_job
 from ._start import start_values
 from .errors import InvalidValueError
@@ -37,7 +37,11 @@ def scenario_sbml(model: Model, treatments: Sequence[Treatment] = (), duration: 
     tools without simultaneous or multiple assignments read it too. Doses add to the state in its own unit. Amounts of
     doses are parameters (`dose_<input>`). `duration` in model time. Raises `InvalidValueError` as `phases` does.
     """
-    return _at_rest(model, *_schedule(model, treatments, duration))
+    _, changes = _schedule(model, treatments, duration)
+    text = model.to_sbml()
+    if treatments and duration is not None:
+        text = with_beginning(text, {}, phases(model, treatments, duration)[0])
+    return _with_changes(model, text, changes)
 
 
 def untreated_sbml(
@@ -50,31 +54,25 @@ def untreated_sbml(
     start, changes = _schedule(model, treatments, duration)
     frozen = _values_at_start(model, [k for k in _initially_assigned(model) if k in start])
     begin = {k: v for k, v in start.items() if frozen.get(k) != v}
-    return _at_rest(model, frozen, ()), begin, changes
+    return _with_changes(model, _sbml.with_values(model.to_sbml(), frozen), ()), begin, changes
 
 
-def _at_rest(model: Model, start: Mapping[str, float], changes: Sequence[Change]) -> str:
-    text = model.to_sbml()
+def _with_changes(model: Model, text: str, changes: Sequence[Change]) -> str:
     found = _sbml.content(text, model.name).quantities
     empty = _empty(model, {k: found[k].value for k in model.states}) if model.context else {}
-    amounts = _amounts(model, text, start)
     document = libsbml.readSBMLFromString(text)
-    _write(document.getModel(), {}, {**empty, **start}, changes)
-    for key, amount in amounts.items():
-        document.getModel().removeInitialAssignment(key)
-        document.getModel().getSpecies(key).setInitialAmount(amount)
+    _write(document.getModel(), {}, empty, changes, _at_once(text, changes))
     return str(libsbml.writeSBMLToString(document))
 
 
-def _amounts(model: Model, text: str, start: Mapping[str, float]) -> dict[str, float]:
-    """Amounts of species whose compartment has another size from time 0 on: as at any other switch they stay."""
-    if not start:
-        return {}
+def _at_once(text: str, changes: Sequence[Change]) -> frozenset[float]:
+    """Times at which a species is dosed and its compartment changes: one event must do both."""
     values = start_values(text)
-    moved = values.follows(k for k in start if k in values.settable)
-    kept = {k: size for k, size in values.volumes.items() if size in moved and k not in start and k in values.settable}
-    before = _values_at_start(model, [*kept, *kept.values()])
-    return {k: before[k] * before[size] for k, size in kept.items()}
+    targets: dict[float, set[str]] = {}
+    for change in changes:
+        targets.setdefault(change.time, set()).add(change.target)
+    sizes = {t: values.follows(k for k in keys if k in values.settable) for t, keys in targets.items() if len(keys) > 1}
+    return frozenset(t for t, moved in sizes.items() if any(values.volumes.get(k) in moved for k in targets[t]))
 
 
 def scenario_comp(model: Model, treatments: Sequence[Treatment] = (), duration: float | None = None) -> str:
@@ -88,7 +86,7 @@ def scenario_comp(model: Model, treatments: Sequence[Treatment] = (), duration: 
     rest |= _empty(model, rest)
     document = libsbml.readSBMLFromString(text)
     definitions = {d.getId(): d for d in document.getPlugin("comp").getListOfModelDefinitions()}
-    _write(document.getModel(), definitions, {**model.settings, **rest, **start}, changes)
+    _write(document.getModel(), definitions, {**model.settings, **rest, **start}, changes, frozenset())
     return str(libsbml.writeSBMLToString(document))
 
 
@@ -171,10 +169,12 @@ def _write(
     definitions: Mapping[str, libsbml.Model],
     start: Mapping[str, float],
     changes: Sequence[Change],
+    at_once: frozenset[float],
 ) -> None:
     for key, value in start.items():
         _sbml.set_value(*_owner(top, definitions, key), value)
     doses: dict[tuple[str, float], str] = {}
+    events: dict[float, libsbml.Event] = {}
     for number, change in enumerate(changes, 1):
         model, target = _owner(top, definitions, change.target)
         element = model.getElementBySId(target)
@@ -187,7 +187,10 @@ def _write(
             formula = f"{change.value!r} {unit}"
             if element.isSetConstant():
                 element.setConstant(False)
-        add_event(model, free_id(model, f"schedule_{number}"), change.time, target, formula)
+        if change.time in at_once and change.time in events:
+            add_assignment(events[change.time], target, formula)
+        else:
+            events[change.time] = add_event(model, free_id(model, f"schedule_{number}"), change.time, {target: formula})
 
 
 def _owner(top: libsbml.Model, definitions: Mapping[str, libsbml.Model], key: str) -> tuple[libsbml.Model, str]:

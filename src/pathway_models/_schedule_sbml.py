@@ -1,25 +1,43 @@
-"""A schedule as events of the model itself: where a switch can make a trigger true, libroadrunner must see it happen.
+"""A schedule in the text of the model itself: what it does at time 0 in the start values, what follows as events.
 
-It looks at triggers while it integrates, and takes what they are at the beginning of a call for what they were.
+libroadrunner looks at triggers while it integrates and takes what they are at the beginning of a call for what they
+were: where a switch can make a trigger true, or an event waits for its delay, it must see the switch happen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import groupby
 
 from . import _sbml
 from ._interventions import Phase
 from ._native import libsbml
+from ._start import STOICHIOMETRY, start_values
 from .errors import InvalidValueError, ModelError
 
 MAX_EVENTS = 5_000
+_DELAY = re.compile(r"<(\w+:)?delay\b")  # of an event; the function of that name is no element
+_AT_START = re.compile(r"""<(\w+:)?trigger\b[^>]*\binitialValue\s*=\s*["'](false|0)["']""")
 
 
 def switches_reach_triggers(text: str, pieces: Sequence[Phase]) -> bool:
     """Whether a level or a dose after time 0 acts at once on what a trigger of the model reads."""
+    if len(pieces) == 1:
+        return False
     moved = {k for piece in pieces for k, _ in piece.levels} | {k for p in pieces[1:] for k, _ in p.doses}
-    return len(pieces) > 1 and not moved.isdisjoint(_names_of_triggers(text))
+    return waits(text) or not moved.isdisjoint(_names_of_triggers(text))
+
+
+def waits(text: str) -> bool:
+    """Whether events of the model wait for a delay."""
+    return _DELAY.search(text) is not None
+
+
+def sees_time_0(text: str) -> bool:
+    """Whether events of the model may happen at time 0."""
+    return _AT_START.search(text) is not None
 
 
 @lru_cache(maxsize=64)
@@ -41,6 +59,42 @@ def _names_of_triggers(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
+def with_beginning(text: str, values: Mapping[str, float], first: Phase) -> str:
+    """The text with `values`, and with what a schedule does at time 0: after initial assignments, before triggers.
+
+    As at any other switch initial assignments do not see it, and amounts stay where a size changes.
+    """
+    if not first.levels and not first.doses:
+        return _sbml.with_values(text, values)
+    start = start_values(text)
+    base = start.values(values)
+    amounts = start.amounts(base)
+    document = libsbml.readSBMLFromString(_sbml.with_values(text, values))
+    model = document.getModel()
+    computed = {a.getSymbol() for a in model.getListOfInitialAssignments()}
+    changed = [k for k, _ in (*first.levels, *first.doses)]
+    moved = start.follows(k for k in changed if k in start.settable)
+    held = {s.getId() for s in model.getListOfSpecies() if s.getCompartment() in moved} | computed
+    for key in sorted(held & start.settable.keys()):
+        model.removeInitialAssignment(key)
+        if key in amounts:
+            model.getSpecies(key).setInitialAmount(amounts[key])
+        elif start.settable[key] == STOICHIOMETRY:
+            model.getElementBySId(key).setStoichiometry(base[key])
+        else:
+            _sbml.set_value(model, key, base[key])
+    for key, value in first.levels:
+        _sbml.set_value(model, key, value)
+    for key, amount in first.doses:
+        if key in amounts:
+            model.removeInitialAssignment(key)
+            size = base[start.volumes[key]] if key in start.volumes else 1.0
+            model.getSpecies(key).setInitialAmount((base[key] + amount) * size)
+        else:
+            _sbml.set_value(model, key, base[key] + amount)
+    return str(libsbml.writeSBMLToString(document))
+
+
 @lru_cache(maxsize=64)
 def with_schedule(text: str, pieces: tuple[Phase, ...]) -> tuple[str, tuple[Phase, ...]]:
     """The text with what changes after time 0 as events, and the one phase that is left.
@@ -49,16 +103,23 @@ def with_schedule(text: str, pieces: tuple[Phase, ...]) -> tuple[str, tuple[Phas
     """
     document = libsbml.readSBMLFromString(text)
     model = document.getModel()
+    if any(e.isSetDelay() and not e.getTrigger().getPersistent() for e in model.getListOfEvents()):
+        raise ModelError(
+            "an event waits for its delay and is given up if its trigger becomes false: libroadrunner computes that "
+            "wrongly under a schedule that changes later; make the trigger persistent, or leave the schedule out"
+        )
     changes = list(_changes(model, pieces))
     if len(changes) > MAX_EVENTS:
         raise InvalidValueError(
             f"the schedule has {len(changes)} switches that act on triggers of events; allowed are {MAX_EVENTS}"
         )
-    for number, (time, target, formula) in enumerate(changes, 1):
-        element = model.getElementBySId(target)
-        if element.isSetConstant():
-            element.setConstant(False)
-        add_event(model, free_id(model, f"schedule_{number}"), time, target, formula)
+    for number, (time, together) in enumerate(groupby(changes, key=lambda change: change[0]), 1):
+        assignments = {target: formula for _, target, formula in together}
+        for target in assignments:
+            element = model.getElementBySId(target)
+            if element.isSetConstant():
+                element.setConstant(False)
+        add_event(model, free_id(model, f"schedule_{number}"), time, assignments)
     whole = Phase(start=0.0, stop=pieces[-1].stop, levels=pieces[0].levels, doses=pieces[0].doses)
     return str(libsbml.writeSBMLToString(document)), (whole,)
 
@@ -86,8 +147,8 @@ def _value_at_start(model: libsbml.Model, key: str) -> str:
     return str(parameter.getId())
 
 
-def add_event(model: libsbml.Model, name: str, time: float, target: str, formula: str) -> None:
-    """An event at a time that gives `target` a new value."""
+def add_event(model: libsbml.Model, name: str, time: float, formulas: Mapping[str, str]) -> libsbml.Event:
+    """An event at a time that gives each target its new value, all of them at once."""
     event = model.createEvent()
     event.setId(name)
     event.setUseValuesFromTriggerTime(True)
@@ -95,6 +156,13 @@ def add_event(model: libsbml.Model, name: str, time: float, target: str, formula
     trigger.setPersistent(True)
     trigger.setInitialValue(True)  # what level 2 means; what holds at time 0 stands in the initial values
     trigger.setMath(formula_of(f"time >= {time!r} {model.getTimeUnits()}"))
+    for target, formula in formulas.items():
+        add_assignment(event, target, formula)
+    return event
+
+
+def add_assignment(event: libsbml.Event, target: str, formula: str) -> None:
+    """One more value that an event gives."""
     assignment = event.createEventAssignment()
     assignment.setVariable(target)
     assignment.setMath(formula_of(formula))

@@ -16,7 +16,7 @@ from ._model import Model
 from ._native import alone
 from ._runner import Runner, runner
 from ._sbml_locals import demoted
-from ._schedule_sbml import switches_reach_triggers, with_schedule
+from ._schedule_sbml import switches_reach_triggers, with_beginning, with_schedule
 from ._tolerances import (
     COARSE,
     KNOWN_SIZE,
@@ -118,7 +118,7 @@ def run_job(job: Job, row: Mapping[str, float], attempt: Attempt = LADDER[0], *,
     values = {**dict(job.settings), **row}
     origin = None if job.origin is None else np.array(job.origin)
     held = dict(job.held) if job.steady else {}
-    engine = _begun(job.sbml, {**values, **held}, origin)
+    engine, done = _begun(job, {**values, **held}, origin)
     _configure(engine, job, attempt, steps)
     if job.steady:
         engine.settle(np.array(job.scales), {**values, **held})
@@ -128,24 +128,35 @@ def run_job(job: Job, row: Mapping[str, float], attempt: Attempt = LADDER[0], *,
             engine.set_values(anchored)
             values |= anchored
     engine.set_values({k: values.get(k, engine.published[k]) for k in held})
-    before = np.array([engine.value(c) for c in job.columns])
-    return Course(before=before, values=_run_phases(engine, job, _pieces(engine, job, values)))
+    untreated = engine
+    if done:
+        untreated = runner(job.sbml)
+        untreated.begin(values, None)
+    before = np.array([untreated.value(c) for c in job.columns])
+    base = {k: untreated.value(k) for k in sorted({key for piece in job.phases for key, _ in piece.levels})}
+    return Course(before=before, values=_run_phases(engine, job, _pieces(engine, job, values), base, done=done))
 
 
-def _begun(sbml: str, values: Mapping[str, float], origin: Array | None) -> Runner:
-    """The compiled model at time 0.
+def _begun(job: Job, values: Mapping[str, float], origin: Array | None) -> tuple[Runner, bool]:
+    """The compiled model at time 0, and whether what the schedule does there is done.
 
-    Anew for every run where events wait for a delay: those of an earlier run, and those of time 0 at every reset with
-    the values that held then, stay in libroadrunner's queue.
+    Compiled anew for a run where events may happen at time 0, or wait for a delay: libroadrunner decides on the former
+    at every reset with the values that hold then, and keeps the latter in its queue.
     """
-    engine = runner(sbml)
-    if not engine.delayed:
+    engine = runner(job.sbml)
+    if not (engine.delayed or (engine.at_start and (values or _acts_at_0(job)))):
         engine.begin(values, origin)
-        return engine
-    engine = Runner(_sbml.with_values(sbml, values))
+        return engine, False
+    if not job.steady:
+        return Runner(with_beginning(job.sbml, values, job.phases[0])), True
+    engine = Runner(_sbml.with_values(job.sbml, values))
     if origin is not None:
         engine.set_state(origin)
-    return engine
+    return engine, False
+
+
+def _acts_at_0(job: Job) -> bool:
+    return bool(job.phases[0].levels or job.phases[0].doses)
 
 
 def attempted(job: Job, attempt: Attempt) -> Job:
@@ -188,21 +199,18 @@ def _pieces(engine: Runner, job: Job, values: Mapping[str, float]) -> tuple[Phas
     return cut(job.phases, times)
 
 
-def _run_phases(engine: Runner, job: Job, pieces: Sequence[Phase]) -> Array:
+def _run_phases(engine: Runner, job: Job, pieces: Sequence[Phase], base: Mapping[str, float], *, done: bool) -> Array:
+    """Values at the output times; `base` are the levels without treatment, `done`: they are those of time 0 already."""
     columns = tuple(engine.selection(c) for c in job.columns)
     duration = pieces[-1].stop
     times = np.array(snapped_all(job.times, duration))
     result = np.full((len(times), len(columns)), np.nan)
-    touched = sorted({key for piece in pieces for key, _ in piece.levels})
-    base = {k: engine.value(k) for k in touched}
-    now = dict(base)
-    for piece in pieces:
+    now = {**base, **dict(pieces[0].levels)} if done else dict(base)
+    for number, piece in enumerate(pieces):
         wanted = {**base, **dict(piece.levels)}
-        # only what the schedule changes: an event of the file may have set another value meanwhile
-        engine.set_values({k: v for k, v in wanted.items() if v != now[k]})
+        if number or not done:
+            _switch(engine, {k: v for k, v in wanted.items() if v != now[k]}, piece.doses)
         now = wanted
-        for key, amount in piece.doses:
-            engine.core.setValue(engine.selection(key), engine.value(key) + amount)
         if piece.start == piece.stop:
             result[times == piece.stop] = [float(engine.core.getValue(c)) for c in columns]
             continue
@@ -211,6 +219,19 @@ def _run_phases(engine: Runner, job: Job, pieces: Sequence[Phase]) -> Array:
         block = engine.advance(stops, columns)
         result[first:last] = block[np.searchsorted(stops, times[first:last])]
     return result
+
+
+def _switch(engine: Runner, levels: Mapping[str, float], doses: Sequence[tuple[str, float]]) -> None:
+    """All changes of one time at once: doses in the sizes that held before; only what the schedule changes.
+
+    An event of the file may have set another value than a level that goes on.
+    """
+    within = engine.start.volumes
+    sizes = {key: engine.value(within[key]) if key in within else 1.0 for key, _ in doses}
+    dosed = {key: (engine.value(key) + amount) * sizes[key] for key, amount in doses}
+    engine.set_values(levels)
+    for key, amount in dosed.items():
+        engine.core.setValue(key, amount)
 
 
 @alone
@@ -305,7 +326,8 @@ def _called(model: Model, key: str) -> tuple[str, ...]:
 def _rest(
     sbml: str, settings: tuple[tuple[str, float], ...], scales: tuple[float, ...], known: bool
 ) -> tuple[float, ...]:
-    engine = _begun(sbml, dict(settings), None)
+    engine = runner(sbml)
+    engine.begin(dict(settings), None)
     share = (KNOWN_SIZE if known else UNKNOWN_SIZE) * SINGLE_RUN
     engine.configure(
         {"maximum_num_steps": MAX_STEPS, "initial_time_step": 0.0, "stiff": True, "maximum_time_step": 0.0}
