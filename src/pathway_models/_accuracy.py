@@ -16,9 +16,7 @@ LARGE = 64  # rows from which on three are run again, and not one
 
 
 def outcome_errors(plan: Plan, table: Array, values: Array, ok: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Array:
-    """Per outcome, the largest change in the rows that are run again, in units of its spread over all rows
-    (`_spread`). NaN where no row could be run again.
-    """
+    """Per outcome, the largest change in the rows that are run again, in units of `_spread`; NaN where none could be."""
     good = np.flatnonzero(ok)
     if not len(good):
         return np.full(len(plan.outcomes), np.nan)
