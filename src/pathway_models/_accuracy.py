@@ -16,7 +16,7 @@ LARGE = 64  # rows from which on three are run again, and not one
 
 
 def outcome_errors(plan: Plan, table: Array, values: Array, ok: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Array:
-    """Per outcome, the largest change in the rows that are run again, in units of `_spread`; NaN where none could be."""
+    """Per outcome, the largest change in the rows that are run again, in units of `_spread`; NaN where none was."""
     good = np.flatnonzero(ok)
     if not len(good):
         return np.full(len(plan.outcomes), np.nan)
