@@ -308,3 +308,12 @@ def test_an_id_called_time_is_read() -> None:
     model = silent(text)
     assert model.quantities["time"].ruled == "assignment"
     silent(model.to_sbml())
+
+
+def test_a_drawing_declared_as_a_package_of_level_2_is_no_reason_to_refuse() -> None:
+    old = """<sbml xmlns="http://www.sbml.org/sbml/level2/version4" level="2" version="4" layout:required="false"
+xmlns:layout="http://www.sbml.org/sbml/level3/version1/layout/version1" drawing:required="false"
+xmlns:drawing="http://projects.eml.org/bcb/sbml/level2"><model id="m"><listOfParameters>
+<parameter id="S" value="1" constant="false"/></listOfParameters><listOfRules><rateRule variable="S">
+<math xmlns="http://www.w3.org/1998/Math/MathML"><ci>S</ci></math></rateRule></listOfRules></model></sbml>"""
+    assert from_sbml(old, name="m").states == ("S",)

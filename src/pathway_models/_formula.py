@@ -154,6 +154,9 @@ class Formulas:
                 del results[len(results) - count :]
                 if kind_of(item) != libsbml.AST_FUNCTION:
                     results.append(self._operation(item, args))
+                elif item.getName() not in self._functions and item.getName() in scope:
+                    # a value where a function should stand (bounds of flux balance in Level 2): no number follows
+                    results.append(self.tape.number(float("nan")))
                 elif (item.getName(), args) in self._called:
                     results.append(self._called[item.getName(), args])
                 else:

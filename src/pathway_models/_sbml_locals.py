@@ -54,7 +54,9 @@ def _homes(model: libsbml.Model) -> dict[str, libsbml.KineticLaw]:
     home: dict[str, libsbml.KineticLaw] = {}
     for law in laws:
         own = {p.getId() for p in law.getListOfParameters()}
-        found = _sbml.names_in(law.getMath()) - own
+        math = law.getMath()
+        # by name, whatever a node is: in some files a parameter stands where a function should
+        found = ({node.getName() for node in _sbml.nodes(math) if node.getName()} if math is not None else set()) - own
         readers.update(found)
         home |= dict.fromkeys(found, law)
     elsewhere = _named_elsewhere(model)

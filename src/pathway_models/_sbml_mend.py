@@ -121,6 +121,9 @@ def _packages(text: str) -> list[_Package]:
     level_2 = re.search(r"""\slevel\s*=\s*["']2["']""", written) is not None
     declared = re.findall(r"""\sxmlns:([\w.-]+)\s*=\s*["']([^"']*)["']""", written)
     named = [(prefix, uri, found.group(1)) for prefix, uri in declared if (found := PACKAGE.match(uri))]
+    if level_2:  # some tools declare what is a mere annotation there as if it were a package
+        called = set(re.findall(r"""\s([\w.-]+):required\s*=""", written)) - {prefix for prefix, *_ in named}
+        named += [(prefix, uri, prefix) for prefix, uri in declared if prefix in called]
     required = set(re.findall(r"""\s([\w.-]+):required\s*=\s*["']true["']""", written))
     used = _namespaces(text) if named else set()
     return [
