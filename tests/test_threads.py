@@ -80,10 +80,10 @@ def test_the_attempts_of_a_failing_row_do_not_change_the_solver_of_the_others(de
     attempts = (pm.Attempt(), pm.Attempt(method="adams", initial_step=1e-3))
     real = _simulate._run_phases
 
-    def watched(engine: Any, *arguments: Any) -> Any:
+    def watched(engine: Any, *arguments: Any, **more: Any) -> Any:
         before = {k: engine.engine.integrator.getValue(k) for k in usual}
         time.sleep(0.001)  # others may come in here
-        found = real(engine, *arguments)
+        found = real(engine, *arguments, **more)
         assert {k: engine.engine.integrator.getValue(k) for k in usual} == before
         seen.append(before)
         return found
