@@ -317,3 +317,24 @@ xmlns:drawing="http://projects.eml.org/bcb/sbml/level2"><model id="m"><listOfPar
 <parameter id="S" value="1" constant="false"/></listOfParameters><listOfRules><rateRule variable="S">
 <math xmlns="http://www.w3.org/1998/Math/MathML"><ci>S</ci></math></rateRule></listOfRules></model></sbml>"""
     assert from_sbml(old, name="m").states == ("S",)
+
+
+OLD = """<?xml version="1.0"?>
+<sbml xmlns="http://www.sbml.org/sbml/level1" level="1" version="2"><model name="m">
+<listOfCompartments><compartment name="C" volume="2"/></listOfCompartments>
+<listOfSpecies><species name="A" compartment="C" initialAmount="6"/>
+<species name="B" compartment="C" initialAmount="0"/></listOfSpecies>
+<listOfParameters><parameter name="k" value="0.1"/></listOfParameters>
+<listOfReactions><reaction name="J" reversible="false">
+<listOfReactants><speciesReference species="A"/></listOfReactants>
+<listOfProducts><speciesReference species="B" stoichiometry="3" denominator="2"/></listOfProducts>
+<kineticLaw formula="k*A*C"/></reaction></listOfReactions></model></sbml>"""
+
+
+@pytest.mark.parametrize("engine", ["roadrunner", "batch"])
+def test_fractions_as_stoichiometries_and_no_encoding(engine: str) -> None:
+    model, right = from_sbml(OLD, name="m"), 1.5 * 3 * (1 - np.exp(-1.0))
+    last = [pm.Outcome(variable="B", reduce="final")]
+    runs = pm.ensemble(model, {"k": [0.1]}, outcomes=last, duration=10, engine=engine, progress=False)
+    np.testing.assert_allclose(runs.values, right, rtol=1e-6)
+    np.testing.assert_allclose(model.simulate(duration=10)["B"][-1], right, rtol=1e-6)

@@ -6,7 +6,8 @@ import numpy as np
 
 from ._plan import Plan
 from ._rows import make_probe
-from ._run import CONSTANT, floors
+from ._run import CONSTANT, NEGATIVE, floors
+from ._runner import runner
 from ._tolerances import ALLOWED_ERROR
 from ._types import Array
 
@@ -20,12 +21,14 @@ def outcome_errors(plan: Plan, table: Array, values: Array, ok: np.ndarray[tuple
     good = np.flatnonzero(ok)
     if not len(good):
         return np.full(len(plan.outcomes), np.nan)
-    places = np.linspace(0, len(good) - 1, 3 if len(good) >= LARGE else 1)
-    rows = good[places.astype(int)]
+    spread = _spread(values[good])
+    filled = np.where(np.isfinite(values[good]), values[good], 0.0)
+    odd = np.argsort(np.max(np.abs(filled - np.median(filled, axis=0)) / spread, axis=1))
+    rows = good[odd[[0, -2, -1] if len(good) >= LARGE else [-1]]]  # those at the edge are the most likely to be off
     probe = make_probe(plan.job.scaled(FINER), plan.names, plan.outcomes, plan.limits, "roadrunner")
     gap = np.abs(probe(table[rows]).values - values[rows])
     least = floors(plan.job)[[plan.job.columns.index(o.variable) for o in plan.outcomes]]
-    errors = gap / np.maximum(_spread(values[good]), least)
+    errors = gap / np.maximum(spread, least)
     known = ~np.isnan(errors)
     return np.where(known.any(axis=0), np.max(errors, axis=0, where=known, initial=0.0), np.nan)
 
@@ -36,7 +39,21 @@ def _spread(values: Array) -> Array:
     high = np.max(values, axis=0, where=known, initial=-np.inf)
     low = np.min(values, axis=0, where=known, initial=np.inf)
     size = np.max(np.abs(values), axis=0, where=known, initial=0.0)
-    return np.asarray(np.where(high - low > SAME * size, np.maximum(high - low, CONSTANT * size), size))
+    found = np.where(high - low > SAME * size, np.maximum(high - low, CONSTANT * size), size)
+    return np.asarray(np.where(found > 0, found, 1.0))
+
+
+def below_zero(plan: Plan, values: Array) -> list[str]:
+    """Outcomes that are a population's, of a model that starts without negative ones, and lie below 0 in a row."""
+    known, start = plan.model.quantities, runner(plan.job.sbml).start.values(plan.model.settings)
+    found = []
+    for outcome, column in zip(plan.outcomes, values.T, strict=True):
+        q, finite = known.get(outcome.variable), column[np.isfinite(column)]
+        counted = q is not None and q.kind == "species" and start[outcome.variable] >= 0
+        plain = outcome.reduce in ("final", "mean", "trough") and not outcome.relative
+        if counted and plain and len(finite) and finite.min() < -NEGATIVE * np.abs(finite).max():
+            found.append(outcome.name)
+    return found
 
 
 def accuracy(errors: Array) -> str:

@@ -12,6 +12,10 @@ LEVELLED = frozenset({"floor", "ceiling", "quotient", "rem"})  # jump where thei
 BENDING = frozenset({"min", "max", "abs"})
 COMPARED = frozenset({"lt", "le", "eq", "ne"})  # jump where the difference of their arguments passes 0
 JUMPING = LEVELLED | COMPARED
+# what keeps slow what is slow; everything else can make a pulse of it
+LINEAR = LEAVES | frozenset(
+    ["plus", "minus", "negative", "times", "divide", "select", "slot", "and", "or", "not", "xor"]
+)
 BREAKING = JUMPING | BENDING
 
 
@@ -29,6 +33,10 @@ class Clockwork:
         self._restarted = {n for n in steady if tape.label[n] in changed}  # clocks that an event sets
         self.rising = {n: c for n, c in steady.items() if n not in self._restarted}
         self._classify()
+        uneven = {n for n, c in clocks.items() if tape.op[n] == "state" and self.timed[c[1]] and not self.stated[c[1]]}
+        if uneven:  # clocks whose rate depends on time
+            self._restarted |= uneven
+            self._classify()
         self.ancestors = lru_cache(maxsize=1024)(self._ancestors)
 
     def _moves(self, node: int) -> bool:
@@ -73,6 +81,11 @@ class Clockwork:
                     found[k] = name
                     waiting += self.tape.args[k]
         return dict(sorted(found.items()))
+
+    def steady(self, nodes: Iterable[int]) -> frozenset[str]:
+        """The clocks that these operations read, and the ids that say how they rise."""
+        reached = {k for node in nodes for k in self.ancestors(node)} & self.rising.keys()
+        return frozenset(self.tape.label[k] for k in reached) | set(self.constants(self.rising[k][1] for k in reached))
 
     def constants(self, nodes: Iterable[int]) -> tuple[str, ...]:
         """The ids whose values these operations read, and where the clocks start and how they rise."""

@@ -104,7 +104,8 @@ def _quick_inputs(job: Job, names: Sequence[str], probes: Array) -> str:
     for row in probes:
         values = start_values(job.sbml).values({**dict(job.settings), **dict(zip(names, map(float, row), strict=True))})
         found = inputs.times(values, job.phases[-1].stop)
-        if found.times or found.longest_step is not None:
+        moved = inputs.steady & {k for piece in job.phases for k, _ in (*piece.levels, *piece.doses)}
+        if found.times or found.longest_step is not None or moved:
             return "its inputs switch or change quickly by themselves"
     return ""
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._accuracy import accuracy, outcome_errors
+from ._accuracy import accuracy, below_zero, outcome_errors
 from ._checkpoint import Checkpoint, Counts, Done, described, versions
 from ._engines import Choice, choose, recorded_engine, some_rows
 from ._executors import make_work, results, worker_count
@@ -277,6 +277,9 @@ def execute(
     runs = _assembled(runs, plan, done.values)
     runs = replace(runs, numerical_error=outcome_errors(plan, table, runs.values, runs.ok))
     for words in unsolved_switches(plan.job):
+        warnings.warn(f"{plan.model.name}: {words}", AccuracyWarning, stacklevel=3)
+    if below := below_zero(plan, runs.values):
+        words = f"{', '.join(below)}: below 0 in some rows; give a smaller rtol= or atol="
         warnings.warn(f"{plan.model.name}: {words}", AccuracyWarning, stacklevel=3)
     if np.any(runs.numerical_error > ALLOWED_ERROR):
         warnings.warn(f"{plan.model.name}: {accuracy(runs.numerical_error)}", AccuracyWarning, stacklevel=3)

@@ -124,11 +124,15 @@ def _reduced(work: Work, course: Course, code: int, message: str) -> tuple[Array
         return nothing, TIMED_OUT, f"the outcomes took longer than {work.limits.seconds:g} s"
     except Exception as error:
         return nothing, FAILED, f"an outcome raised {type(error).__name__}: {error}"
-    for outcome, number in zip(work.outcomes, found, strict=True):
-        course_of_it = course.values[:, columns.index(outcome.variable)]
-        if not np.isfinite(number) and not np.isfinite(course_of_it).all():
-            return nothing, FAILED, f"{outcome.variable} is not finite"
-    return found, code, message
+    bad = {
+        outcome.variable: None
+        for outcome, number in zip(work.outcomes, found, strict=True)
+        if not np.isfinite(number) and not np.isfinite(course.values[:, columns.index(outcome.variable)]).all()
+    }
+    if not bad:
+        return found, code, message
+    # what is not finite costs no other number of the row, but the row is none for an analysis of all outcomes
+    return found, FAILED, f"{' and '.join(bad)} {'is' if len(bad) == 1 else 'are'} not finite"
 
 
 def roadrunner_rows(job: Job, names: Sequence[str], table: Array, limits: Limits) -> Iterator[Run]:

@@ -18,7 +18,7 @@ from ._interventions import Treatment, label
 from ._model import Model, require_model
 from ._native import roadrunner
 from ._runner import runner
-from ._simulate import Course, Job, attempted, climb, make_job, run_job, told, volumes
+from ._simulate import Course, Job, attempted, climb, make_job, run_job, switching, told, volumes
 from ._tolerances import ALLOWED_ERROR, LADDER, Attempt, Tolerance
 from ._types import Array
 from .errors import AccuracyWarning, InvalidValueError, SimulationError, require_number
@@ -190,7 +190,7 @@ def relative_difference(values: Array, other: Array, floor: Array) -> Array:
 
 def warn_of(model: Model, job: Job, run: Solved) -> None:
     """What the numbers themselves tell against them."""
-    if run.retried:
+    if run.retried and run.attempt != LADDER[1]:  # coarser absolute tolerances are no matter beside the error below
         warnings.warn(f"{model.name}: {run.retried}", AccuracyWarning, stacklevel=4)
     for words in (
         *_inexact(job, run),
@@ -245,8 +245,8 @@ def unsolved_switches(job: Job) -> list[str]:
     engine = runner(job.sbml)
     if engine.clocks.none:
         return []
-    found = engine.clocks.times(engine.start.values(dict(job.settings)), job.phases[-1].stop)
-    if found.longest_step is None:
+    found = switching(engine, job, dict(job.settings))
+    if not found.reasons or found.longest_step is None:
         return []
     return [f"{'; '.join(found.reasons)}: the step of the solver is at most {found.longest_step:g}"]
 

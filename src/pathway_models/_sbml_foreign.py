@@ -50,12 +50,30 @@ def prepared(text: str, document: libsbml.SBMLDocument, *, name: str) -> str:
         raise ModelError(f"{name} cannot become SBML Level 2: {_sbml.first_error(document)}")
     changed |= promote(document)
     model = document.getModel()
+    changed |= _counted(model)
     taken = _completed(model)
     if taken:
         warnings.warn(f"{name} gives no value to {'; '.join(taken)}", ModelWarning, stacklevel=4)
     if _is_empty(model):
         warnings.warn(f"{name} has no reaction, rule or event: nothing in it changes", ModelWarning, stacklevel=4)
     return str(libsbml.writeSBMLToString(document)) if changed or taken else text
+
+
+def _counted(model: libsbml.Model) -> bool:
+    """Numbers in the place of stoichiometries that are written as formulas of a number alone; whether there were any.
+
+    libroadrunner takes a fraction (3/2, which Level 1 writes as a denominator) for 1.
+    """
+    found = False
+    for reaction in model.getListOfReactions():
+        for side in (*reaction.getListOfReactants(), *reaction.getListOfProducts()):
+            math = side.getStoichiometryMath().getMath() if side.isSetStoichiometryMath() else None
+            if math is not None and math.isNumber():
+                value = math.getValue()
+                side.unsetStoichiometryMath()
+                side.setStoichiometry(value)
+                found = True
+    return found
 
 
 def _completed(model: libsbml.Model) -> list[str]:

@@ -27,6 +27,7 @@ _MATHML = "http://www.w3.org/1998/Math/MathML"
 _TAG = re.compile(rb"""<(?:[^>"']|"[^"]*"|'[^']*')*>""")
 _ATTRIBUTE = re.compile(rb"""\s+([\w:.-]+)\s*=\s*(?:"[^"]*"|'[^']*')""")
 _DEFINITION = re.compile(rb"""\sid\s*=\s*["'](\w+)["']""")
+_XML = re.compile(r"""^\s*<\?xml\b[^>]*\?>\s*""")
 _SBML = re.compile(r"""<(?:\w+:)?sbml\b(?:[^>"']|"[^"]*"|'[^']*')*>""")
 _CALLED_TIME = re.compile(r"""<(parameter|species|compartment|reaction|event)\b[^>]*\sid\s*=\s*["']time["']""")
 _LABEL_OF_TIME = re.compile(r"""(<csymbol\b[^>]*/symbols/time["'][^>]*>)\s*time\s*(</csymbol>)""")
@@ -48,7 +49,7 @@ def accepted(text: str, *, name: str, same_level: bool = False) -> tuple[str, li
     `ModelWarning` of what is left out. Raises `ModelError` with libSBML's first complaint where that is of the model
     itself, and for what `screen` refuses.
     """
-    text = _with_distinct_time(text)
+    text = _with_distinct_time(_with_encoding(text))
     try:
         return text, _sbml.parse(text, name=name)
     except _sbml.InvalidSBMLError as error:
@@ -82,6 +83,12 @@ def _mended(text: str, first: _sbml.InvalidSBMLError, mends: Sequence[Mend]) -> 
         else:
             return candidate, [*left_out, what]
     raise first
+
+
+def _with_encoding(text: str) -> str:
+    """With the encoding that XML takes where none is written; libSBML wants to read it."""
+    body = _XML.sub("", text, count=1)
+    return text if "encoding" in text[: len(text) - len(body)] else f'<?xml version="1.0" encoding="UTF-8"?>\n{body}'
 
 
 def _with_distinct_time(text: str) -> str:

@@ -17,10 +17,12 @@ from ._native import alone
 from ._runner import Runner, runner
 from ._sbml_locals import demoted
 from ._schedule_sbml import switches_reach_triggers, with_beginning, with_schedule
+from ._switches import MIXED_STEPS, Found
 from ._tolerances import (
     COARSE,
     KNOWN_SIZE,
     LADDER,
+    LEAST_OUTPUTS,
     MAX_STEPS,
     SINGLE_RUN,
     UNKNOWN_SIZE,
@@ -181,22 +183,32 @@ def _pieces(engine: Runner, job: Job, values: Mapping[str, float]) -> tuple[Phas
     """The phases of a row, cut where its inputs switch by themselves; bounds the step where that is not known."""
     if engine.clocks.none:
         return job.phases
+    found = switching(engine, job, values)
+    if found.longest_step is not None:
+        engine.configure({"maximum_time_step": found.longest_step})
+    return cut(job.phases, found.times)
+
+
+def switching(engine: Runner, job: Job, values: Mapping[str, float]) -> Found:
+    """When the inputs of a row switch by themselves under its schedule, and how the step is bounded."""
     start, stop, times = engine.start.values(values), job.phases[-1].stop, []
     before = BEFORE * stop if engine.events else 0.0
-    steps = []
+    steps, reasons = list[float](), dict[str, None]()
     for piece in job.phases:
         levels = {k: v for k, v in piece.levels if k in engine.clocks.reads}
         found = engine.clocks.times({**start, **levels}, stop)
         # snapped as output times are, so that no two stops lie closer than the solver can start
         times += [t - before for t in snapped_all(found.times, stop) if piece.start <= t - before < piece.stop]
         steps += [found.longest_step] if found.longest_step is not None else []
+        reasons |= dict.fromkeys(found.reasons)
+    scheduled = {k for piece in job.phases for k, _ in (*piece.levels, *piece.doses)}
+    if moved := sorted(scheduled & engine.clocks.steady):
+        steps.append(stop / MIXED_STEPS)
+        reasons[f"the schedule moves {', '.join(moved)}, which inputs take for a clock"] = None
     if times and engine.delayed:  # it cannot start where an event that waits is due
-        gaps = np.diff([0.0, *times, stop])
-        steps.append(max(float(gaps.min()) / 2, stop * SHORTEST_BOUND))
+        steps.append(max(float(np.diff([0.0, *times, stop]).min()) / 2, stop * SHORTEST_BOUND))
         times = []
-    if steps:
-        engine.configure({"maximum_time_step": min(steps)})
-    return cut(job.phases, times)
+    return Found(times=tuple(times), longest_step=min(steps, default=None), reasons=tuple(reasons))
 
 
 def _run_phases(engine: Runner, job: Job, pieces: Sequence[Phase], base: Mapping[str, float], *, done: bool) -> Array:
@@ -205,6 +217,7 @@ def _run_phases(engine: Runner, job: Job, pieces: Sequence[Phase], base: Mapping
     duration = pieces[-1].stop
     times = np.array(snapped_all(job.times, duration))
     result = np.full((len(times), len(columns)), np.nan)
+    between = np.linspace(0.0, duration, LEAST_OUTPUTS + 1)  # the limit of steps holds from stop to stop
     now = {**base, **dict(pieces[0].levels)} if done else dict(base)
     for number, piece in enumerate(pieces):
         wanted = {**base, **dict(piece.levels)}
@@ -215,7 +228,8 @@ def _run_phases(engine: Runner, job: Job, pieces: Sequence[Phase], base: Mapping
             result[times == piece.stop] = [float(engine.core.getValue(c)) for c in columns]
             continue
         first, last = np.searchsorted(times, piece.start), np.searchsorted(times, piece.stop, side="right")
-        stops = np.unique(np.concatenate([[piece.start], times[first:last], [piece.stop]]))
+        inner = between[(between > piece.start) & (between < piece.stop)]
+        stops = np.unique(np.concatenate([[piece.start], times[first:last], inner, [piece.stop]]))
         block = engine.advance(stops, columns)
         result[first:last] = block[np.searchsorted(stops, times[first:last])]
     return result

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ._breaks import Breaks
-from ._clockwork import JUMPING, Clockwork
+from ._clockwork import BENDING, JUMPING, LINEAR, Clockwork
 from ._formula import Formulas, Recipe, Tape, built, ids_in, rate_name
 from ._native import libsbml
 from .errors import InvalidValueError, ModelError
@@ -53,19 +53,22 @@ class Clocks:
     """The formulas of a model that depend on time: on the symbol itself, or on a parameter that rises steadily.
 
     `none`: nothing does, or only evenly. `reads`: the ids whose values decide on the times; one that a schedule moves
-    has other times in each of its phases.
+    has other times in each of its phases. `steady`: the clocks among them and what they rise by, which no schedule may
+    move if the times are to hold.
     """
 
     def __init__(self, model: Any) -> None:
         reader = _Reader(model)
         op, args = reader.tape.op, reader.tape.args
-        self._work = Clockwork(reader.tape, reader.clocks(), reader.changed)
+        self._work = Clockwork(reader.tape, reader.clocks(), reader.set_by_events)
         self._places = self._work.places((root.node, root.place) for root in reader.roots)
         timed, stated, degree = self._work.timed, self._work.stated, self._work.degree
         needed = [n for n in self._places if timed[n]]
         steps = [n for n in needed if op[n] in JUMPING]
-        self._solved = tuple(n for n in steps if not stated[n])
+        bends = [n for n in needed if op[n] in BENDING and not stated[n]]  # a ramp may begin after a long rest
+        self._solved = tuple(sorted({*(n for n in steps if not stated[n]), *bends}))
         mixed = [n for n in steps if stated[n]] + [n for n in needed if op[n] == "delay"]
+        mixed += [n for n in needed if op[n] not in LINEAR and any(timed[k] and stated[k] for k in args[n])]
         self._mixed = tuple(dict.fromkeys(self._places[n] for n in mixed))
         moving = self._work.places((root.node, root.place) for root in reader.roots if root.moves)
         consumed = {k for n in moving if timed[n] and not stated[n] for k in args[n]}
@@ -74,6 +77,7 @@ class Clocks:
         self._smooth = tuple(dict.fromkeys(cores))
         self.none = not (self._solved or self._mixed or self._smooth)
         self.reads: tuple[str, ...] = self._work.constants((*self._solved, *self._smooth))
+        self.steady: frozenset[str] = self._work.steady((*self._solved, *self._smooth))
         self._search = lru_cache(maxsize=256)(self._found)
 
     def times(self, values: Mapping[str, float], stop: float) -> Found:
@@ -94,7 +98,7 @@ class Clocks:
         for node in self._smooth:
             breaks.resolve(node, self._places[node])
         for place in self._mixed:
-            breaks.bound(stop / MIXED_STEPS, f"{place} has a condition on time and on what changes")
+            breaks.bound(stop / MIXED_STEPS, f"{place} has a condition on, or a function of, time and what changes")
         return Found(times=breaks.times(), longest_step=breaks.longest_step, reasons=tuple(breaks.reasons))
 
 
@@ -110,7 +114,10 @@ class _Reader:
         self.reactions = list(model.getListOfReactions())
         sides = ((r.getListOfReactants(), r.getListOfProducts()) for r in self.reactions)
         self.references = [x for both in sides for side in both for x in side]
+        events = model.getListOfEvents()
+        self.set_by_events = frozenset(a.getVariable() for e in events for a in e.getListOfEventAssignments())
         self.changed = self._changed()
+        self.moving = self.changed | set(self.rated) | set(self.assigned)
         self.nodes = built(self._recipes())
         self.rates = {k: self.formulas.put(f, self.nodes) for k, f in self.rated.items()}
         self.roots = [Root(n, f"the rate of {k}") for k, n in self.rates.items()]
@@ -126,11 +133,31 @@ class _Reader:
 
     def clocks(self) -> dict[int, tuple[int, int]]:
         """Leaves that rise steadily if their rate is constant: (where they start, rate)."""
-        return {self.nodes[k]: (self.tape.add("constant", label=k), rate) for k, rate in self.rates.items()}
+        rates = self.rates | self._rates_of_species()
+        return {self.nodes[k]: (self.tape.add("constant", label=k), rate) for k, rate in rates.items()}
+
+    def _rates_of_species(self) -> dict[str, int]:
+        """Rates of the species that reactions move, of fixed stoichiometries in compartments of fixed sizes."""
+        model, found = self.model, dict[str, int]()
+        sides = [(r, x, sign) for r in self.reactions for sign, x in _sides(r)]
+        for species in model.getListOfSpecies():
+            key, size = species.getId(), species.getCompartment()
+            mine = [(r, x, sign) for r, x, sign in sides if x.getSpecies() == key]
+            hard = size in self.moving or key in self.rated or key in self.assigned or model.isSetConversionFactor()
+            odd = any(x.getId() or not x.isSetStoichiometry() for _, x, _ in mine) or species.isSetConversionFactor()
+            if not mine or hard or odd or species.getBoundaryCondition() or species.getConstant():
+                continue
+            total = self.tape.number(0.0)
+            for reaction, x, sign in mine:
+                part = (self.tape.number(sign * x.getStoichiometry()), self.nodes[reaction.getId()])
+                total = self.tape.add("plus", (total, self.tape.add("times", part)))
+            amount = species.getHasOnlySubstanceUnits()
+            found[key] = total if amount else self.tape.add("divide", (total, self.nodes[size]))
+        return found
 
     def _changed(self) -> frozenset[str]:
         """The ids that reactions or events move, or perhaps an algebraic rule."""
-        found = {a.getVariable() for e in self.model.getListOfEvents() for a in e.getListOfEventAssignments()}
+        found = set(self.set_by_events)
         boundary = {s.getId() for s in self.model.getListOfSpecies() if s.getBoundaryCondition() or s.getConstant()}
         found |= {x.getSpecies() for x in self.references} - boundary
         if any(r.isAlgebraic() for r in self.model.getListOfRules()):
@@ -146,7 +173,7 @@ class _Reader:
         return [(key, math) for key, math in maths if math is not None]
 
     def _recipes(self) -> dict[str, Recipe]:
-        moving = self.changed | set(self.rated) | set(self.assigned)
+        moving = self.moving
         found = {x.getId(): self._leaf(x.getId(), moving) for x in self.model.getListOfCompartments()}
         found |= {x.getId(): self._leaf(x.getId(), moving) for x in self.model.getListOfParameters()}
         for species in self.model.getListOfSpecies():
@@ -162,3 +189,8 @@ class _Reader:
 
     def _leaf(self, key: str, moving: frozenset[str] | set[str]) -> Recipe:
         return Recipe(frozenset(), lambda _: self.tape.add("state" if key in moving else "constant", label=key))
+
+
+def _sides(reaction: Any) -> list[tuple[float, Any]]:
+    """(sign, reference) of what a reaction takes and makes."""
+    return [*((-1.0, x) for x in reaction.getListOfReactants()), *((1.0, x) for x in reaction.getListOfProducts())]

@@ -31,6 +31,7 @@ NEGLIGIBLE = 1e-6  # of a typical state: what a state that starts at 0 is taken 
 SMALLEST_SIZE = 1e-18  # of a state where all start at 0: an attomole, in moles
 ALLOWED_ERROR = 1e-3  # of a range; above it a result warns
 MAX_STEPS = 20_000  # between two output points
+LEAST_OUTPUTS = 50  # a run with fewer output points may take as many steps as one with so many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +88,7 @@ def guessed_sizes(initial: Array, species: int) -> tuple[Array, Array]:
 
 def _filled(sizes: Array) -> tuple[Array, Array]:
     known = sizes[(sizes > 0) & np.isfinite(sizes)]
-    typical = float(np.median(known)) if len(known) else SMALLEST_SIZE / NEGLIGIBLE
+    typical = float(np.median(known)) if len(known) else 1.0
     least = min(NEGLIGIBLE * typical, float(known.min())) if len(known) else SMALLEST_SIZE
     filled = np.where((sizes > 0) & np.isfinite(sizes), sizes, least)
     return filled, np.maximum(filled, typical)

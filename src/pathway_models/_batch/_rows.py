@@ -13,7 +13,7 @@ from .._native import turns
 from .._runner import GROWN, SETTLE_HORIZONS, SETTLED
 from .._simulate import Course, Job
 from .._start import start_values
-from .._tolerances import MAX_STEPS
+from .._tolerances import LEAST_OUTPUTS, MAX_STEPS
 from .._types import Array
 from ..errors import SimulationError
 from ._machine import Machine, machine
@@ -159,7 +159,7 @@ class _Run:
         if not everyone:
             constants, states = (model.grouped(model.rows(a, self.count)[live]) for a in (constants, states))
             ahead, place = self.ahead[live], _empty((len(states), *out.shape[1:]))
-        status, taken, most = np.zeros(len(live)), np.zeros(len(live)), self.steps * (len(times) + 1)
+        status, taken, most = np.zeros(len(live)), np.zeros(len(live)), self.steps * max(len(times) + 1, LEAST_OUTPUTS)
         model.machine.advance(
             len(live), start, stop, _at(constants), _at(states), _at(ahead), _at(self.absolute), self.relative,
             len(times), _at(times), _at(place), most, _at(status), _at(taken), _at(self.work),
