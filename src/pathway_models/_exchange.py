@@ -12,10 +12,10 @@ from . import _exchange_antimony, _exchange_archive, _exchange_petab, _exchange_
 from ._ensemble import default_duration
 from ._files import draft
 from ._interventions import Treatment
-from ._model import Model
+from ._model import Model, require_model
 from ._sbml_levels import LEVELS, converted
 from ._scenario_sbml import scenario_comp, scenario_sbml
-from .errors import ModelError, ModelWarning, unknown_name
+from .errors import ModelError, ModelWarning, require_kind, unknown_name
 
 FORMATS = (*LEVELS, "comp", "antimony", "omex", "petab")
 
@@ -58,6 +58,8 @@ def export(
     ...     pm.export(pm.load("acupuncture"), f"{folder}/a.xml", interventions=course, weeks=2).name
     'a.xml'
     """
+    require_model(model)
+    require_kind("path", path, (str, os.PathLike), '"model.xml"')
     if format not in FORMATS:
         raise unknown_name("format", format, FORMATS)
     timed = bool(interventions) or format in ("omex", "petab") or weeks is not None or duration is not None

@@ -38,7 +38,7 @@ from ._rows import GRACE, TIMED_OUT, WORKER_DIED, Block, Limits, Work, own_this_
 from ._runner import SETTLE_HORIZONS, adopt, compiled
 from ._simulate import Job
 from ._types import Array
-from .errors import InvalidValueError, require_count
+from .errors import InvalidValueError, require_count, require_kind
 
 Task = tuple[Work, Array]
 AHEAD = 4  # blocks handed in per worker of our own pool
@@ -110,6 +110,7 @@ def results(
 ) -> Generator[tuple[int, Block | str], None, None]:
     """Results of all blocks as they end; a text for blocks that a broken executor of the user left undone."""
     if executor is not None:
+        require_kind("executor", executor, Executor, "concurrent.futures.ProcessPoolExecutor()")
         yield from _elsewhere(executor, tasks, workers)
     elif workers == 1 or len(tasks) <= 1:
         yield from ((i, run_block(work, table)) for i, (work, table) in tasks.items())

@@ -211,6 +211,7 @@ class Model:
         >>> dict(pm.load("acupuncture").with_parameters(efficacy=0.5).settings)["efficacy"]
         0.5
         """
+        require_kind("values", values or {}, Mapping, "{'k': 2.0}")
         changed = set_values(self, {**(values or {}), **named})
         for p in self.parameters_:
             if changed.settings.get(p.id) != self.settings.get(p.id):

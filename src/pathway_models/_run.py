@@ -21,7 +21,7 @@ from ._runner import runner
 from ._simulate import Course, Job, attempted, climb, make_job, run_job, switching, told, volumes
 from ._tolerances import ALLOWED_ERROR, LADDER, Attempt, Tolerance
 from ._types import Array
-from .errors import AccuracyWarning, InvalidValueError, SimulationError, require_number
+from .errors import AccuracyWarning, InvalidValueError, SimulationError, require_kind, require_number
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -117,8 +117,9 @@ def simulate(
 
 
 def _listed(variables: Sequence[str]) -> Sequence[str]:
-    if isinstance(variables, str):
-        raise InvalidValueError(f"variables is {variables!r}; allowed is a list of names")
+    require_kind("variables", variables, (list, tuple), '["J0"]')
+    for name in variables:
+        require_kind("a name in variables", name, str, '"J0"')
     return variables
 
 
