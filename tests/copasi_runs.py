@@ -53,6 +53,8 @@ def _course(text: str, duration: float, points: int) -> dict[str, tuple[np.ndarr
             basico.run_time_course(duration=duration, intervals=points - 1, use_concentrations=c, **OPTIONS)
             for c in (True, False)
         )
+    except Exception as error:  # an error of COPASI holds what cannot travel between processes
+        raise RuntimeError(f"{type(error).__name__}: {error}") from None
     finally:
         basico.remove_datamodel(handle)
     if len(numbers) != points:
