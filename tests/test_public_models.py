@@ -93,7 +93,7 @@ def test_a_folder_of_several_kinds_of_files(tmp_path: Path) -> None:
     table = tmp_path / "table.tsv"
     script = Path(__file__).parents[1] / "tools" / "public_models.py"
     command = [sys.executable, str(script), str(tmp_path), "--commit", "abc", "--out", str(table), "--compile-times"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True)
     assert "2 files, commit abc" in done.stdout
     with table.open(encoding="utf-8") as file:
         rows = {r["file"]: r for r in csv.DictReader(file, delimiter="\t")}
