@@ -192,7 +192,7 @@ class Formulas:
             return scope[name]
         if kind == libsbml.AST_NAME_TIME:
             return self.tape.add("time")
-        constant = _constants().get(kind)
+        constant = constants().get(kind)
         return None if constant is None else self.tape.number(constant)
 
     def _body(self, name: str, args: tuple[int, ...], running: list[str]) -> tuple[Any, Mapping[str, int]]:
@@ -215,7 +215,8 @@ class Formulas:
 
 
 @cache
-def _constants() -> Mapping[int, float]:
+def constants() -> Mapping[int, float]:
+    """Numbers that have a name in libSBML."""
     return {
         libsbml.AST_CONSTANT_E: math.e,
         libsbml.AST_CONSTANT_PI: math.pi,

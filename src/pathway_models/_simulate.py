@@ -217,7 +217,8 @@ def _run_phases(engine: Runner, job: Job, pieces: Sequence[Phase], base: Mapping
     duration = pieces[-1].stop
     times = np.array(snapped_all(job.times, duration))
     result = np.full((len(times), len(columns)), np.nan)
-    between = np.linspace(0.0, duration, LEAST_OUTPUTS + 1)  # the limit of steps holds from stop to stop
+    grid = np.linspace(0.0, duration, LEAST_OUTPUTS + 1)  # the limit of steps holds from stop to stop
+    between = np.array(snapped_all(grid, duration))
     now = {**base, **dict(pieces[0].levels)} if done else dict(base)
     for number, piece in enumerate(pieces):
         wanted = {**base, **dict(piece.levels)}

@@ -7,22 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache, reduce
 from itertools import pairwise
 
-from .._formula import AVOGADRO
 from .._native import libsbml
 from ._symbolic import UNARY, Graph
-
-
-@cache
-def constants() -> Mapping[int, float]:
-    """Numbers that have a name in libSBML."""
-    return {
-        libsbml.AST_CONSTANT_E: math.e,
-        libsbml.AST_CONSTANT_PI: math.pi,
-        libsbml.AST_CONSTANT_TRUE: 1.0,
-        libsbml.AST_CONSTANT_FALSE: 0.0,
-        libsbml.AST_NAME_AVOGADRO: AVOGADRO,
-    }
-
 
 Operation = Callable[[Graph, Sequence[int]], int]
 

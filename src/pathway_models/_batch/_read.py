@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .._formula import constants
 from .._native import libsbml
 from .._sbml import nodes
 from ..errors import ModelError
-from ._operations import constants, operations
+from ._operations import operations
 from ._symbolic import COMPARISONS, Graph
 
 TIME = "<time>"  # no id: name of the state that counts time, where a model uses it
