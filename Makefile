@@ -25,31 +25,31 @@ fuzz: $(VENV)/.installed
 	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -s tests/test_meaning.py
 
 lint: $(VENV)/.installed
-	$(BIN)/ruff check src tests analyses tools
-	$(BIN)/ruff format --check src tests analyses tools
+	$(BIN)/ruff check src tests analyses benchmarks tools
+	$(BIN)/ruff format --check src tests analyses benchmarks tools
 	$(BIN)/mypy
 
 # Regenerates every SBML file under sbml/ from the authored Antimony and TOML.
 models: $(VENV)/.installed
-	$(BIN)/python -m pathway_models._build
+	$(BIN)/python -m pathway_models.models.build
 
 docs: $(VENV)/.installed
-	$(BIN)/python -m pathway_models._docs
+	$(BIN)/python tools/docs.py
 
 # AMICI takes part where it is installed (pip install amici: swig, a C++ compiler, HDF5 and BLAS headers).
 exchange-test: $(VENV)/.installed
-	$(BIN)/python analyses/exchange_test.py --out docs/exchange.md
+	$(BIN)/python benchmarks/exchange_test.py --out docs/exchange.md
 
 sbml-suite: $(VENV)/.installed
-	$(BIN)/python analyses/sbml_suite.py $(SUITE)
+	$(BIN)/python benchmarks/sbml_suite.py $(SUITE)
 
 # Somebody's folder of model files against libroadrunner and COPASI: make public-models FOLDER=... [OPTIONS="--sample 60"]
 public-models: $(VENV)/.installed
-	$(BIN)/python tools/public_models.py $(FOLDER) $(OPTIONS)
+	$(BIN)/python benchmarks/public_models.py $(FOLDER) $(OPTIONS)
 
 benchmark: $(VENV)/.installed
-	$(BIN)/python analyses/benchmark_indices.py
-	$(BIN)/python analyses/benchmark_ensemble.py
+	$(BIN)/python benchmarks/benchmark_indices.py
+	$(BIN)/python benchmarks/benchmark_ensemble.py
 
 clean:
 	rm -rf $(VENV) results

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 import pathway_models as pm
-from pathway_models._module import Module
+from pathway_models.modules.module import Module
 
 # One cytokine, one switch, one microglial state; hours, mmol/L. Written for this example, not from a publication.
 THEIRS = """

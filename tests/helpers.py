@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from pathway_models import _sbml, _simulate
-from pathway_models._model import Model, from_sbml
-from pathway_models._module import Module, Parameter, Port
+from pathway_models._sbml import sbml as _sbml
+from pathway_models.models.model import Model, from_sbml
+from pathway_models.modules.module import Module, Parameter, Port
+from pathway_models.simulation import job as _simulate
 
 UNITS = (
     "unit time_unit = 3600 second; unit substance = 1e-3 mole; unit extent = 1e-3 mole; unit volume = litre; "

@@ -15,16 +15,18 @@ import numpy as np
 import pytest
 from roadrunner import RoadRunner
 
-from pathway_models import _annotate, _build, _coupling, _library, _sbml
-from pathway_models._module import ParameterRow
+from pathway_models._sbml import sbml
 from pathway_models.errors import ModelError
+from pathway_models.models import build, library
+from pathway_models.modules import annotate, coupling
+from pathway_models.modules.module import ParameterRow
 
-ROOT = _library.sbml_root()
+ROOT = library.sbml_root()
 EVIDENCE = ROOT / "evidence"
-NAMES = _library.module_names()
+NAMES = library.module_names()
 FILES = [
     *(f"modules/{n}/model.xml" for n in NAMES),
-    *(f"coupled/{n}{kind}.xml" for n in _library.coupled_names() for kind in ("", "-comp")),
+    *(f"coupled/{n}{kind}.xml" for n in library.coupled_names() for kind in ("", "-comp")),
 ]
 FLAT = [f for f in FILES if "-comp" not in f]
 each_module = pytest.mark.parametrize("name", NAMES)
@@ -58,7 +60,7 @@ def folder(name: str) -> Path:
 
 @cache
 def text(file: str) -> str:
-    return _sbml.read_text(ROOT / file)
+    return sbml.read_text(ROOT / file)
 
 
 @cache
@@ -75,29 +77,29 @@ def read(source: str) -> libsbml.Model:
 def plain(name: str) -> str:
     """The module as Antimony writes it, without annotation."""
     antimony.clearPreviousLoads()
-    assert antimony.loadAntimonyString(_sbml.read_text(folder(name) / "model.ant")) >= 0
+    assert antimony.loadAntimonyString(sbml.read_text(folder(name) / "model.ant")) >= 0
     return str(antimony.getSBMLString(name))
 
 
 def table(name: str) -> list[dict[str, str]]:
-    lines = _sbml.read_text(folder(name) / "annotations.tsv").splitlines()
+    lines = sbml.read_text(folder(name) / "annotations.tsv").splitlines()
     return list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
 def tsv(path: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(_sbml.read_text(path).splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
+    return list(csv.DictReader(sbml.read_text(path).splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
 def annotated(name: str, target: Path) -> str:
-    return _annotate.annotate(plain(name), target, EVIDENCE, title="t", summary="s")
+    return annotate.annotate(plain(name), target, EVIDENCE, title="t", summary="s")
 
 
 def broken(name: str, target: Path, edit: str) -> Path:
     """A copy of the module's tables in which the second line of annotations.tsv is `edit`."""
     copy = target / name
     copy.mkdir()
-    (copy / "parameters.tsv").write_text(_sbml.read_text(folder(name) / "parameters.tsv"), encoding="utf-8")
-    header, _, *rest = _sbml.read_text(folder(name) / "annotations.tsv").splitlines()
+    (copy / "parameters.tsv").write_text(sbml.read_text(folder(name) / "parameters.tsv"), encoding="utf-8")
+    header, _, *rest = sbml.read_text(folder(name) / "annotations.tsv").splitlines()
     (copy / "annotations.tsv").write_text("\n".join([header, edit, *rest]) + "\n", encoding="utf-8")
     return copy
 
@@ -107,29 +109,29 @@ def broken(name: str, target: Path, edit: str) -> Path:
 
 @each_flat
 def test_every_species_compartment_and_reaction_has_a_resource_and_a_term(file: str) -> None:
-    for kind, found in _annotate.coverage(text(file)).items():
+    for kind, found in annotate.coverage(text(file)).items():
         assert found.with_resource == found.elements, kind
         assert found.with_sbo == found.elements, kind
 
 
 def test_coverage_counts() -> None:
-    assert _annotate.coverage(text("modules/gaba_gad67/model.xml")) == {
-        "species": _annotate.Coverage(elements=14, with_resource=14, with_sbo=14),
-        "compartments": _annotate.Coverage(elements=2, with_resource=2, with_sbo=2),
-        "reactions": _annotate.Coverage(elements=15, with_resource=15, with_sbo=15),
+    assert annotate.coverage(text("modules/gaba_gad67/model.xml")) == {
+        "species": annotate.Coverage(elements=14, with_resource=14, with_sbo=14),
+        "compartments": annotate.Coverage(elements=2, with_resource=2, with_sbo=2),
+        "reactions": annotate.Coverage(elements=15, with_resource=15, with_sbo=15),
     }
-    bare = _annotate.coverage(plain("gaba_gad67"))["species"]
-    assert bare == _annotate.Coverage(elements=14, with_resource=0, with_sbo=0)
+    bare = annotate.coverage(plain("gaba_gad67"))["species"]
+    assert bare == annotate.Coverage(elements=14, with_resource=0, with_sbo=0)
 
 
 def test_coverage_of_a_broken_text_is_an_error() -> None:
     with pytest.raises(ModelError, match="not valid SBML"):
-        _annotate.coverage("<sbml/>")
+        annotate.coverage("<sbml/>")
 
 
 @each_module
 def test_every_port_has_a_resource(name: str) -> None:
-    module = _library.module(name)
+    module = library.module(name)
     rows = {row["id"] for row in table(name)}
     assert {p.id for p in (*module.inputs, *module.outputs)} <= rows
 
@@ -190,7 +192,7 @@ def test_rows_arrive_in_the_model(name: str) -> None:
             assert model.getElementBySId(row["id"]).getSBOTermID() == row["sbo"]
     for key, given in expected.items():
         element = model if key == name else model.getElementBySId(key)
-        found = _annotate.resources(element)
+        found = annotate.resources(element)
         found.pop("isDescribedBy", None)
         assert found == given, key
 
@@ -242,7 +244,7 @@ def test_a_wrong_row_is_named(tmp_path: Path) -> None:
 
 def test_a_wrong_column_is_named(tmp_path: Path) -> None:
     copy = broken("nlrp3_il1b", tmp_path, "")
-    lines = _sbml.read_text(folder("nlrp3_il1b") / "annotations.tsv").replace("qualifier", "relation", 1)
+    lines = sbml.read_text(folder("nlrp3_il1b") / "annotations.tsv").replace("qualifier", "relation", 1)
     (copy / "annotations.tsv").write_text(lines, encoding="utf-8")
     with pytest.raises(ModelError, match=r"nlrp3_il1b/annotations\.tsv, line 1: .*'relation'"):
         annotated("nlrp3_il1b", copy)
@@ -257,9 +259,9 @@ def test_a_missing_or_empty_table_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_source_for_a_parameter_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    first = _sbml.read_text(folder("acupuncture") / "annotations.tsv").splitlines()[1]
+    first = sbml.read_text(folder("acupuncture") / "annotations.tsv").splitlines()[1]
     copy = broken("acupuncture", tmp_path, first)
-    lines = _sbml.read_text(copy / "parameters.tsv").replace("t_onset_lag", "t_onset_lug", 1)
+    lines = sbml.read_text(copy / "parameters.tsv").replace("t_onset_lag", "t_onset_lug", 1)
     (copy / "parameters.tsv").write_text(lines, encoding="utf-8")
     with pytest.raises(ModelError, match=r"acupuncture/parameters\.tsv: 't_onset_lug'"):
         annotated("acupuncture", copy)
@@ -271,7 +273,7 @@ def test_a_source_for_a_parameter_that_is_not_there_is_an_error(tmp_path: Path) 
 def works(file: str, prefix: str = "") -> dict[str, tuple[str, ...]]:
     """Parameter -> what it is described by."""
     parameters = read(text(file)).getListOfParameters()
-    found = {p.getId(): _annotate.resources(p).get("isDescribedBy", ()) for p in parameters}
+    found = {p.getId(): annotate.resources(p).get("isDescribedBy", ()) for p in parameters}
     return {k.removeprefix(prefix): v for k, v in found.items() if v and k.startswith(prefix)}
 
 
@@ -312,14 +314,14 @@ def test_an_evidence_row_may_have_several_references(tmp_path: Path) -> None:
     (tmp_path / "measurements.tsv").write_text(header + rows, encoding="utf-8")
     (tmp_path / "responses.tsv").write_text(header, encoding="utf-8")
     base = "https://identifiers.org/"
-    assert _annotate._references(tmp_path) == {
+    assert annotate._references(tmp_path) == {
         "t:a": {"pmcid": f"{base}pmc:PMC1", "doi": f"{base}doi:10.1234/a"},
         "t:c": {"pmid": f"{base}pubmed:7", "biomodels": f"{base}biomodels.db:BIOMD0000000001"},
     }
     cited = (("p", "measured", "t:b;t:a;t:c"), ("q", "assumed", "t:a"), ("r", "derived", ""), ("s", "measured", "t:no"))
     common: dict[str, Any] = {"low": None, "high": None, "distribution": "fixed", "note": ""}
     rows = [ParameterRow(id=i, kind=k, source=s, **common) for i, k, s in cited]
-    assert _annotate._described_by(rows, tmp_path) == {"p": f"{base}doi:10.1234/a"}
+    assert annotate._described_by(rows, tmp_path) == {"p": f"{base}doi:10.1234/a"}
 
 
 # ---- the model element ----
@@ -332,7 +334,7 @@ def test_models_have_a_name_notes_a_licence_and_a_term(file: str) -> None:
     assert model.getSBOTermID() == "SBO:0000293"
     notes = model.getNotesString()
     assert 'xmlns="http://www.w3.org/1999/xhtml"' in notes
-    assert _annotate.LICENCE in notes
+    assert annotate.LICENCE in notes
     assert len(re.sub(r"<[^>]*>", "", notes).split()) > 25
 
 
@@ -340,7 +342,7 @@ def test_notes_may_hold_anything() -> None:
     new = libsbml.SBMLDocument(3, 2)
     model = new.createModel()
     model.setId("m")
-    _annotate.describe_model(model, title="A & B <1>", summary='x < 1 & y > 2,\n  µ "quoted"')
+    annotate.describe_model(model, title="A & B <1>", summary='x < 1 & y > 2,\n  µ "quoted"')
     back = read(libsbml.writeSBMLToString(new))
     assert back.getName() == "A & B <1>"
     assert "x &lt; 1 &amp; y &gt; 2, µ &quot;quoted&quot;" in back.getNotesString()
@@ -351,7 +353,7 @@ def test_notes_may_hold_anything() -> None:
 
 @each_flat
 def test_annotation_brings_no_warning(file: str) -> None:
-    assert _sbml.findings(text(file)) == []
+    assert sbml.findings(text(file)) == []
 
 
 @each_file
@@ -365,14 +367,14 @@ def test_metaids_are_unique_and_every_annotation_has_its_own(file: str) -> None:
 
 def test_flattening_keeps_what_the_modules_say() -> None:
     """Every element of every module carries the same terms in the coupled model, inputs that a wire drives too."""
-    for name in _library.coupled_names():
+    for name in library.coupled_names():
         flat = read(text(f"coupled/{name}.xml"))
-        for module in _library.read_coupled(name).modules:
+        for module in library.read_coupled(name).modules:
             model = read(text(f"modules/{module}/model.xml"))
-            for element in _annotate._annotated(model):
+            for element in annotate._annotated(model):
                 if element is not model and element.getElementName() != "model":
                     twin = flat.getElementBySId(f"{module}__{element.getId()}")
-                    assert _annotate.resources(twin) == _annotate.resources(element), element.getId()
+                    assert annotate.resources(twin) == annotate.resources(element), element.getId()
                     assert twin.getSBOTermID() == element.getSBOTermID(), element.getId()
 
 
@@ -381,7 +383,7 @@ def test_a_wire_between_modules_without_annotation_needs_none() -> None:
     element = read(plain("excitability")).getParameter("GABA")
     target = libsbml.Parameter(3, 2)
     target.setId("GLU")
-    _coupling._copy_annotation(element, target)
+    coupling._copy_annotation(element, target)
     assert not target.isSetMetaId()
     assert not target.isSetSBOTerm()
 
@@ -412,8 +414,8 @@ def test_numbers_do_not_change(file: str) -> None:
 def test_only_annotation_is_added(name: str) -> None:
     """What Antimony wrote is still there, element for element."""
     bare = libsbml.writeSBMLToString(libsbml.readSBMLFromString(plain(name)))
-    title = re.escape(_library.module(name).title)
-    ours = re.sub(rf'(<model [^>]*)name="{title}" ', r"\1", stripped(_build.module_sbml(folder(name))))
+    title = re.escape(library.module(name).title)
+    ours = re.sub(rf'(<model [^>]*)name="{title}" ', r"\1", stripped(build.module_sbml(folder(name))))
     lines = [
         line.replace("/>", ">") for line in ours.splitlines() if not re.match(r"\s*</(parameter|species|compart)", line)
     ]

@@ -18,10 +18,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import pathway_models as pm
 from helpers import tiny
-from pathway_models import _batch, _engines, _rows
-from pathway_models._rows import Limits
-from pathway_models._simulate import Course
+from pathway_models import _batch
+from pathway_models.ensembles import choice
+from pathway_models.ensembles import rows as _rows
+from pathway_models.ensembles.rows import Limits
 from pathway_models.errors import InvalidValueError
+from pathway_models.simulation.job import Course
 
 DECAY = "x = 1; k = 0.5; x' = -k*x"
 FINAL_X = pm.Outcome(variable="x", reduce="final")
@@ -44,7 +46,7 @@ def decay() -> pm.Model:
 @pytest.fixture
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if compiling took no time."""
-    monkeypatch.setattr(_engines, "WORTH", 0.0)
+    monkeypatch.setattr(choice, "WORTH", 0.0)
 
 
 def rates(count: int = 64) -> np.ndarray:

@@ -9,7 +9,7 @@ import pytest
 
 import pathway_models as pm
 from helpers import analysis, sbml
-from pathway_models._simulate import Course
+from pathway_models.simulation.job import Course
 
 
 @pytest.fixture(autouse=True, scope="module")

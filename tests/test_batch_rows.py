@@ -15,11 +15,11 @@ import pytest
 
 import pathway_models as pm
 from helpers import sbml, tiny
-from pathway_models._batch import _machine, compile_model, run_rows
-from pathway_models._batch._read import read
-from pathway_models._interventions import Treatment
-from pathway_models._simulate import Course, Job, make_job, run_job
+from pathway_models._batch import compile_model, machine, run_rows
+from pathway_models._batch.read import read
 from pathway_models.errors import SimulationError
+from pathway_models.simulation.job import Course, Job, make_job, run_job
+from pathway_models.treatments.schedule import Treatment
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -171,7 +171,7 @@ def test_more_rows_than_fit_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     job = job_of(model, [], ("x",), duration=3.0)
     table = np.linspace(0.1, 2.0, 37)[:, None]
     whole = run_rows(job, ["k"], table)
-    monkeypatch.setattr("pathway_models._batch._rows.LARGEST_OUTPUT", 1)
+    monkeypatch.setattr("pathway_models._batch.rows.LARGEST_OUTPUT", 1)
     for a, b, k in zip(whole, run_rows(job, ["k"], table), table[:, 0], strict=True):
         assert isinstance(a, Course)
         assert isinstance(b, Course)
@@ -185,23 +185,23 @@ def test_more_rows_than_fit_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_cache_round_trip_and_corruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATHWAY_MODELS_CACHE", str(tmp_path))
     text = sbml("k = 1.25; x = 1; x' = -k * x;")
-    first = _machine.machine(text)
+    first = machine.machine(text)
     (file,) = tmp_path.iterdir()
-    monkeypatch.setattr(_machine, "translate", lambda module: pytest.fail("compiled again"))
-    assert _machine.machine(text).plan == first.plan
+    monkeypatch.setattr(machine, "translate", lambda module: pytest.fail("compiled again"))
+    assert machine.machine(text).plan == first.plan
     monkeypatch.undo()
     monkeypatch.setenv("PATHWAY_MODELS_CACHE", str(tmp_path))
     good = file.read_bytes()
     for bad in (b"", good[:100], good[:-3], good[:5000] + b"x" + good[5001:]):
         file.write_bytes(bad)
-        assert _machine.machine(text).plan == first.plan
+        assert machine.machine(text).plan == first.plan
         assert file.read_bytes()[32:] == good[32:]  # mended
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("PATHWAY_MODELS_CACHE", str(tmp_path / "file" / "folder"))
-    assert _machine.machine(sbml("x = 1; x' = -3 * x;")).plan.states == ("x",)
+    assert machine.machine(sbml("x = 1; x' = -3 * x;")).plan.states == ("x",)
 
 
 def _states(text: str) -> tuple[str, ...]:
@@ -217,18 +217,18 @@ def test_processes_may_compile_the_same_model_at_once() -> None:
 def test_other_cpus_have_other_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATHWAY_MODELS_CACHE", str(tmp_path))
     text = sbml("k = 2.5; x = 1; x' = -k * x;")
-    name, features, lanes = _machine.host()
-    monkeypatch.setattr(_machine, "translate", lambda module: b"")
-    monkeypatch.setattr(_machine, "Machine", lambda plan, code: plan)
+    name, features, lanes = machine.host()
+    monkeypatch.setattr(machine, "translate", lambda module: b"")
+    monkeypatch.setattr(machine, "Machine", lambda plan, code: plan)
     hosts = [(name, features, lanes), ("other", features, lanes), (name, "-" + features, lanes), (name, features, 2)]
     for count, here in enumerate(hosts, 1):
-        monkeypatch.setattr(_machine, "host", lambda here=here: here)
-        assert _machine.machine(text).lanes == here[2]
+        monkeypatch.setattr(machine, "host", lambda here=here: here)
+        assert machine.machine(text).lanes == here[2]
         assert len(list(tmp_path.iterdir())) == count
-    monkeypatch.setattr(_machine, "translate", lambda module: pytest.fail("compiled again"))
+    monkeypatch.setattr(machine, "translate", lambda module: pytest.fail("compiled again"))
     for here in hosts:
-        monkeypatch.setattr(_machine, "host", lambda here=here: here)
-        assert _machine.machine(text).lanes == here[2]
+        monkeypatch.setattr(machine, "host", lambda here=here: here)
+        assert machine.machine(text).lanes == here[2]
 
 
 def _written(arguments: tuple[str, str]) -> int:
@@ -238,14 +238,14 @@ def _written(arguments: tuple[str, str]) -> int:
     plan = compile_model(text).plan
     code = (Path(folder) / "code").read_bytes()
     for _ in range(40):
-        _machine._save(path, plan, code)
-        assert _machine._load(path) is not None
+        machine._save(path, plan, code)
+        assert machine._load(path) is not None
     return os.getpid()
 
 
 def test_processes_may_write_the_same_file_at_once(tmp_path: Path) -> None:
     text = sbml("k = 9; x = 1; x' = -k * x;")
-    (tmp_path / "code").write_bytes(_machine.translate(_machine.build(read(text), _machine.host()[2])[0]))
+    (tmp_path / "code").write_bytes(machine.translate(machine.build(read(text), machine.host()[2])[0]))
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
         list(pool.map(_written, [(str(tmp_path), text)] * 4))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["code", "one.batch"]  # no half-written files are left

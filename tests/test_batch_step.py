@@ -12,10 +12,10 @@ from scipy.integrate import solve_ivp
 
 from helpers import sbml
 from pathway_models._batch import BatchModel, compile_model
-from pathway_models._batch._codegen import Code
-from pathway_models._batch._machine import host
-from pathway_models._batch._rows import _at
-from pathway_models._start import start_values
+from pathway_models._batch.codegen import Code
+from pathway_models._batch.machine import host
+from pathway_models._batch.rows import _at
+from pathway_models._formulas.start import start_values
 
 ROBERTSON = (
     "compartment c = 1; species A in c, B in c, C in c; A = 1; B = 0; C = 0; k1 = 0.04; k2 = 3e7; k3 = 1e4;"

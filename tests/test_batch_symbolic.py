@@ -9,8 +9,8 @@ import pytest
 
 import pathway_models as pm
 from helpers import sbml, tiny
-from pathway_models._batch._read import Unsupported, read
-from pathway_models._batch._symbolic import Graph, eliminate
+from pathway_models._batch.read import Unsupported, read
+from pathway_models._batch.symbolic import Graph, eliminate
 
 
 def evaluate(g: Graph, node: int, states: list[float], parameters: list[float]) -> float:
@@ -109,7 +109,7 @@ def test_an_arrow_matrix_fills_nothing() -> None:
     ],
 )
 def test_what_is_not_supported_is_refused_by_reason(body: str, reason: str) -> None:
-    from pathway_models._batch._machine import build
+    from pathway_models._batch.machine import build
 
     with pytest.raises(Unsupported, match=reason) as caught:
         build(read(sbml(body)), 4)
@@ -129,13 +129,13 @@ def test_algebraic_rules_and_conversion_factors_are_refused() -> None:
 
 @pytest.mark.parametrize("most", [10, 19])  # found before the derivatives, and after the elimination
 def test_a_model_that_would_compile_for_minutes_is_refused(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pathway_models._batch import _machine
+    from pathway_models._batch import machine
 
     reading = read(sbml("k = 1; x = 1; y = 2; z = 3; x' = -k * y * z; y' = -k * x * z; z' = -k * x * y;"))
-    _machine.build(reading, 4)
-    monkeypatch.setattr(_machine, "LONGEST_CODE", most)
+    machine.build(reading, 4)
+    monkeypatch.setattr(machine, "LONGEST_CODE", most)
     with pytest.raises(Unsupported, match=rf"a step has \d+ operations, more than {most}: too long to be compiled"):
-        _machine.build(reading, 4)
+        machine.build(reading, 4)
 
 
 # ---- formulas and chains that are longer than Python's calls may be deep --------------------------------------------

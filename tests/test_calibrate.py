@@ -11,13 +11,13 @@ import pytest
 
 import pathway_models as pm
 from helpers import analysis, tiny
-from pathway_models._calibrate import calibrate
-from pathway_models._evidence import report
-from pathway_models._fit import Target, find_targets, to_unit, to_values
-from pathway_models._model import Context, Model
-from pathway_models._module import Alternative, Hypothesis, Parameter
-from pathway_models._observations import Observation, read_observations, treatment
 from pathway_models.errors import InvalidValueError, SimulationError, UnknownNameError
+from pathway_models.evidence.observations import Observation, read_observations, treatment
+from pathway_models.evidence.report import report
+from pathway_models.inference.calibrate import calibrate
+from pathway_models.inference.objective import Target, find_targets, to_unit, to_values
+from pathway_models.models.model import Context, Model
+from pathway_models.modules.module import Alternative, Hypothesis, Parameter
 
 matplotlib.use("Agg")
 

@@ -16,11 +16,11 @@ from numpy.testing import assert_array_equal
 
 import pathway_models as pm
 from helpers import GUARD, count_rows, tiny
-from pathway_models import _checkpoint
-from pathway_models._checkpoint import CheckpointError
-from pathway_models._rows import Limits
-from pathway_models._tolerances import OF_ENSEMBLES_ELSEWHERE
+from pathway_models.ensembles import checkpoint
+from pathway_models.ensembles.checkpoint import CheckpointError
+from pathway_models.ensembles.rows import Limits
 from pathway_models.errors import InvalidValueError
+from pathway_models.simulation.tolerances import OF_ENSEMBLES_ELSEWHERE
 
 DECAY = "x = 1; k = 0.5; j = 2; z := 2*x; x' = -k*x"
 FINAL_X = pm.Outcome(variable="x", reduce="final")
@@ -113,14 +113,14 @@ def test_another_model_other_settings_and_other_rows_are_refused(decay: pm.Model
 
 def test_another_version_is_refused(decay: pm.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, **SHORT)
-    monkeypatch.setattr(_checkpoint, "version", lambda name: "999")
+    monkeypatch.setattr(checkpoint, "version", lambda name: "999")
     with pytest.raises(InvalidValueError, match="versions: stored"):
         pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, **SHORT)
 
 
 def full_after(files: int) -> Callable[..., None]:
     """A disk with room for so many blocks; half of the next one is written before it says so."""
-    real = _checkpoint._save_arrays
+    real = checkpoint._save_arrays
     written = []
 
     def save(path: Path, *arguments: Any) -> None:
@@ -139,7 +139,7 @@ def test_a_full_disk_is_a_clear_error_and_nothing_finished_is_lost(
 ) -> None:
     options = {**SHORT, "workers": workers}
     with monkeypatch.context() as patched:
-        patched.setattr(_checkpoint, "_save_arrays", full_after(2))
+        patched.setattr(checkpoint, "_save_arrays", full_after(2))
         with pytest.raises(CheckpointError, match=r"(12|6) of 24 rows are safe in it.*No space left on device"):
             pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, **options)
     assert not list(tmp_path.glob(".*")), "no half file stays"

@@ -19,9 +19,9 @@ import xarray as xr
 
 import pathway_models as pm
 from helpers import GUARD, count_rows
-from pathway_models._cli import main
-from pathway_models._cli_output import warned
-from pathway_models._tolerances import OF_ENSEMBLES
+from pathway_models._cli.main import main
+from pathway_models._cli.output import warned
+from pathway_models.simulation.tolerances import OF_ENSEMBLES
 
 COMMANDS = ("list", "simulate", "compare", "sobol", "evidence", "export", "check")
 EXPLOSION = "model explosion()\n x = 1; k = 0.5; x' = k*x^2\nend"  # infinite at time 1/k
@@ -464,9 +464,9 @@ def test_sobol_without_enough_runs_gives_one_line_and_the_reason(
 
 
 def test_the_installed_command_and_the_module_agree() -> None:
-    """`pathway-models` and `python -m pathway_models._cli`, in processes of their own."""
+    """`pathway-models` and `python -m pathway_models._cli.main`, in processes of their own."""
     script = Path(sys.executable).with_name("pathway-models")
-    for command in ([str(script)], [sys.executable, "-m", "pathway_models._cli"]):
+    for command in ([str(script)], [sys.executable, "-m", "pathway_models._cli.main"]):
         done = subprocess.run([*command, "list", "nothing"], capture_output=True, text=True, timeout=GUARD, check=False)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
         assert done.stderr.startswith("pathway-models: unknown model 'nothing'")
@@ -474,7 +474,7 @@ def test_the_installed_command_and_the_module_agree() -> None:
 
 # ---- output that cannot be written -----------------------------------------------------------------------------------
 
-COMMAND = [sys.executable, "-m", "pathway_models._cli"]
+COMMAND = [sys.executable, "-m", "pathway_models._cli.main"]
 
 
 def test_version(capfd: pytest.CaptureFixture[str]) -> None:

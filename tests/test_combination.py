@@ -9,9 +9,9 @@ import pytest
 
 import pathway_models as pm
 from helpers import tiny
-from pathway_models._combination import SCALES
-from pathway_models._model import Model
 from pathway_models.errors import InvalidValueError, UnknownNameError
+from pathway_models.experiments.arms import SCALES
+from pathway_models.models.model import Model
 
 A, B = pm.Level(input="a", value=1), pm.Level(input="b", value=3)
 

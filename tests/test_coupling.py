@@ -14,11 +14,12 @@ import xarray as xr
 
 import pathway_models as pm
 from helpers import UNITS, tiny_module, worst
-from pathway_models import _library, _sbml
-from pathway_models._coupling import SharedInput, Wire, couple, flatten
-from pathway_models._model import Model, from_sbml
-from pathway_models._module import Module
+from pathway_models._sbml import sbml
 from pathway_models.errors import InvalidValueError, UnknownNameError
+from pathway_models.models import library
+from pathway_models.models.model import Model, from_sbml
+from pathway_models.modules.coupling import SharedInput, Wire, couple, flatten
+from pathway_models.modules.module import Module
 
 COUPLED = Path(__file__).parents[1] / "sbml" / "coupled"
 SENDER = tiny_module(
@@ -82,7 +83,7 @@ def test_wire_of_a_concentration_keeps_its_unit() -> None:
     model = _coupled(Wire(source="sender.C", target="receiver.level_C"))
     assert model.quantities["receiver__level_C"].unit == "mmol/L"
     np.testing.assert_allclose(_run(model)["receiver__V"], 2.0)
-    assert _sbml.findings(model.sbml) == []
+    assert sbml.findings(model.sbml) == []
 
 
 def test_shared_input_drives_modules() -> None:
@@ -180,18 +181,18 @@ def test_modules_with_other_units_of_time_do_not_couple() -> None:
 # ---- the coupled model of the library --------------------------------------------------------------------------
 
 
-each_coupled = pytest.mark.parametrize("name", _library.coupled_names())
+each_coupled = pytest.mark.parametrize("name", library.coupled_names())
 
 
 @cache
 def _parts(name: str = "epilepsy") -> tuple[list[Module], list[Wire], list[SharedInput]]:
-    return _library.coupled_parts(_library.read_coupled(name))
+    return library.coupled_parts(library.read_coupled(name))
 
 
 def test_epilepsy_extends_the_core() -> None:
     """Modules and wires of the core come first; a shared input takes the place of a module's own."""
     core, whole = (_parts(name) for name in ("epilepsy_core", "epilepsy"))
-    assert _library.lineage("epilepsy") == ("epilepsy_core", "epilepsy")
+    assert library.lineage("epilepsy") == ("epilepsy_core", "epilepsy")
     for i in (0, 1):
         assert whole[i][: len(core[i])] == core[i]
     assert {s.id for s in core[2]} <= {s.id for s in whole[2]}
@@ -204,7 +205,7 @@ def test_flat_ids_are_module_and_id(name: str) -> None:
     modules, wires, shared = _parts(name)
     model = pm.load(name)
     own = {w.gain for w in wires} | {s.id for s in shared}
-    expected = {f"{m.name}__{k}" for m in modules for k in _sbml.quantities(_sbml.parse(m.sbml), name=m.name)}
+    expected = {f"{m.name}__{k}" for m in modules for k in sbml.quantities(sbml.parse(m.sbml), name=m.name)}
     assert set(model.quantities) == own | expected
     assert set(model.gains) == {w.gain for w in wires}
 
@@ -285,7 +286,7 @@ def _cut() -> xr.Dataset:
     return model.with_parameters(dict.fromkeys(model.gains, 0.0)).simulate(plan, weeks=3)
 
 
-@pytest.mark.parametrize("name", _library.module_names())
+@pytest.mark.parametrize("name", library.module_names())
 def test_module_alone_equals_module_in_the_coupled_model_with_all_gains_zero(name: str) -> None:
     model = pm.load(name)
     if "seizure_drive" in model.inputs.index:  # its wire is cut as well
@@ -297,7 +298,7 @@ def test_module_alone_equals_module_in_the_coupled_model_with_all_gains_zero(nam
 
 
 def _rules(model: Model) -> dict[str, str]:
-    document = _sbml.parse(model.sbml)  # held: libSBML frees the rules with it
+    document = sbml.parse(model.sbml)  # held: libSBML frees the rules with it
     return {r.getVariable(): libsbml.formulaToL3String(r.getMath()) for r in document.getModel().getListOfRules()}
 
 
@@ -313,5 +314,5 @@ def test_comp_file_loads_as_the_flat_file(name: str) -> None:
 @each_coupled
 def test_committed_files_are_what_the_modules_give(name: str) -> None:
     modules, wires, shared = _parts(name)
-    document = couple(name, _library.read_coupled(name).title, modules, wires, shared)
+    document = couple(name, library.read_coupled(name).title, modules, wires, shared)
     assert libsbml.writeSBMLToString(document) == (COUPLED / f"{name}-comp.xml").read_text(encoding="utf-8")

@@ -19,8 +19,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import pathway_models as pm
 from helpers import GUARD
-from pathway_models import _simulate
 from pathway_models.errors import InvalidValueError, SimulationError, UnknownNameError
+from pathway_models.simulation import job as _simulate
 
 DECAY = "model decay()\n x = 1; k = 0.5; x' = -k*x\nend"
 EXPLOSION = "model explosion()\n x = 1; k = 0.5; x' = k*x^2\nend"  # infinite at time 1/k

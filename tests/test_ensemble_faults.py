@@ -19,10 +19,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import pathway_models as pm
 from helpers import GUARD, tiny, until
-from pathway_models import _executors, _simulate
-from pathway_models._rows import Limits
-from pathway_models._tolerances import Attempt
+from pathway_models.ensembles import processes
+from pathway_models.ensembles.rows import Limits
 from pathway_models.errors import InvalidValueError, UnknownNameError
+from pathway_models.simulation import job
+from pathway_models.simulation.tolerances import Attempt
 
 DECAY = "x = 1; k = 0.5; x' = -k*x"
 OSCILLATOR = "x = 1; y = 0; k = 1; x' = k*y; y' = -k*x"
@@ -114,7 +115,7 @@ def test_a_row_that_never_ends_is_stopped(decay: pm.Model, workers: int) -> None
 
 
 def test_a_worker_that_hears_nothing_is_ended(decay: pm.Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_executors, "GRACE", 0.0)
+    monkeypatch.setattr(processes, "GRACE", 0.0)
     k = values()
     options: dict[str, Any] = {"workers": 2, "limits": Limits(seconds=2), **SHORT}
     runs = pm.ensemble(decay, {"k": k}, outcomes=[Deaf(variable="k", reduce="final")], **options)
@@ -133,7 +134,7 @@ def test_the_ladder_changes_tolerance_first_step_and_method_and_leaves_nothing_b
     decay: pm.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    real = _simulate._run_phases
+    real = job._run_phases
 
     def stumbles(engine: Any, *what: Any, **how: Any) -> Any:
         keys = ("relative_tolerance", "initial_time_step", "stiff")
@@ -142,7 +143,7 @@ def test_the_ladder_changes_tolerance_first_step_and_method_and_leaves_nothing_b
             raise pm.errors.SimulationError(f"stumbled {len(seen)}")
         return real(engine, *what, **how)
 
-    monkeypatch.setattr(_simulate, "_run_phases", stumbles)
+    monkeypatch.setattr(job, "_run_phases", stumbles)
     runs = pm.ensemble(decay, {"k": [1.0, 1.0]}, outcomes=[FINAL_X], workers=1, **SHORT)
     assert seen[:8] == [
         (1e-8, 0.0, True),
@@ -215,9 +216,9 @@ def test_the_model_goes_to_a_worker_once(decay: pm.Model) -> None:
 def test_fresh_workers_take_over_before_the_old_ones_grow(decay: pm.Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """libroadrunner keeps a little of every call; the result does not depend on how often workers are replaced."""
     pools = []
-    real = _executors.own_pool
-    monkeypatch.setattr(_executors, "own_pool", lambda *arguments: pools.append(1) or real(*arguments))
-    monkeypatch.setattr(_executors, "GROWTH", 8 * _executors.LEAK * (1 + len(_executors.SETTLE_HORIZONS)))
+    real = processes.own_pool
+    monkeypatch.setattr(processes, "own_pool", lambda *arguments: pools.append(1) or real(*arguments))
+    monkeypatch.setattr(processes, "GROWTH", 8 * processes.LEAK * (1 + len(processes.SETTLE_HORIZONS)))
     k = np.linspace(0.1, 2, 32)
     runs = pm.ensemble(decay, {"k": k}, outcomes=[FINAL_X], workers=2, **SHORT)
     assert len(pools) == 2
@@ -225,7 +226,7 @@ def test_fresh_workers_take_over_before_the_old_ones_grow(decay: pm.Model, monke
 
 
 def test_a_worker_that_does_not_know_the_work_asks_for_it(decay: pm.Model) -> None:
-    assert _executors.run_range("never heard of", None, np.ones((1, 1))) is None
+    assert processes.run_range("never heard of", None, np.ones((1, 1))) is None
 
 
 def test_an_executor_that_is_shut_down_is_an_error(decay: pm.Model) -> None:

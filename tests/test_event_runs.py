@@ -10,9 +10,9 @@ from numpy.testing import assert_allclose
 
 import pathway_models as pm
 from helpers import tiny
-from pathway_models._interventions import cut, phases
-from pathway_models._model import Model, from_sbml
 from pathway_models.errors import InvalidValueError, ModelError
+from pathway_models.models.model import Model, from_sbml
+from pathway_models.treatments.schedule import cut, phases
 
 S = "compartment C = 1; species $S in C; S = 1; p = 0.5"
 

@@ -19,10 +19,11 @@ import pytest
 
 import pathway_models as pm
 from helpers import tiny
-from pathway_models import _evidence, _evidence_tables, _observations, _scores
-from pathway_models._cli import main
-from pathway_models._simulate import at_rest
+from pathway_models._cli.main import main
 from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
+from pathway_models.evidence import observations, scores, tables
+from pathway_models.evidence import report as _evidence
+from pathway_models.simulation.job import at_rest
 
 SBML = Path(__file__).resolve().parents[1] / "sbml"
 COUPLED = ("epilepsy_core", "epilepsy")
@@ -122,12 +123,12 @@ def found(name: str) -> pm.EvidenceReport:
 def write(folder: Path, *rows: dict[str, str]) -> Path:
     """A file of observations, each FIRST with some cells changed."""
     path = folder / "observations.tsv"
-    lines = [_observations.OBSERVATION_COLUMNS, *((FIRST | row).values() for row in rows)]
+    lines = [observations.OBSERVATION_COLUMNS, *((FIRST | row).values() for row in rows)]
     path.write_text("".join("\t".join(line) + "\n" for line in lines), encoding="utf-8")
     return path
 
 
-def scored(folder: Path, name: str, *rows: dict[str, str], model: pm.Model | None = None) -> list[_scores.Score]:
+def scored(folder: Path, name: str, *rows: dict[str, str], model: pm.Model | None = None) -> list[scores.Score]:
     model = model or pm.load(name)
     return list(_evidence.report(model, pm.read_observations(model, write(folder, *rows))).rows)
 
@@ -173,14 +174,14 @@ def test_unknown_tables_are_refused() -> None:
     ],
 )
 def test_broken_tables_name_file_and_line(tmp_path: Path, change: object, line: int, words: str) -> None:
-    columns = _evidence_tables.TABLE_COLUMNS["measurements"]
+    columns = tables.TABLE_COLUMNS["measurements"]
     empty = dict.fromkeys(columns, "")
     rows = [empty | {"id": "a:1", "source_kind": "published"}, empty | {"id": "b:2", "source_kind": "derived"}]
     text = "".join("\t".join(r) + "\n" for r in (columns, *(row.values() for row in rows)))
     path = tmp_path / "measurements.tsv"
     path.write_text(change(text), encoding="utf-8")  # type: ignore[operator]
     with pytest.raises(ModelError, match=rf"measurements\.tsv:{line}: .*{words}"):
-        _evidence_tables.read_table(path, "measurements")
+        tables.read_table(path, "measurements")
 
 
 # ---- observations ------------------------------------------------------------------------------------------
@@ -217,13 +218,13 @@ def test_models_from_elsewhere_have_no_observations() -> None:
 
 
 def test_treatments_as_observations_write_them() -> None:
-    assert _observations.treatment("level:BHB=1") == pm.Level(input="BHB", value=1.0)
-    assert _observations.treatment("level:BHB=1@2..") == pm.Level(input="BHB", value=1.0, start=2.0)
-    assert _observations.treatment("level:BHB=1@2..3.5") == pm.Level(input="BHB", value=1.0, start=2.0, stop=3.5)
-    assert _observations.treatment("dose:session=1@0,24") == pm.Dose(input="session", amount=1.0, times=(0.0, 24.0))
-    assert _observations.treatment("ketogenic_diet:ratio=3") == pm.KetogenicDiet(ratio=3.0)
+    assert observations.treatment("level:BHB=1") == pm.Level(input="BHB", value=1.0)
+    assert observations.treatment("level:BHB=1@2..") == pm.Level(input="BHB", value=1.0, start=2.0)
+    assert observations.treatment("level:BHB=1@2..3.5") == pm.Level(input="BHB", value=1.0, start=2.0, stop=3.5)
+    assert observations.treatment("dose:session=1@0,24") == pm.Dose(input="session", amount=1.0, times=(0.0, 24.0))
+    assert observations.treatment("ketogenic_diet:ratio=3") == pm.KetogenicDiet(ratio=3.0)
     with pytest.raises(InvalidValueError, match="malformed"):
-        _observations.treatment("dose:session=1")
+        observations.treatment("dose:session=1")
 
 
 def test_intervals_become_one_standard_error(tmp_path: Path) -> None:
@@ -275,10 +276,10 @@ def test_directions_are_scored_by_their_sign(tmp_path: Path) -> None:
     assert math.isnan(up.ratio)
     still = [r | {"treatments": "level:AICAR=0"} for r in rows]
     assert [s.verdict for s in scored(tmp_path, "ampk_pgc1a", *still)] == ["wrong", "wrong", "right"]
-    assert _scores.right_direction("up", 0.011)
-    assert not _scores.right_direction("down", -0.009)
-    assert _scores.right_direction("none", 0.049)
-    assert not _scores.right_direction("none", 0.051)
+    assert scores.right_direction("up", 0.011)
+    assert not scores.right_direction("down", -0.009)
+    assert scores.right_direction("none", 0.049)
+    assert not scores.right_direction("none", 0.051)
 
 
 def test_what_rests_at_zero_has_a_direction_but_no_fold(tmp_path: Path) -> None:
@@ -290,8 +291,8 @@ def test_what_rests_at_zero_has_a_direction_but_no_fold(tmp_path: Path) -> None:
         signs | {"id": "none", "comparison": "none", "treatments": "", "hours": "5"},
     )
     assert [s.verdict for s in scored(tmp_path, "acupuncture", *rows)] == ["failed", "right", "right"]
-    assert _scores.right_direction("down", _scores.compared("down", -0.5, 0.0))
-    assert not _scores.right_direction("down", _scores.compared("down", 0.5, 0.0))
+    assert scores.right_direction("down", scores.compared("down", -0.5, 0.0))
+    assert not scores.right_direction("down", scores.compared("down", 0.5, 0.0))
 
 
 def test_extremes_and_their_time(tmp_path: Path) -> None:

@@ -14,13 +14,15 @@ import pytest
 
 import pathway_models as pm
 from helpers import UNITS, sbml, tiny, worst
-from pathway_models import _annotate, _exchange_read, _interventions
-from pathway_models._cli import main
-from pathway_models._exchange import FORMATS, check, export
-from pathway_models._exchange_swap import module_from, with_module
-from pathway_models._library import coupled_names, module_names, read_coupled
-from pathway_models._model import Model, from_sbml
+from pathway_models._cli.main import main
+from pathway_models._sbml import files
 from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
+from pathway_models.exchange.export import FORMATS, check, export
+from pathway_models.models.library import coupled_names, module_names, read_coupled
+from pathway_models.models.model import Model, from_sbml
+from pathway_models.models.swap import module_from, with_module
+from pathway_models.modules import annotate
+from pathway_models.treatments import schedule
 
 MODULES = Path(__file__).parents[1] / "sbml" / "modules"
 PLAN = [pm.Level(input="MCC950", value=1, start=24, stop=200), pm.Level(input="BHB", value=3, start=48)]
@@ -30,7 +32,7 @@ SCENARIO_FORMATS = ("sbml", "sbml-l3v1", "sbml-l2v5", "antimony", "omex")
 
 def load(path: Path) -> Model:
     """What `pm.load` does with a path."""
-    return from_sbml(_exchange_read.model_text(path), name=path.stem)
+    return from_sbml(files.model_text(path), name=path.stem)
 
 
 def same(a: Model, b: Model, plan: list[pm.Treatment], *, duration: float, every: float) -> float:
@@ -171,7 +173,7 @@ def test_coupled_scenario_is_the_same_flat_and_hierarchical(tmp_path: Path) -> N
 
 def _fits(model: Model, treatment: pm.Treatment) -> bool:
     try:
-        _interventions.phases(model, [treatment], 168.0)
+        schedule.phases(model, [treatment], 168.0)
     except pm.errors.PathwayModelsError:
         return False
     return True
@@ -207,7 +209,7 @@ def _marks(text: str) -> set[tuple[str, str, str]]:
     for i in range(elements.getSize()):
         element = elements.get(i)
         found |= {(element.getIdAttribute(), "SBO", element.getSBOTermID())} if element.isSetSBOTerm() else set()
-        resources = _annotate.resources(element)
+        resources = annotate.resources(element)
         found |= {(element.getIdAttribute(), q, r) for q, rs in resources.items() for r in rs}
     return found
 

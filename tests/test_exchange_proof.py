@@ -11,12 +11,12 @@ import pytest
 
 import pathway_models as pm
 
-ANALYSES = Path(__file__).parents[1] / "analyses"
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(ANALYSES))
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
     import exchange_test
 
     return exchange_test

@@ -12,9 +12,10 @@ import pytest
 
 import pathway_models as pm
 from helpers import UNITS, sbml, tiny
-from pathway_models import _exchange_antimony, _runner
-from pathway_models._native import roadrunner
+from pathway_models._sbml import antimony as _exchange_antimony
+from pathway_models._sbml.native import roadrunner
 from pathway_models.errors import ModelError
+from pathway_models.simulation import runner
 
 XHTML = "http://www.w3.org/1999/xhtml"
 MATHML = "http://www.w3.org/1998/Math/MathML"
@@ -42,7 +43,7 @@ def test_species_with_an_assignment_rule_are_not_integrated() -> None:
     body = "compartment c = 1; species A in c, B in c, R in c; A = 1; R = 2; R' = -R; B := 3*A; k = 1; J: A -> ; k*A"
     run = tiny(body).simulate(duration=1, every=1)
     assert [float(run[k][-1]) for k in ("A", "B", "R")] == pytest.approx(np.exp(-1) * np.array([1, 3, 2]), rel=1e-6)
-    assert set(_runner.runner(tiny(body).sbml).vector) == {"A", "R"}
+    assert set(runner.runner(tiny(body).sbml).vector) == {"A", "R"}
 
 
 def test_a_large_rate_rule_does_not_loosen_small_species() -> None:

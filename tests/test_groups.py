@@ -11,8 +11,8 @@ from scipy import stats
 
 import pathway_models as pm
 from helpers import tiny
-from pathway_models._groups import GaussianCopula, choose, correlated, grouped
 from pathway_models.errors import InvalidValueError
+from pathway_models.sensitivity.factors import GaussianCopula, choose, correlated, grouped
 
 HERE: dict[str, Any] = {"duration": 1, "every": 1, "workers": 1, "progress": False}
 

@@ -10,10 +10,10 @@ import pytest
 
 import pathway_models as pm
 from helpers import tiny
-from pathway_models._hypotheses import LARGEST, _indices, hypothesis_scan
-from pathway_models._model import Context, Model
-from pathway_models._module import Alternative, Hypothesis
 from pathway_models.errors import InvalidValueError, UnknownNameError
+from pathway_models.experiments.readings import LARGEST, _indices, hypothesis_scan
+from pathway_models.models.model import Context, Model
+from pathway_models.modules.module import Alternative, Hypothesis
 
 matplotlib.use("Agg")
 

@@ -13,8 +13,9 @@ from SALib.analyze import sobol as salib_analyze
 from SALib.sample import sobol as salib_sample
 from scipy.stats import t as student_t
 
-from pathway_models import _indices, _intervals
-from pathway_models._indices import Design, Indices, saltelli_design, sobol_indices
+from pathway_models.sensitivity import indices as _indices
+from pathway_models.sensitivity import intervals
+from pathway_models.sensitivity.indices import Design, Indices, saltelli_design, sobol_indices
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
@@ -382,7 +383,7 @@ def test_wrong_arguments_are_named(change: dict[str, Any], message: str) -> None
 
 
 def test_the_examples_in_the_docstrings_run() -> None:
-    for module, examples in ((_indices, 8), (_intervals, 1)):
+    for module, examples in ((_indices, 8), (intervals, 1)):
         results = doctest.testmod(module)
         assert results.attempted >= examples
         assert results.failed == 0

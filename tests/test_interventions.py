@@ -10,10 +10,10 @@ import pytest
 
 import pathway_models as pm
 from helpers import tiny
-from pathway_models._interventions import label, phases
-from pathway_models._model import Model
-from pathway_models._treatments import named
 from pathway_models.errors import InvalidValueError, UnknownNameError
+from pathway_models.models.model import Model
+from pathway_models.treatments.named import named
+from pathway_models.treatments.schedule import label, phases
 
 WEEK = 168.0
 

@@ -13,10 +13,12 @@ import pytest
 
 import pathway_models as pm
 from helpers import sbml
-from pathway_models import _exchange_read, _omex, _sbml
-from pathway_models._exchange import check
-from pathway_models._model import from_sbml
+from pathway_models._sbml import files
+from pathway_models._sbml import omex as _omex
+from pathway_models._sbml import sbml as _sbml
 from pathway_models.errors import ModelError, ModelWarning, PathwayModelsError
+from pathway_models.exchange.export import check
+from pathway_models.models.model import from_sbml
 
 SECONDS = 10.0
 DECAY = "compartment c = 2; species S in c; S = 1; k = 1; J: S -> ; k*S*c"
@@ -31,7 +33,7 @@ SBML_FORMAT = "http://identifiers.org/combine.specifications/sbml"
 
 def load(path: Path) -> pm.Model:
     """What `pm.load` does with a path."""
-    return from_sbml(_exchange_read.model_text(path), name=path.stem)
+    return from_sbml(files.model_text(path), name=path.stem)
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,6 @@ import pytest
 
 import pathway_models as pm
 from helpers import tiny
-from pathway_models import _study
-from pathway_models._observations import arranged
 from pathway_models.errors import (
     InvalidValueError,
     KeywordError,
@@ -25,6 +23,8 @@ from pathway_models.errors import (
     unknown_name,
     warn,
 )
+from pathway_models.evidence.observations import arranged
+from pathway_models.sensitivity import study
 
 MODEL = tiny("compartment c = 1; species S in c; S = 10; k = 0.1; u = 0; J: S -> ; k*S*c; y := S + u")
 RANGES = {"k": (0.1, 0.2)}
@@ -254,7 +254,7 @@ def test_large_models_are_announced_before_silent_work(
 ) -> None:
     sobol(progress=True)
     assert "compiling" not in capfd.readouterr().err, "a small model takes no time"
-    monkeypatch.setattr(_study, "LARGE", 1)
+    monkeypatch.setattr(study, "LARGE", 1)
     sobol(progress=True)
     assert capfd.readouterr().err.startswith("tiny: compiling it and comparing the engines before the first run")
     sobol(progress=False)
@@ -285,7 +285,7 @@ def test_two_numbers_are_log_uniform_above_zero_and_the_summary_says_so() -> Non
 
 
 def test_the_law_is_in_the_code_that_repeats_the_analysis(tmp_path: Path) -> None:
-    from pathway_models._repeat import command_line, parameters_named, python_code
+    from pathway_models.sensitivity.repeat import command_line, parameters_named, python_code
 
     result = sobol(parameters={"k": (0.1, 10, "normal"), "u": (-1, 1)})
     assert "parameters={'k': (0.1, 10, 'normal'), 'u': (-1, 1)}" in python_code(result, "m.xml")

@@ -10,9 +10,9 @@ import pytest
 
 import pathway_models as pm
 from helpers import tiny
-from pathway_models._library import coupled_names, module_names
-from pathway_models._model import Model
 from pathway_models.errors import InvalidValueError, UnknownNameError
+from pathway_models.models.library import coupled_names, module_names
+from pathway_models.models.model import Model
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from SALib.analyze import morris as salib_morris
 
 from helpers import tiny
-from pathway_models._morris import _interval, elementary_effects, morris, morris_design
 from pathway_models.errors import InvalidValueError
+from pathway_models.sensitivity.morris import _interval, elementary_effects, morris, morris_design
 
 HERE: dict[str, Any] = {"duration": 1, "every": 1, "workers": 1, "progress": False}
 

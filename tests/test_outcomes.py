@@ -10,9 +10,9 @@ import pytest
 
 import pathway_models as pm
 from helpers import tiny
-from pathway_models._outcomes import Outcome, reduce_course, resolve_outcomes, times_needed
-from pathway_models._simulate import Course
+from pathway_models.ensembles.outcomes import Outcome, reduce_course, resolve_outcomes, times_needed
 from pathway_models.errors import InvalidValueError, UnknownNameError
+from pathway_models.simulation.job import Course
 
 TIMES = np.linspace(0.0, 10.0, 11)
 

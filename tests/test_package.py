@@ -85,7 +85,7 @@ def test_the_typing_marker_is_in_the_package() -> None:
 
 def test_the_command_points_at_main() -> None:
     (command,) = entry_points(group="console_scripts", name="pathway-models")
-    assert command.load() is importlib.import_module("pathway_models._cli").main
+    assert command.load() is importlib.import_module("pathway_models._cli.main").main
 
 
 def test_all_is_complete_sorted_and_importable() -> None:

@@ -9,19 +9,25 @@ from pathlib import Path
 import libsbml
 import pytest
 
+import diagram
+import docs
+import equations
+import page_markdown
+import pages
 import pathway_models as pm
+import readme as _readme
 from helpers import sbml
-from pathway_models import _diagram, _docs, _equations, _library, _markdown, _pages, _readme
-from pathway_models._simulate import at_rest
 from pathway_models.errors import ModelError
+from pathway_models.models import library
+from pathway_models.simulation.job import at_rest
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDER = ROOT / _pages.FOLDER
-NAMES = _pages.names()
+FOLDER = ROOT / pages.FOLDER
+NAMES = pages.names()
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\w.]*\w)")
 CLOSE = 0.01  # numbers are printed to three digits; a solver on another machine may move the last one
 each_model = pytest.mark.parametrize("name", NAMES)
-each_module = pytest.mark.parametrize("name", _library.module_names())
+each_module = pytest.mark.parametrize("name", library.module_names())
 
 
 def assert_agrees(committed: str, made: str) -> None:
@@ -43,12 +49,12 @@ def read(name: str) -> str:
 
 @each_model
 def test_pages_are_current(name: str) -> None:
-    assert_agrees(read(name), _pages.page(name))
+    assert_agrees(read(name), pages.page(name))
 
 
 def test_every_model_has_a_page_and_nothing_else_is_there() -> None:
     assert {p.stem for p in FOLDER.glob("*.md")} == set(NAMES)
-    assert {p.stem for p in FOLDER.glob("*.png")} == {n for n in NAMES if _pages.report(n)}
+    assert {p.stem for p in FOLDER.glob("*.png")} == {n for n in NAMES if pages.report(n)}
 
 
 def test_the_tables_of_the_readme_are_current() -> None:
@@ -65,10 +71,10 @@ def test_small_changes_of_a_solver_do_not_matter_and_others_do() -> None:
 
 def test_writing_twice_changes_nothing_and_removes_what_is_gone(tmp_path: Path) -> None:
     (tmp_path / "no_such_model.md").write_text("old", encoding="utf-8")
-    assert {p.stem for p in _docs.write_pages(tmp_path)} == set(NAMES)
-    assert _docs.write_pages(tmp_path) == []
+    assert {p.stem for p in docs.write_pages(tmp_path)} == set(NAMES)
+    assert docs.write_pages(tmp_path) == []
     assert not (tmp_path / "no_such_model.md").exists()
-    assert all((tmp_path / f"{n}.png").stat().st_size > 5_000 for n in NAMES if _pages.report(n))
+    assert all((tmp_path / f"{n}.png").stat().st_size > 5_000 for n in NAMES if pages.report(n))
 
 
 # ---- well formed ----
@@ -98,7 +104,7 @@ def test_tables_have_even_rows(name: str) -> None:
 
 @each_module
 def test_module_pages_hold_everything(name: str) -> None:
-    text, module = read(name), _library.module(name)
+    text, module = read(name), library.module(name)
     for p in module.parameters:
         assert f"| `{p.id}` |" in text
     for port in (*module.inputs, *module.outputs):
@@ -150,18 +156,18 @@ def test_missing_and_double_markers_are_errors(text: str) -> None:
 
 
 def test_free_text_is_no_markup() -> None:
-    assert _markdown.words("a*b | <c>  $d$ [e]") == r"a\*b \| &lt;c&gt; \$d\$ \[e\]"
+    assert page_markdown.words("a*b | <c>  $d$ [e]") == r"a\*b \| &lt;c&gt; \$d\$ \[e\]"
 
 
 def test_rows_link_to_their_work() -> None:
-    assert _markdown.address("nlrp3_il1b:p036") == "https://pubmed.ncbi.nlm.nih.gov/26168875"
-    assert _markdown.link("nlrp3_il1b:p036", "nlrp3_il1b").startswith("[p036](https://")
-    assert all(re.fullmatch(r"(https?://\S+)?", _markdown.address(row)) for row in _markdown.rows())
+    assert page_markdown.address("nlrp3_il1b:p036") == "https://pubmed.ncbi.nlm.nih.gov/26168875"
+    assert page_markdown.link("nlrp3_il1b:p036", "nlrp3_il1b").startswith("[p036](https://")
+    assert all(re.fullmatch(r"(https?://\S+)?", page_markdown.address(row)) for row in page_markdown.rows())
 
 
 @pytest.mark.parametrize("text", ["(a^b)^c", "a^(b^c)", "((a + 1)^2)^(h / 2) * x", "x^2 - b * (y^2)^2"])
 def test_powers_of_powers_keep_their_brackets(text: str) -> None:
-    assert _equations.formula(libsbml.parseL3Formula(text)).replace(" ", "") == text.replace(" ", "")
+    assert equations.formula(libsbml.parseL3Formula(text)).replace(" ", "") == text.replace(" ", "")
 
 
 def test_equations_are_those_of_the_sbml() -> None:
@@ -169,7 +175,7 @@ def test_equations_are_those_of_the_sbml() -> None:
         "compartment c = 2; species A in c; species B in c; A = 1; B = 0; k = 1; y = 1; y' = -y\n"
         "J: 2 A -> B; c*k*A; J2: B -> ; c*B; var z := piecewise(A, A > 1, sqrt(B)) + 1"
     )
-    found = _equations.equations(text)
+    found = equations.equations(text)
     assert found.rates["A"].right == "(- 2*J)/c" or found.rates["A"].right == "- 2*J/c"
     assert found.rates["B"].right == "(J - J2)/c"
     assert found.rates["y"].right.replace(" ", "") == "-y"
@@ -185,14 +191,14 @@ def test_equations_rest_where_the_model_rests(name: str, context: str) -> None:
     model = pm.load(name, context=context)
     rest = at_rest(model, (*model.states, *model.anchors))
     given = {k: q.value for k, q in model.quantities.items()} | dict(model.settings) | rest
-    values = _equations.Values(model.sbml, given)
+    values = equations.Values(model.sbml, given)
     for state in model.states:
-        if state in _equations.equations(model.sbml).rates:
+        if state in equations.equations(model.sbml).rates:
             assert values.of(state) == pytest.approx(0, abs=1e-4 * max(1.0, abs(rest[state]))), state
 
 
 def test_signs_of_influences() -> None:
-    signs = _equations.influences(pm.load("nlrp3_il1b"))
+    signs = equations.influences(pm.load("nlrp3_il1b"))
     assert signs["MCC950", "CASP1"] == signs["BHB", "CASP1"] == signs["caspase1_inhibitor", "IL1B"] == -1
     assert signs["seizure_drive", "NFKB"] == signs["CASP1", "IL1B"] == signs["NFKB", "TNF"] == 1
     assert ("MCC950", "NFKB") not in signs
@@ -200,5 +206,5 @@ def test_signs_of_influences() -> None:
 
 
 def test_arrows_follow_the_signs() -> None:
-    assert _diagram.ARROWS == {1: "-->", -1: "--x", 0: "-.->"}
+    assert diagram.ARROWS == {1: "-->", -1: "--x", 0: "-.->"}
     assert "MCC950 --x CASP1" in read("nlrp3_il1b")

@@ -12,12 +12,12 @@ import pytest
 
 import pathway_models as pm
 from helpers import tiny
-from pathway_models._calibrate import calibrate
-from pathway_models._evidence import report
-from pathway_models._native import libsbml, roadrunner
-from pathway_models._observations import read_observations
-from pathway_models._petab import PetabProblem, write_petab
+from pathway_models._sbml.native import libsbml, roadrunner
 from pathway_models.errors import InvalidValueError, ModelError
+from pathway_models.evidence.observations import read_observations
+from pathway_models.evidence.report import report
+from pathway_models.inference.calibrate import calibrate
+from pathway_models.inference.petab import PetabProblem, write_petab
 
 petab = pytest.importorskip("petab.v1")
 LONG = 50_000.0  # hours to a steady state

@@ -13,11 +13,11 @@ import pytest
 
 import pathway_models as pm
 from helpers import sbml
-from pathway_models._expression import formula
-from pathway_models._petab import write_petab
-from pathway_models._petab_files import Row
-from pathway_models._petab_read import ranged
+from pathway_models._formulas.expression import formula
 from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
+from pathway_models.inference.petab import write_petab
+from pathway_models.models.petab_files import Row
+from pathway_models.models.petab_read import ranged
 
 DECAY = "compartment c = 2; species S in c; S = 3; k = 9; dose = 0; S' = dose - k*S; twice := 2*S"
 YAML = """format_version: 1

@@ -7,8 +7,15 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import pathway_models as pm
-from pathway_models._population import ASSUMPTIONS, DRIFTS, PATIENT_PARAMETERS, assumptions, population, seizure_counts
 from pathway_models.errors import InvalidValueError, UnknownNameError
+from pathway_models.trials.population import (
+    ASSUMPTIONS,
+    DRIFTS,
+    PATIENT_PARAMETERS,
+    assumptions,
+    population,
+    seizure_counts,
+)
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +166,6 @@ def test_subset_keeps_everything_together(model: pm.Model) -> None:
 def test_bad_values_are_refused(
     model: pm.Model, options: dict[str, object], error: type[Exception], text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pathway_models._population.LARGEST_DRAW", 4000)
+    monkeypatch.setattr("pathway_models.trials.population.LARGEST_DRAW", 4000)
     with pytest.raises(error, match=text):
         population(**{"n": 50, "seed": 1, "model": model, **options})  # type: ignore[arg-type]

@@ -11,18 +11,18 @@ import pytest
 
 import pathway_models as pm
 from helpers import UNITS, sbml, tiny
-from pathway_models import _portability
-from pathway_models._exchange import check, export
-from pathway_models._model import from_sbml
 from pathway_models.errors import ModelWarning
+from pathway_models.exchange import portability
+from pathway_models.exchange.export import check, export
+from pathway_models.models.model import from_sbml
 
 MATHML = "http://www.w3.org/1998/Math/MathML"
 MOVING = "S = 1; S' = -S;"
 
 
-def remarks(body: str) -> dict[str, _portability.Remark]:
+def remarks(body: str) -> dict[str, portability.Remark]:
     """Remarks on an Antimony body by their first words."""
-    return {r.message.split(":")[0].split(" (")[0]: r for r in _portability.portability_remarks(sbml(body))}
+    return {r.message.split(":")[0].split(" (")[0]: r for r in portability.portability_remarks(sbml(body))}
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_plain_model_in_an_older_level_has_no_remark() -> None:
         .replace('level="3" version="2"', 'level="3" version="1"')
         .replace("level3/version2", "level3/version1")
     )
-    assert list(_portability.portability_remarks(text)) == []
+    assert list(portability.portability_remarks(text)) == []
 
 
 def test_algebraic_rule_and_fast_reaction_are_warnings() -> None:
@@ -66,7 +66,7 @@ def test_algebraic_rule_and_fast_reaction_are_warnings() -> None:
     text = sbml("k = 1; S = 1; J: S -> ; k*S; x = 1; x' = 1").replace("<listOfRules>", f"<listOfRules>{rule}")
     text = text.replace('level="3" version="2"', 'level="3" version="1"').replace("level3/version2", "level3/version1")
     text = text.replace('<reaction id="J"', '<reaction id="J" fast="true"')
-    found = {r.message.split(" (")[0].split(":")[0]: r.severity for r in _portability.portability_remarks(text)}
+    found = {r.message.split(" (")[0].split(":")[0]: r.severity for r in portability.portability_remarks(text)}
     assert found == {"algebraic rules": "warning", "fast reactions": "warning"}
 
 
@@ -81,13 +81,13 @@ def test_packages_are_named(package: str, version: str, construct: str, tool: st
     namespace = f'xmlns:{package}="http://www.sbml.org/sbml/{version}" {package}:required="false"'
     strict = ' fbc:strict="false"' if package == "fbc" else ""
     text = sbml(MOVING).replace("<sbml ", f"<sbml {namespace} ", 1).replace("<model ", f"<model{strict} ", 1)
-    (found,) = (r for r in _portability.portability_remarks(text) if r.message.startswith(construct))
+    (found,) = (r for r in portability.portability_remarks(text) if r.message.startswith(construct))
     assert tool in found.message
 
 
 def test_submodels_are_named_with_what_other_tools_do() -> None:
     part = antimony_sbml("model part()\n S = 1; S' = -S\nend\nmodel whole()\n A: part()\nend\n")
-    (found,) = (r for r in _portability.portability_remarks(part) if r.message.startswith("submodels"))
+    (found,) = (r for r in portability.portability_remarks(part) if r.message.startswith("submodels"))
     assert "(A): SimBiology" in found.message
     assert "flattens" in found.cure
 
@@ -105,7 +105,7 @@ def test_many_of_one_construct_are_one_remark() -> None:
 
 def test_annotation_remarks_count_what_is_bare() -> None:
     text = sbml('compartment c = 1; species A in c, B in c; A = 1; B = 1; A identity "https://identifiers.org/CHEBI:1"')
-    found = {r.message for r in _portability.annotation_remarks(text)}
+    found = {r.message for r in portability.annotation_remarks(text)}
     assert found == {"1 of 2 species have no annotation (B)", "1 of 1 compartments have no annotation (c)"}
 
 
@@ -119,15 +119,15 @@ def test_annotation_remarks_count_what_is_bare() -> None:
     ],
 )
 def test_cure_of_a_finding(message: str, word: str) -> None:
-    assert any(w in _portability.cure(message) for w in word.split("|"))
+    assert any(w in portability.cure(message) for w in word.split("|"))
 
 
 def test_a_finding_says_what_is_wrong_here_and_not_the_rule() -> None:
     general = "As a principle of best modeling practice, units should be declared."
     here = "The <parameter> with the id 'x' does not have a 'units' attribute."
-    assert _portability.case(f"{general} Reference: L3V2 Section 4.7.3 {here}") == f"{here[:-1]} (L3V2 Section 4.7.3)"
-    assert _portability.case(f"{general} Reference: L3V2 Section 4.7.3") == f"{general} Reference: L3V2 Section 4.7.3"
-    assert _portability.case("XML content is not well-formed.") == "XML content is not well-formed."
+    assert portability.case(f"{general} Reference: L3V2 Section 4.7.3 {here}") == f"{here[:-1]} (L3V2 Section 4.7.3)"
+    assert portability.case(f"{general} Reference: L3V2 Section 4.7.3") == f"{general} Reference: L3V2 Section 4.7.3"
+    assert portability.case("XML content is not well-formed.") == "XML content is not well-formed."
 
 
 def test_check_puts_the_worst_first_and_gives_cures(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ import pytest
 
 import pathway_models as pm
 from helpers import sbml
-from pathway_models._model import from_sbml
-from pathway_models._native import roadrunner
+from pathway_models._sbml.native import roadrunner
 from pathway_models.errors import InvalidValueError, ModelError, ModelWarning
+from pathway_models.models.model import from_sbml
 
 CORE = "http://www.sbml.org/sbml/level3/version1/core"
 LEVEL_2 = "http://www.sbml.org/sbml/level2/version4"

@@ -12,11 +12,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import pathway_models as pm
 from helpers import count_rows, tiny
-from pathway_models._indices import saltelli_design, sobol_indices
-from pathway_models._reliability import failure_bounds, trace, where_failed, widest
-from pathway_models._sensitivity import sobol_cost
-from pathway_models._tolerances import OF_ENSEMBLES_ELSEWHERE
 from pathway_models.errors import InvalidValueError
+from pathway_models.sensitivity.indices import saltelli_design, sobol_indices
+from pathway_models.sensitivity.reliability import failure_bounds, trace, where_failed, widest
+from pathway_models.sensitivity.sobol import sobol_cost
+from pathway_models.simulation.tolerances import OF_ENSEMBLES_ELSEWHERE
 
 ISHIGAMI = "x1 = 0; x2 = 0; x3 = 0; y := sin(x1) + 7*sin(x2)^2 + 0.1*x3^4*sin(x1)"
 MOVING = "x1 = 0; x2 = 0; x3 = 0; y := sin(x1) + 7*sin(x2)^2 + time*x3^4*sin(x1)"  # Ishigami with b = time

@@ -23,13 +23,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import pathway_models as pm
 from helpers import sbml, tiny
-from pathway_models import _repeat
-from pathway_models._cli import main
-from pathway_models._html import bullets, facts, table
-from pathway_models._model import from_sbml
-from pathway_models._report import report_text
-from pathway_models._treatments import named
+from pathway_models._cli.main import main
 from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
+from pathway_models.models.model import from_sbml
+from pathway_models.sensitivity import repeat
+from pathway_models.sensitivity.html import bullets, facts, table
+from pathway_models.sensitivity.page import report_text
+from pathway_models.treatments.named import named
 
 BODY = "a = 2; b = 3; c = 1; y := a + b*time; z := a*b; w := a*0 + 1"
 HERE: dict[str, Any] = {"workers": 1, "progress": False}
@@ -265,19 +265,19 @@ def test_classes_of_a_user_are_named_in_the_code() -> None:
 
 
 def test_long_lists_have_one_item_a_line() -> None:
-    lines = _repeat._wrapped("outcomes=" + _repeat.literal([f"quite_a_long_name_{i}" for i in range(9)]))
+    lines = repeat._wrapped("outcomes=" + repeat.literal([f"quite_a_long_name_{i}" for i in range(9)]))
     assert (len(lines), lines[0], lines[-1]) == (11, "    outcomes=[", "    ],")
-    lines = _repeat._wrapped("parameters=" + _repeat.literal({f"quite_a_long_name_{i}": (1.0, 2.0) for i in range(9)}))
+    lines = repeat._wrapped("parameters=" + repeat.literal({f"quite_a_long_name_{i}": (1.0, 2.0) for i in range(9)}))
     assert lines[1] == "        'quite_a_long_name_0': (1.0, 2.0),"
 
 
 def test_values_as_code() -> None:
     for value in (1, 0.1, None, "a'b", [1.0], (1.0,), {"a": (1.0, 2.0)}, True):
-        assert eval(_repeat.literal(value)) == value
-    assert _repeat.literal(np.array([1.0, 2.0])) == "[1.0, 2.0]"
-    assert _repeat.literal(np.float64(0.5)) == "0.5"
+        assert eval(repeat.literal(value)) == value
+    assert repeat.literal(np.array([1.0, 2.0])) == "[1.0, 2.0]"
+    assert repeat.literal(np.float64(0.5)) == "0.5"
     diet = pm.KetogenicDiet(ratio=3)
-    assert eval(_repeat.literal(diet), {"pm": pm}) == diet
+    assert eval(repeat.literal(diet), {"pm": pm}) == diet
 
 
 # ---- words of the command line -------------------------------------------------------------------------------------
@@ -294,8 +294,8 @@ def test_values_as_code() -> None:
     ],
 )
 def test_outcomes_as_text(text: str, expected: pm.Outcome) -> None:
-    assert _repeat.outcome_named(text) == expected
-    assert _repeat.outcome_named(_repeat._outcome_text(expected) or "") == expected
+    assert repeat.outcome_named(text) == expected
+    assert repeat.outcome_named(repeat._outcome_text(expected) or "") == expected
 
 
 @pytest.mark.parametrize(
@@ -310,25 +310,25 @@ def test_outcomes_as_text(text: str, expected: pm.Outcome) -> None:
 )
 def test_outcomes_that_make_no_sense(text: str, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
-        _repeat.outcome_named(text)
+        repeat.outcome_named(text)
 
 
 def test_parameters_and_times_as_text() -> None:
-    assert _repeat.parameters_named(None) is None
-    assert _repeat.parameters_named(["a", "b=-1:2"]) == {"a": None, "b": (-1.0, 2.0)}
-    assert _repeat.times_named(None) == []
-    assert _repeat.times_named("0, 24,168") == [0.0, 24.0, 168.0]
+    assert repeat.parameters_named(None) is None
+    assert repeat.parameters_named(["a", "b=-1:2"]) == {"a": None, "b": (-1.0, 2.0)}
+    assert repeat.times_named(None) == []
+    assert repeat.times_named("0, 24,168") == [0.0, 24.0, 168.0]
     for text in ("b=1", "b=1:x", "b="):
         with pytest.raises(InvalidValueError, match="NAME=LOW:HIGH"):
-            _repeat.parameters_named([text])
+            repeat.parameters_named([text])
     with pytest.raises(InvalidValueError, match="names a twice"):
-        _repeat.parameters_named(["a", "a=1:2"])
+        repeat.parameters_named(["a", "a=1:2"])
     with pytest.raises(InvalidValueError, match="--times 1,x"):
-        _repeat.times_named("1,x")
+        repeat.times_named("1,x")
 
 
 def test_a_changed_library_model_is_a_file_of_its_own() -> None:
     model = pm.load("acupuncture")
-    assert _repeat.changes(model) == (True, {}, {})
+    assert repeat.changes(model) == (True, {}, {})
     other = from_sbml(model.sbml.replace("</sbml>", "<!-- changed --></sbml>"), name="acupuncture")
-    assert _repeat.changes(other)[0] is False
+    assert repeat.changes(other)[0] is False

@@ -19,8 +19,8 @@ from numpy.testing import assert_allclose
 
 import pathway_models as pm
 from helpers import tiny
-from pathway_models import _sensitivity_plots as plots
 from pathway_models.errors import InvalidValueError, UnknownNameError
+from pathway_models.sensitivity import figures as plots
 
 HERE: dict[str, Any] = {"duration": 1, "every": 1, "workers": 1, "progress": False}
 BODY = "a = 1; b = 1; c = 1; y := 2*a - b + 0*c; z := a*b; t := a + b*time; still := 0*a"

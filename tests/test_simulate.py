@@ -12,13 +12,13 @@ import xarray as xr
 
 import pathway_models as pm
 from helpers import scale, tiny, worst
-from pathway_models import _simulate
-from pathway_models._interventions import phases
-from pathway_models._library import module_names
-from pathway_models._model import Model
-from pathway_models._run import output_times
-from pathway_models._runner import runner
 from pathway_models.errors import AccuracyWarning, InvalidValueError, SimulationError
+from pathway_models.models.library import module_names
+from pathway_models.models.model import Model
+from pathway_models.simulation import job as _simulate
+from pathway_models.simulation.run import output_times
+from pathway_models.simulation.runner import runner
+from pathway_models.treatments.schedule import phases
 
 DIET = [pm.KetogenicDiet(ratio=4)]
 

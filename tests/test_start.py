@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from helpers import sbml
-from pathway_models._start import Start, start_values
+from pathway_models._formulas.start import Start, start_values
 from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
 
 MATHML = 'xmlns="http://www.w3.org/1998/Math/MathML"'

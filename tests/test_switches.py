@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from helpers import sbml
-from pathway_models._start import start_values
-from pathway_models._switches import Found, clocks
+from pathway_models._formulas.start import start_values
+from pathway_models._formulas.switches import Found, clocks
 from pathway_models.errors import InvalidValueError
 
 

@@ -20,7 +20,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import pathway_models as pm
 from helpers import tiny
-from pathway_models import _executors, _simulate
+from pathway_models.ensembles import processes
+from pathway_models.simulation import job as _simulate
 
 THREADS = 8
 RATES = [0.01 * (i + 1) for i in range(32)]
@@ -111,7 +112,7 @@ def test_ensembles(decay: pm.Model, engine: str) -> None:
 
 
 def test_the_batch_engine_compiles_a_model_once_for_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = pytest.importorskip("pathway_models._batch._rows")
+    rows = pytest.importorskip("pathway_models._batch.rows")
     compiled: list[str] = []
     real = rows.machine
     monkeypatch.setattr(rows, "machine", lambda sbml: compiled.append(sbml) or real(sbml))
@@ -131,7 +132,7 @@ import numpy as np
 from concurrent.futures import ThreadPoolExecutor
 from helpers import tiny
 from pathway_models._batch import run_rows
-from pathway_models._simulate import make_job
+from pathway_models.simulation.job import make_job
 model = tiny("S = 10; k = 0.1; S' = -k*S")
 job = make_job(model, (), duration=10, times=np.linspace(0, 10, 101), columns=("S",), start="auto")
 def worst(i):
@@ -263,12 +264,12 @@ def test_two_threads_may_start_pools_and_the_main_module_stays(decay: pm.Model) 
 
 def test_tasks_that_come_from_many_threads_know_their_work(decay: pm.Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that remembers few works must not lose the one whose rows it holds."""
-    monkeypatch.setattr(_executors, "HELD", 1)
+    monkeypatch.setattr(processes, "HELD", 1)
     job = _simulate.make_job(decay, (), duration=10, times=np.array([10.0]), columns=("S",), start="auto")
 
     def one(i: int) -> float:
-        work = _executors.make_work(job, ("k", "S")[:1], (pm.Outcome(variable="S", reduce="final", label=f"{i}"),))
-        block = _executors.run_range(work.key, work, np.array([[RATES[i]]]))
+        work = processes.make_work(job, ("k", "S")[:1], (pm.Outcome(variable="S", reduce="final", label=f"{i}"),))
+        block = processes.run_range(work.key, work, np.array([[RATES[i]]]))
         assert block is not None
         return float(block.values[0, 0])
 

@@ -14,9 +14,9 @@ from scipy.integrate import solve_ivp
 
 import pathway_models as pm
 from helpers import tiny
-from pathway_models._model import Model
-from pathway_models._tolerances import LADDER
 from pathway_models.errors import AccuracyWarning, InvalidValueError, UnknownNameError
+from pathway_models.models.model import Model
+from pathway_models.simulation.tolerances import LADDER
 
 PREY = "x = {x}; y = 1; x' = x*(1 - y); y' = y*(x - 1)"
 VIRUS = "T = 4e8; I = 0; V = {v}; T' = -2.7e-5*T*V; I' = 2.7e-5*T*V - 4*I; V' = 1.2e-2*I - 3*V"
@@ -243,7 +243,7 @@ def test_populations_below_zero_in_an_ensemble_are_told(engine: str) -> None:
 
 
 def test_a_run_that_fails_at_first_is_tried_again_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pathway_models import _simulate
+    from pathway_models.simulation import job as _simulate
 
     real = _simulate.run_job
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 import pathway_models as pm
-from pathway_models._diets import KETOGENIC_CAPACITY, carb_restriction
-from pathway_models._drugs import AGENTS
-from pathway_models._interventions import label, phases, snake
-from pathway_models._library import module_names
-from pathway_models._stimulation import HIGH_FREQUENCY_HZ, POINTS
-from pathway_models._treatments import NAMED, named, warn_idle
 from pathway_models.errors import InvalidValueError, ModelWarning, UnknownNameError
+from pathway_models.models.library import module_names
+from pathway_models.treatments.diets import KETOGENIC_CAPACITY, carb_restriction
+from pathway_models.treatments.drugs import AGENTS
+from pathway_models.treatments.named import NAMED, named, warn_idle
+from pathway_models.treatments.schedule import label, phases, snake
+from pathway_models.treatments.stimulation import HIGH_FREQUENCY_HZ, POINTS
 
 WEEK = 168.0
 DIETS: tuple[type[Any], ...] = (pm.KetogenicDiet, pm.ModifiedAtkinsDiet, pm.MCTDiet)

@@ -15,13 +15,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import mannwhitneyu, spearmanr
 
 import pathway_models as pm
-from pathway_models import _published_trials
-from pathway_models._population import Population, population
-from pathway_models._published_trials import PUBLISHED_TRIALS, published_trials
-from pathway_models._statistics import area_under_curve, bootstrapped, rank_correlation, risk_ratio, wilson
-from pathway_models._trial import Followed, Trial, trial
 from pathway_models._types import Frozen
 from pathway_models.errors import InvalidValueError, UnknownNameError
+from pathway_models.trials import published
+from pathway_models.trials.population import Population, population
+from pathway_models.trials.published import PUBLISHED_TRIALS, published_trials
+from pathway_models.trials.statistics import area_under_curve, bootstrapped, rank_correlation, risk_ratio, wilson
+from pathway_models.trials.trial import Followed, Trial, trial
 
 DRUG = pm.Level(input="GABA", value=2.0)
 QUICK: dict[str, Any] = {"workers": 1, "progress": False}
@@ -327,7 +327,7 @@ def test_published_rows_exist_and_arms_fit() -> None:
 def test_comparison_reads_the_table_and_marks_what_was_used(model: pm.Model, monkeypatch: pytest.MonkeyPatch) -> None:
     arms = {"control": (), "diet": (DRUG,)}
     small = {k: replace(PUBLISHED_TRIALS[k], arms=arms) for k in ("Neal 2008", "Sharma 2013")}
-    monkeypatch.setattr(_published_trials, "PUBLISHED_TRIALS", small)
+    monkeypatch.setattr(published, "PUBLISHED_TRIALS", small)
     table = published_trials(12, model=model, **QUICK).set_index(["source", "statistic"])
     assert table.loc[("clinical:C003", "difference"), "observed"] == 75
     assert table.loc[("clinical:C007", "sd_percent"), "observed"] == 54

@@ -16,8 +16,9 @@ from numpy.testing import assert_array_equal
 
 import pathway_models as pm
 from helpers import sbml, tiny
-from pathway_models import _executors, _files
-from pathway_models._checkpoint import CheckpointError
+from pathway_models import _files
+from pathway_models.ensembles import processes
+from pathway_models.ensembles.checkpoint import CheckpointError
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")
 
@@ -40,7 +41,7 @@ def decay() -> pm.Model:
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The module that compiles models, with a cache of its own and a list of what was compiled."""
-    found = pytest.importorskip("pathway_models._batch._machine")
+    found = pytest.importorskip("pathway_models._batch.machine")
     monkeypatch.setenv("PATHWAY_MODELS_CACHE", str(tmp_path / "cache"))
     found.compiled = []
     real = found.translate
@@ -130,7 +131,7 @@ def test_nothing_is_unpickled_from_a_file() -> None:
 
 
 def test_a_worker_uses_only_the_machine_code_that_was_written_for_it(decay: pm.Model) -> None:
-    with _executors._luggage(decay.sbml) as luggage:
+    with processes._luggage(decay.sbml) as luggage:
         assert luggage is not None
         found = luggage.unpacked()
         assert found is not None
@@ -147,7 +148,7 @@ def test_a_worker_uses_only_the_machine_code_that_was_written_for_it(decay: pm.M
 
 def test_workers_whose_machine_code_is_gone_compile_the_model(decay: pm.Model, monkeypatch: pytest.MonkeyPatch) -> None:
     here = pm.ensemble(decay, {"k": K}, **SHORT)
-    monkeypatch.setattr(_executors.hashlib, "sha256", lambda data, real=_executors.hashlib.sha256: real(data + b"x"))
+    monkeypatch.setattr(processes.hashlib, "sha256", lambda data, real=processes.hashlib.sha256: real(data + b"x"))
     there = pm.ensemble(decay, {"k": K}, **{**SHORT, "workers": 2})
     assert there.counts == {"ok": 8}
     assert_array_equal(here.values, there.values)

@@ -12,13 +12,16 @@ from roadrunner import RoadRunner
 
 import pathway_models as pm
 from helpers import sbml, tiny
-from pathway_models import _coupling, _library, _sbml, _uncertainty
-from pathway_models._model import from_sbml
-from pathway_models._module import Parameter, ParameterRow
-from pathway_models._uncertainty import Uncertainty
+from pathway_models._sbml import sbml as _sbml
+from pathway_models._sbml import uncertainty as _uncertainty
+from pathway_models._sbml.uncertainty import Uncertainty
 from pathway_models.errors import ModelError, ModelWarning
+from pathway_models.models import library
+from pathway_models.models.model import from_sbml
+from pathway_models.modules import coupling
+from pathway_models.modules.module import Parameter, ParameterRow
 
-NAMES = _library.module_names()
+NAMES = library.module_names()
 TEXT = sbml("k = 2; j = 3; x = 1; x' = -k*x*j")
 RANGE = Uncertainty(distribution="loguniform", kind="measured", low=0.06, high=1 / 3, evidence=("a:b1", "c:d-2"))
 FIXED = Uncertainty(distribution="fixed", kind="assumed")
@@ -32,8 +35,8 @@ def of(p: Parameter) -> Uncertainty:
 @cache
 def carrying(name: str) -> str:
     """A module with the uncertainty of all its constants."""
-    document = libsbml.readSBMLFromString(_library.module(name).sbml)
-    for p in _library.module(name).parameters:
+    document = libsbml.readSBMLFromString(library.module(name).sbml)
+    for p in library.module(name).parameters:
         _uncertainty.write_uncertainty(document.getModel().getParameter(p.id), of(p))
     return str(libsbml.writeSBMLToString(document))
 
@@ -112,15 +115,15 @@ def test_files_from_elsewhere_have_none() -> None:
 def test_modules_carry_it_without_any_warning(name: str) -> None:
     text = carrying(name)
     assert _sbml.findings(text) == []
-    assert _uncertainty.uncertainties(text) == {p.id: of(p) for p in _library.module(name).parameters}
-    assert resources(text) == resources(_library.module(name).sbml)
+    assert _uncertainty.uncertainties(text) == {p.id: of(p) for p in library.module(name).parameters}
+    assert resources(text) == resources(library.module(name).sbml)
 
 
 def test_coupling_and_flattening_keep_it() -> None:
     from dataclasses import replace
 
-    module = replace(_library.module("acupuncture"), sbml=carrying("acupuncture"))
-    flat = _coupling.flatten(_coupling.couple("one", "one", [module], [], []), name="one")
+    module = replace(library.module("acupuncture"), sbml=carrying("acupuncture"))
+    flat = coupling.flatten(coupling.couple("one", "one", [module], [], []), name="one")
     expected = {f"acupuncture__{p.id}": of(p) for p in module.parameters}
     assert {k: v for k, v in _uncertainty.uncertainties(flat).items() if k in expected} == expected
 
@@ -156,7 +159,7 @@ def test_distrib_is_valid_and_holds_the_ranges() -> None:
     assert _sbml.findings(text) == []
     document = libsbml.readSBMLFromString(text)
     assert document.getPackageRequired("distrib")
-    for p in _library.module("nlrp3_il1b").parameters:
+    for p in library.module("nlrp3_il1b").parameters:
         made = document.getModel().getParameter(p.id).getPlugin("distrib")
         assert made.getNumUncertainties() == (1 if p.uncertain else 0), p.id
         if p.uncertain:

@@ -17,9 +17,9 @@ import pytest
 
 import pathway_models as pm
 from helpers import tiny
-from pathway_models import _verdicts as verdicts
-from pathway_models._outcomes import Outcome
-from pathway_models._reliability import ENOUGH, GOOD, HELD, HELD_HEAVY
+from pathway_models.ensembles.outcomes import Outcome
+from pathway_models.sensitivity import verdicts as verdicts
+from pathway_models.sensitivity.reliability import ENOUGH, GOOD, HELD, HELD_HEAVY
 
 HERE: dict[str, Any] = {"duration": 1, "every": 1, "workers": 1, "progress": False}
 BODY = (

@@ -9,41 +9,41 @@
 from importlib.metadata import version as _version
 
 from . import errors
-from ._calibrate import Calibration, Profile, calibrate
-from ._checkpoint import CheckpointError
-from ._citations import citations
-from ._combination import Comparison, compare
-from ._diets import Fasting, KetogenicDiet, KetoneEster, MCTDiet, ModifiedAtkinsDiet
-from ._draw import draw
-from ._drugs import Drug, agents
-from ._ensemble import Ensemble, ensemble
-from ._evidence import EvidenceReport, evidence
-from ._evidence_tables import evidence_table
-from ._exchange import check, export
-from ._exchange_swap import module_from, with_module
-from ._groups import GaussianCopula
-from ._hypotheses import HypothesisScan, hypothesis_scan
-from ._indices import Design, Indices, saltelli_design, sobol_indices
-from ._interventions import Dose, Level, Treatment
-from ._lesion import lesion
-from ._library import available, load
-from ._loop import loop_gains
-from ._model import Model
-from ._module import Hypothesis, Parameter, Port
-from ._morris import MorrisResult, morris
-from ._observations import Observation, read_observations
-from ._outcomes import Outcome
-from ._petab import PetabProblem, write_petab
-from ._plots import RunAccessor
-from ._population import Population, assumptions, population
-from ._published_trials import published_trials
-from ._rows import Limits
-from ._run import simulate
-from ._sensitivity import SobolResult, sobol, sobol_cost
-from ._stimulation import Electroacupuncture, acupuncture_points
-from ._study import CostEstimate
-from ._tolerances import Attempt
-from ._trial import Trial, trial
+from .ensembles.checkpoint import CheckpointError
+from .ensembles.ensemble import Ensemble, ensemble
+from .ensembles.outcomes import Outcome
+from .ensembles.rows import Limits
+from .evidence.citations import citations
+from .evidence.observations import Observation, read_observations
+from .evidence.report import EvidenceReport, evidence
+from .evidence.tables import evidence_table
+from .exchange.export import check, export
+from .experiments.arms import Comparison, compare
+from .experiments.lesion import lesion
+from .experiments.loop import loop_gains
+from .experiments.readings import HypothesisScan, hypothesis_scan
+from .figures import RunAccessor
+from .inference.calibrate import Calibration, Profile, calibrate
+from .inference.petab import PetabProblem, write_petab
+from .models.library import available, load
+from .models.model import Model
+from .models.swap import module_from, with_module
+from .modules.module import Hypothesis, Parameter, Port
+from .sensitivity.draws import draw
+from .sensitivity.factors import GaussianCopula
+from .sensitivity.indices import Design, Indices, saltelli_design, sobol_indices
+from .sensitivity.morris import MorrisResult, morris
+from .sensitivity.sobol import SobolResult, sobol, sobol_cost
+from .sensitivity.study import CostEstimate
+from .simulation.run import simulate
+from .simulation.tolerances import Attempt
+from .treatments.diets import Fasting, KetogenicDiet, KetoneEster, MCTDiet, ModifiedAtkinsDiet
+from .treatments.drugs import Drug, agents
+from .treatments.schedule import Dose, Level, Treatment
+from .treatments.stimulation import Electroacupuncture, acupuncture_points
+from .trials.population import Population, assumptions, population
+from .trials.published import published_trials
+from .trials.trial import Trial, trial
 
 __version__ = _version("pathway-models")
 

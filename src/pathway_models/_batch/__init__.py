@@ -13,7 +13,7 @@ run blocks of one model at the same time: every run has scratch space of its own
 Needs llvmlite 0.45 or newer, which nothing else here imports.
 """
 
-from ._read import Unsupported
-from ._rows import BatchModel, compile_model, run_rows
+from .read import Unsupported
+from .rows import BatchModel, compile_model, run_rows
 
 __all__ = ["BatchModel", "Unsupported", "compile_model", "run_rows"]

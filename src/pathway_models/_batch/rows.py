@@ -1,0 +1,289 @@
+"""Run the rows of a job on the compiled model: the same meaning as `run_job`, for many rows at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from .._formulas.start import start_values
+from .._sbml.native import turns
+from .._types import Array
+from ..errors import SimulationError
+from ..simulation.job import Course, Job
+from ..simulation.runner import GROWN, SETTLE_HORIZONS, SETTLED
+from ..simulation.tolerances import LEAST_OUTPUTS, MAX_STEPS
+from ..treatments.schedule import Phase, snapped_all
+from .machine import Machine, machine
+from .read import TIME, Unsupported
+from .step import OK, UNDERFLOW
+
+LARGEST_OUTPUT = 1 << 24  # numbers that a group of rows may hold at once (128 MB); more rows are run in turns
+CLOCK_SCALE = 1e300  # of the state that counts time: no error of it matters, it has none
+
+
+class BatchModel:
+    """A compiled model. Arrays are in groups: row `r`, element `k` at `[r // lanes, k, r % lanes]`."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine, self.plan = machine, machine.plan
+        self.lanes = self.plan.lanes
+        self.parameters = {k: i for i, k in enumerate(self.plan.parameters)}
+        self.states = {k: i for i, k in enumerate(self.plan.states)}
+        self.variables = {k: i for i, k in enumerate(self.plan.variables)}
+
+    def scratch(self) -> Array:
+        """Space that `advance` and `look` write to while they run; threads must not share it."""
+        return _empty(self.plan.work * self.lanes)
+
+    def grouped(self, table: Array) -> Array:
+        """Rows x elements as groups of lanes; the last row fills up the last group."""
+        rows, width = table.shape
+        groups = -(-rows // self.lanes)
+        full = table[np.minimum(np.arange(groups * self.lanes), rows - 1)]
+        return np.ascontiguousarray(full.reshape(groups, self.lanes, width).transpose(0, 2, 1))
+
+    def rows(self, array: Array, count: int) -> Array:
+        """Inverse of `grouped`."""
+        return array.transpose(0, 2, 1).reshape(-1, array.shape[1])[:count]
+
+    def constants(self, parameters: Array) -> Array:
+        """Everything that depends on parameters alone."""
+        out = _empty((len(parameters), max(self.plan.constants, 1), self.lanes))
+        self.machine.prepare(len(parameters), _at(parameters), _at(out))
+        return out
+
+    def look(self, parameters: Array, constants: Array, states: Array, columns: Sequence[str], work: Array) -> Array:
+        """Columns (groups x times x columns x lanes) at states (groups x times x states x lanes)."""
+        base = len(self.parameters)
+        unknown = [c for c in columns if c not in self.parameters and c not in self.variables]
+        if unknown:
+            raise Unsupported(f"the value of {unknown[0]!r} cannot be looked at")
+        index = [self.parameters[c] if c in self.parameters else base + self.variables[c] for c in columns]
+        numbers = np.array(index, dtype=np.int64)
+        groups, count = states.shape[:2]
+        out = _empty((groups, count, len(columns), self.lanes))
+        self.machine.look(
+            groups, count, _at(parameters), _at(constants), _at(states),
+            len(columns), _at(numbers), _at(out), _at(work),
+        )  # fmt: skip
+        return out
+
+
+def _empty(shape: int | tuple[int, ...]) -> Array:
+    return np.zeros(shape)
+
+
+def _at(array: np.ndarray[Any, Any]) -> int:
+    assert array.flags.c_contiguous
+    return int(array.ctypes.data)
+
+
+_COMPILING = turns()
+
+
+def compile_model(sbml: str) -> BatchModel:
+    """The compiled model of a flat text, once per process; raises `Unsupported` with a reason of one line."""
+    with _COMPILING:  # threads that ask for one model would all compile it
+        return _compiled(sbml)
+
+
+@lru_cache(maxsize=16)
+def _compiled(sbml: str) -> BatchModel:
+    return BatchModel(machine(sbml))
+
+
+class _Run:
+    """The rows of one job while they run."""
+
+    def __init__(self, model: BatchModel, job: Job, names: Sequence[str], table: Array, steps: int) -> None:
+        self.model, self.job, self.count, self.steps = model, job, len(table), steps
+        self.given = {k: np.full(self.count, v) for k, v in job.settings}
+        self.given |= {k: np.ascontiguousarray(table[:, i]) for i, k in enumerate(names)}
+        self.failed: dict[int, str] = {}
+        self.work = model.scratch()
+        self.taken = np.zeros(self.count)
+        self.scales, self.absolute = (
+            np.array([known[k] for k in model.states])
+            for known in (
+                dict(zip(model.plan.layout, numbers, strict=True)) | {TIME: CLOCK_SCALE}
+                for numbers in (job.scales, job.absolute)
+            )
+        )
+        self.relative = job.relative_tolerance
+        held = dict(getattr(job, "held", ())) if job.steady else {}
+        self.parameters, self.states = self._start(held)
+        if job.origin is not None:
+            origin = dict(zip(model.plan.layout, job.origin, strict=True)) | {TIME: 0.0}
+            self.states[:] = np.array([origin[k] for k in model.states])[:, None]
+        self.ahead = np.zeros(self.count)
+        if job.steady:
+            self._settle()
+            self._anchor()
+            for key in held:
+                published = np.full(self.count, model.plan.parameters[key])
+                self._set(key, self.given.get(key, published))
+
+    def _start(self, held: Mapping[str, float]) -> tuple[Array, Array]:
+        """Parameters and states (in amounts) of all rows at time 0."""
+        given = {**self.given, **{k: np.full(self.count, v) for k, v in held.items()}}
+        values, model = start_values(self.job.sbml).values(given), self.model
+        volumes = model.plan.volumes
+        states = [
+            0.0 if k == TIME else values[k] * values[volumes[k]] if k in volumes else values[k] for k in model.states
+        ]
+        return self._table([values[k] for k in model.parameters]), self._table(states)
+
+    def _table(self, columns: Sequence[Any]) -> Array:
+        full = [np.broadcast_to(np.asarray(c, dtype=float), (self.count,)) for c in columns]
+        return self.model.grouped(np.column_stack(full) if full else np.zeros((self.count, 0)))
+
+    def _set(self, key: str, numbers: Array) -> None:
+        if key in self.model.parameters:
+            self.parameters[:, self.model.parameters[key]] = self.model.grouped(numbers[:, None])[:, 0]
+
+    # ---- integrating ---------------------------------------------------------------------------------------
+
+    def advance(self, start: float, stop: float, times: Array, rows: np.ndarray[Any, Any] | None = None) -> Array:
+        """Take the rows (default: all that are well) from `start` to `stop`; states at `times` in between."""
+        model = self.model
+        out = _empty((len(self.states), len(times), len(model.states), model.lanes))
+        live = self._live() if rows is None else rows
+        if not len(live) or stop <= start:
+            return out
+        everyone = len(live) == self.count
+        constants, states = model.constants(self.parameters), self.states
+        ahead, place = self.ahead, out
+        if not everyone:
+            constants, states = (model.grouped(model.rows(a, self.count)[live]) for a in (constants, states))
+            ahead, place = self.ahead[live], _empty((len(states), *out.shape[1:]))
+        status, taken, most = np.zeros(len(live)), np.zeros(len(live)), self.steps * max(len(times) + 1, LEAST_OUTPUTS)
+        model.machine.advance(
+            len(live), start, stop, _at(constants), _at(states), _at(ahead), _at(self.absolute), self.relative,
+            len(times), _at(times), _at(place), most, _at(status), _at(taken), _at(self.work),
+        )  # fmt: skip
+        if not everyone:
+            (group, lane), (there, position) = divmod(live, model.lanes), divmod(np.arange(len(live)), model.lanes)
+            self.states[group, :, lane] = model.rows(states, len(live))
+            out[group, :, :, lane] = place[there, :, :, position]
+        self.ahead[live] = ahead
+        self.taken[live] += taken
+        for i, verdict in zip(live[status != OK], status[status != OK], strict=True):
+            reason = "the step became too small" if verdict == UNDERFLOW else f"more than {most} steps"
+            self.failed[int(i)] = f"the integrator gave up between {start:g} and {stop:g}: {reason}"
+        return out
+
+    def _settle(self) -> None:
+        """Integrate to the steady state of each row, as far as it takes, then set the clock back to 0."""
+        moving, start = self._live(), 0.0
+        none = np.zeros(0)
+        for stop in SETTLE_HORIZONS:
+            before = self._by_row()
+            self.advance(start, stop, none, moving)
+            with np.errstate(invalid="ignore", over="ignore"):
+                after = self._by_row()
+                change = np.abs(after - before) / np.maximum(self.scales, GROWN * np.abs(after))
+            if TIME in self.model.states:
+                change[:, self.model.states[TIME]] = 0.0
+            moving = np.intersect1d(moving, self._live())
+            if start > 0:
+                moving = moving[~np.all(change[moving] < SETTLED, axis=1)]
+            start = stop
+        for i in moving:
+            name = self.model.plan.states[int(np.argmax(change[i]))]
+            self.failed[int(i)] = f"no steady state: {name} still moves after {start:g} units of time"
+        if TIME in self.model.states:
+            self.states[:, self.model.states[TIME]] = 0.0
+        self.ahead[:] = 0.0
+
+    def _live(self) -> np.ndarray[Any, Any]:
+        return np.array([i for i in range(self.count) if i not in self.failed], dtype=int)
+
+    def _by_row(self) -> Array:
+        return self.model.rows(self.states, self.count).copy()
+
+    def look(self, states: Array, columns: Sequence[str]) -> Array:
+        return self.model.look(self.parameters, self.model.constants(self.parameters), states, columns, self.work)
+
+    def now(self, columns: Sequence[str]) -> Array:
+        """Columns at the present states, rows x columns."""
+        return self.model.rows(self.look(self.states[:, None], columns)[:, 0], self.count)
+
+    def _anchor(self) -> None:
+        for parameter, variable in self.job.anchors:
+            if parameter not in self.given:
+                self.given[parameter] = self.now([variable])[:, 0]
+                self._set(parameter, self.given[parameter])
+
+    # ---- treatment -----------------------------------------------------------------------------------------
+
+    def treat(self) -> list[Course | SimulationError]:
+        """Before treatment and under it."""
+        job, model = self.job, self.model
+        before = self.now(job.columns)
+        duration = job.phases[-1].stop
+        times = np.array(snapped_all(job.times, duration))
+        touched = sorted({key for phase in job.phases for key, _ in phase.levels})
+        base = {k: self.parameters[:, model.parameters[k]].copy() for k in touched}
+        values = _empty((len(self.states), len(times), len(job.columns), model.lanes))
+        for phase in job.phases:
+            self._switch(phase, base)
+            last = phase is job.phases[-1]
+            wanted = (times >= phase.start) & ((times <= phase.stop) if last else (times < phase.stop))
+            values[:, wanted] = self._phase(phase, times[wanted])
+        table = values.transpose(0, 3, 1, 2).reshape(-1, len(times), len(job.columns))[: self.count]
+        return [self._course(i, before[i], table[i]) for i in range(self.count)]
+
+    def _switch(self, phase: Phase, base: Mapping[str, Array]) -> None:
+        for key, numbers in base.items():
+            self.parameters[:, self.model.parameters[key]] = numbers
+        for key, level in phase.levels:
+            self.parameters[:, self.model.parameters[key]] = level
+        for key, amount in phase.doses:
+            if key in self.model.parameters:  # a species that nothing changes
+                self.parameters[:, self.model.parameters[key]] += amount
+                continue
+            volume = self.model.plan.volumes.get(key)
+            size = self.parameters[:, self.model.parameters[volume]] if volume else 1.0
+            self.states[:, self.model.states[key]] += amount * size
+        self.ahead[:] = 0.0
+
+    def _phase(self, phase: Phase, times: Array) -> Array:
+        edges = np.isin(times, (phase.start, phase.stop))
+        first = self.states[:, None].copy()
+        inner = self.advance(phase.start, phase.stop, np.ascontiguousarray(times[~edges]))
+        pieces = [first] * int(np.sum(times == phase.start)) + [inner]
+        if phase.stop > phase.start:
+            pieces += [self.states[:, None]] * int(np.sum(times == phase.stop))
+        states = np.concatenate(pieces, axis=1)
+        if TIME in self.model.states:
+            states[:, :, self.model.states[TIME]] = times[:, None]  # to the last digit: piecewise functions look at it
+        if not len(times):
+            return _empty((len(self.states), 0, len(self.job.columns), self.model.lanes))
+        return self.look(np.ascontiguousarray(states), self.job.columns)
+
+    def _course(self, i: int, before: Array, values: Array) -> Course | SimulationError:
+        if i in self.failed:
+            return SimulationError(self.failed[i])
+        if not np.all(np.isfinite(values)):
+            bad = self.job.columns[int(np.argmax(~np.isfinite(values).all(axis=0)))]
+            return SimulationError(f"{bad} is not finite")
+        return Course(before=before, values=values)
+
+
+def run_rows(job: Job, names: Sequence[str], table: Array, *, steps: int = MAX_STEPS) -> list[Course | SimulationError]:
+    """What `run_job(job, row)` gives for each row of `table` (rows x names), or the error that it raises.
+
+    `steps` bounds those between two output times, on average over a phase. Raises `Unsupported` if the engine cannot
+    run the model; a row that fails never disturbs another one.
+    """
+    model = compile_model(job.sbml)
+    numbers = np.asarray(table, dtype=float)
+    width = max(len(job.times), 1) * max(len(model.states), len(job.columns))
+    turn = max(model.lanes, LARGEST_OUTPUT // width // model.lanes * model.lanes)
+    found: list[Course | SimulationError] = []
+    for start in range(0, len(numbers), turn):
+        found += _Run(model, job, names, numbers[start : start + turn], steps).treat()
+    return found

@@ -1,0 +1,362 @@
+"""The command `pathway-models`: list, simulate, compare, sobol, evidence, export, check."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NoReturn
+
+from .._sbml import files
+from ..ensembles import ensemble
+from ..errors import InvalidValueError, PathwayModelsError
+from ..evidence import report
+from ..exchange import export
+from ..experiments import arms as _combination
+from ..models import library
+from ..models.model import Model
+from ..modules import annotate
+from ..sensitivity import repeat, sobol
+from ..sensitivity.factors import OWN_LAWS
+from ..sensitivity.figures import KINDS
+from ..sensitivity.study import announce
+from ..treatments import named
+from .options import (
+    TREAT_HELP,
+    hypothesis_option,
+    length_options,
+    loaded,
+    model_options,
+    table_options,
+    tolerance_options,
+    tolerances,
+    treatments_of,
+)
+from .output import check_files, flushed, plot, save, say, show, unwritten, warned, without_display
+
+PARAMETER_HELP = (
+    "vary only this, repeatable; with a range of your own it is log-uniform where LOW is above 0, else uniform, unless "
+    f"LAW says {', '.join(OWN_LAWS)}"
+)
+TABLE_ROWS = 15  # per outcome, in the terminal
+SOBOL_OPTIONS = (
+    "n", "seed", "groups", "second_order", "every", "store", "workers", "engine", "checkpoint", "weeks", "duration",
+)  # fmt: skip
+
+
+class _Parser(argparse.ArgumentParser):
+    """One line and status 2 on bad input."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status (2 with one line for bad input)."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (open to the end)
+    if sys.stdout is None:
+        say("cannot write the output: standard output is closed")
+        return 1
+    with warnings.catch_warnings():
+        warnings.showwarning = warned
+        try:
+            return flushed(_run(argv))
+        except SystemExit as stop:  # of argparse: help, or bad input
+            return flushed(int(stop.code or 0))
+        except OSError as error:  # of files that the command writes there is a ModelError: this is the output
+            return unwritten(error)
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except PathwayModelsError as error:
+        say(str(error))
+        return 2
+    except KeyboardInterrupt:
+        folder = getattr(arguments, "checkpoint", None)
+        safe = "" if folder is None else f"; the same command goes on from {folder}"
+        sys.stderr.write("\n")
+        say(f"interrupted{safe}")
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="pathway-models", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"pathway-models {version('pathway-models')}")
+    commands = parser.add_subparsers(dest="command", parser_class=_Parser)
+    _list_command(commands.add_parser("list", help="the models, or what is in one of them"))
+    _simulate_command(commands.add_parser("simulate", help="run a model under treatments"))
+    _compare_command(
+        commands.add_parser("compare", help="no treatment, two treatments, both: outcomes and interaction")
+    )
+    _sobol_command(commands.add_parser("sobol", help="Sobol indices with intervals"))
+    _evidence_command(commands.add_parser("evidence", help="a model of the library against published experiments"))
+    _export_command(commands.add_parser("export", help="write a model, or a scenario with treatments, for other tools"))
+    _check_command(commands.add_parser("check", help="what libSBML says of a file, units and annotation included"))
+    parser.set_defaults(run=lambda _: parser.error(f"give a command: {', '.join(commands.choices)}; --help says more"))
+    return parser
+
+
+# ---- list --------------------------------------------------------------------------------------------------
+
+
+def _list_command(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", nargs="?", help="show this model's parts instead of the list of models")
+    parser.add_argument(
+        "--what",
+        choices=("inputs", "outputs", "parameters", "hypotheses"),
+        default="inputs",
+        help="default: inputs",
+    )
+    parser.add_argument("--json", action="store_true", help="print the table as JSON")
+    parser.set_defaults(run=_list)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    import pandas as pd
+
+    if arguments.model is None:
+        frame = pd.DataFrame(list(library.available().items()), columns=["model", "title"])
+        show(frame, arguments, index=False)
+    else:
+        frame = getattr(library.load(arguments.model), arguments.what)
+        show(frame, arguments, index=True)
+    return 0
+
+
+# ---- simulate ----------------------------------------------------------------------------------------------
+
+
+def _simulate_command(parser: argparse.ArgumentParser) -> None:
+    model_options(parser)
+    parser.add_argument("--treat", action="append", default=[], metavar="TREATMENT", help=TREAT_HELP)
+    length_options(parser)
+    parser.add_argument("--every", type=float, help="output step in model time (default 6 h)")
+    tolerance_options(parser)
+    parser.add_argument("--out", type=Path, help="write the time courses: .csv or .nc")
+    parser.add_argument("--plot", type=Path, help="write a figure (.png, .pdf, .svg)")
+    parser.add_argument("--show", action="append", metavar="NAME", help="variable to plot and print, repeatable")
+    parser.add_argument("--json", action="store_true", help="print the table as JSON")
+    parser.set_defaults(run=_simulate)
+
+
+def _simulate(arguments: argparse.Namespace) -> int:
+    check_files(arguments.out, endings=(".csv", ".nc"), figure=arguments.plot)
+    model = loaded(arguments)
+    treatments = treatments_of(arguments)
+    length = ensemble.default_duration(model, arguments.weeks, arguments.duration)
+    announce(model, "compiling and running it")
+    run = model.simulate(treatments, duration=length, every=arguments.every, **tolerances(arguments))
+    names = [run.pm.resolve(n) for n in arguments.show or _default_variables(model)]
+    if arguments.out is not None:
+        frame = run.to_dataframe()
+        netcdf = arguments.out.suffix.lower() == ".nc"
+        save(lambda: run.to_netcdf(arguments.out) if netcdf else frame.to_csv(arguments.out), arguments.out)
+    if arguments.plot is not None:
+        without_display()
+        plot(run.pm.plot(*names), arguments.plot)
+    picked = run[names].to_dataframe().iloc[sorted({0, len(run.time) // 4, len(run.time) // 2, len(run.time) - 1})].T
+    picked.columns = [f"t={t:g}" for t in picked.columns]
+    picked.insert(0, "unit", [str(run[n].attrs.get("units", "")) for n in names])
+    picked.index.name = "variable"
+    show(picked, argparse.Namespace(json=arguments.json), index=True)
+    return 0
+
+
+def _default_variables(model: Model) -> Sequence[str]:
+    if model.aliases:
+        return list(model.aliases.values())
+    return [p.id for p in model.outputs_][:9] or list(model.states)[:9]
+
+
+# ---- compare -----------------------------------------------------------------------------------------------
+
+
+def _compare_command(parser: argparse.ArgumentParser) -> None:
+    model_options(parser)
+    parser.add_argument("--treat", action="append", default=[], metavar="TREATMENT", help=TREAT_HELP + "; give two")
+    length_options(parser)
+    parser.add_argument(
+        "--outcome", action="append", metavar="NAME", help="variable, repeatable (default seizure_rate)"
+    )
+    tolerance_options(parser)
+    table_options(parser)
+    parser.add_argument("--plot", type=Path, help="write the four arms as a figure")
+    parser.set_defaults(run=_compare)
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    if len(arguments.treat) != 2:
+        raise InvalidValueError(f"compare needs --treat twice; given {len(arguments.treat)} times")
+    check_files(arguments.out, figure=arguments.plot)
+    a, b = (named.named(t) for t in arguments.treat)
+    model = loaded(arguments)
+    announce(model, "compiling it and running four arms")
+    arms = _combination.compare(
+        model,
+        a,
+        b,
+        weeks=arguments.weeks,
+        duration=arguments.duration,
+        outcomes=arguments.outcome,
+        **tolerances(arguments),
+    )
+    show(arms.to_dataframe(), arguments, index=True)
+    if not arguments.json:
+        sys.stdout.write("".join(f"interaction_{k}: {v}\n" for k, v in _combination.SCALES.items()))
+    if arguments.plot is not None:
+        without_display()
+        plot(arms.plot(), arguments.plot)
+    return 0
+
+
+# ---- sobol -------------------------------------------------------------------------------------------------
+
+
+def _sobol_command(parser: argparse.ArgumentParser) -> None:
+    model_options(parser)
+    parser.add_argument("--treat", action="append", default=[], metavar="TREATMENT", help=TREAT_HELP)
+    parser.add_argument("--outcome", action="append", required=True, metavar="OUTCOME", help=repeat.OUTCOME_HELP)
+    parser.add_argument("--n", type=int, default=128, help="base rows, a power of two (default 128)")
+    parser.add_argument("--seed", type=int, default=1, help="default 1")
+    parser.add_argument("--groups", choices=sobol.GROUPINGS, help="one index per module, kind of evidence or wire")
+    parser.add_argument("--parameter", action="append", metavar="NAME[=LOW:HIGH[:LAW]]", help=PARAMETER_HELP)
+    parser.add_argument("--workers", type=int, help="processes (default: all cores)")
+    parser.add_argument("--engine", default="auto", help="auto (default), roadrunner or batch")
+    parser.add_argument("--checkpoint", type=Path, help="folder for finished runs; the same command resumes")
+    parser.add_argument("--target-width", type=float, help="double n until no interval of ST is wider")
+    parser.add_argument("--budget", type=int, help="runs at most for --target-width")
+    parser.add_argument("--second-order", action="store_true", help="also indices of pairs (about twice the runs)")
+    parser.add_argument("--times", metavar="T,T,...", help="also indices over time, at these model times")
+    parser.add_argument("--every", type=float, help="output step in model time (default 6 h)")
+    parser.add_argument("--store", choices=("timecourses",), help="keep all time courses in the checkpoint folder")
+    tolerance_options(parser)
+    parser.add_argument("--cost", action="store_true", help="say what it will take, from a few runs, and stop")
+    length_options(parser)
+    table_options(parser)
+    parser.add_argument("--plot", type=Path, help="write the indices as a figure")
+    parser.add_argument("--kind", choices=tuple(KINDS), default="bars", help="of the figure (default bars)")
+    parser.add_argument(
+        "--report", type=Path, help="write an HTML page: verdicts, figures, design, cost, how to repeat"
+    )
+    parser.set_defaults(run=_sobol)
+
+
+def _sobol(arguments: argparse.Namespace) -> int:
+    check_files(arguments.out, page=arguments.report, figure=arguments.plot)
+    for kind, option in (("bands", "times"), ("interactions", "second_order")):
+        if arguments.kind == kind and not getattr(arguments, option):
+            raise InvalidValueError(f"--kind {kind} needs --{option.replace('_', '-')}")
+    model, treatments = loaded(arguments), treatments_of(arguments)
+    options: dict[str, Any] = {
+        "outcomes": [repeat.outcome_named(o) for o in arguments.outcome],
+        "parameters": repeat.parameters_named(arguments.parameter),
+        "times": repeat.times_named(arguments.times),
+        **{k: getattr(arguments, k) for k in SOBOL_OPTIONS},
+        **tolerances(arguments),
+    }
+    if arguments.cost:
+        announce(model, "compiling it and timing a few runs")
+        sys.stdout.write(f"{sobol.sobol_cost(model, treatments, **options)}\n")
+        return 0
+    result = sobol.sobol(model, treatments, target_width=arguments.target_width, budget=arguments.budget, **options)
+    show(result.to_dataframe(), arguments, index=False, most=TABLE_ROWS, by="outcome")
+    sys.stderr.write(result.summary() + "\n")
+    if arguments.plot is not None or arguments.report is not None:
+        without_display()
+    if arguments.plot is not None:
+        plot(result.plot(kind=arguments.kind), arguments.plot)
+    if arguments.report is not None:
+        sys.stderr.write(f"wrote {result.report_html(arguments.report, source=arguments.model)}\n")
+    return 0
+
+
+# ---- evidence ----------------------------------------------------------------------------------------------
+
+
+def _evidence_command(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", help="a model of the library (see: pathway-models list)")
+    hypothesis_option(parser)
+    table_options(parser)
+    parser.add_argument("--plot", type=Path, help="write predicted against observed as a figure")
+    parser.set_defaults(run=_run_evidence, context=library.DEFAULT_CONTEXT, set=[])
+
+
+def _run_evidence(arguments: argparse.Namespace) -> int:
+    check_files(arguments.out, figure=arguments.plot)
+    model = loaded(arguments)
+    announce(model, "compiling it and running every published experiment")
+    found = report.evidence(model)
+    frame = found.to_dataframe()
+    if arguments.out is not None:
+        save(lambda: frame.to_csv(arguments.out, index=False), arguments.out)
+    short = frame[["id", "use", "observable", "comparison", "prediction", "observed", "error", "z", "verdict"]]
+    show(frame if arguments.json else short, argparse.Namespace(json=arguments.json), index=False)
+    sys.stderr.write(found.summary() + "\n")
+    if arguments.plot is not None:
+        without_display()
+        plot(found.plot(), arguments.plot)
+    return 0
+
+
+# ---- export and check --------------------------------------------------------------------------------------
+
+
+def _export_command(parser: argparse.ArgumentParser) -> None:
+    model_options(parser)
+    parser.add_argument("--treat", action="append", default=[], metavar="TREATMENT", help=TREAT_HELP)
+    length_options(parser)
+    parser.add_argument("--format", default="sbml", help=f"{' or '.join(export.FORMATS)} (default sbml)")
+    parser.add_argument("--out", type=Path, required=True, help="the file to write (petab: the folder)")
+    parser.set_defaults(run=_export)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    model = loaded(arguments)
+    announce(model, "compiling it and writing where it rests")
+    path = export.export(
+        model,
+        arguments.out,
+        format=arguments.format,
+        interventions=treatments_of(arguments),
+        weeks=arguments.weeks,
+        duration=arguments.duration,
+    )
+    sys.stdout.write(f"wrote {path}\n")
+    return 0
+
+
+def _check_command(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", help="SBML, Antimony (.ant) or a COMBINE archive (.omex)")
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    parser.set_defaults(run=_check)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    found = export.check(arguments.file)
+    if arguments.json:
+        sys.stdout.write(json.dumps([vars(f) for f in found], indent=1) + "\n")
+    else:
+        cures = [f" ({f.cure})" if f.cure else "" for f in found]
+        lines = [f"{arguments.file}:{f.line}: {f.severity}: {f.message}{cures[i]}\n" for i, f in enumerate(found)]
+        if all(f.severity == "note" for f in found):
+            sys.stdout.write(f"{arguments.file}: no errors, no warnings, units consistent\n")
+        sys.stdout.write("".join(lines))
+    if any(f.severity in ("error", "fatal") for f in found):
+        return 1
+    if not arguments.json:
+        text = files.unresolved_text(arguments.file)
+        sys.stdout.write(f"{arguments.file}: {annotate.coverage_text(text)}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

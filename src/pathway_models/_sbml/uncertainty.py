@@ -1,0 +1,151 @@
+"""The uncertainty of a parameter inside SBML: an annotation in a namespace of its own, and SBML distrib on request.
+
+The package distrib has `required="true"` by its specification: a tool that does not know it must refuse the file, and
+`required="false"` is an error of libSBML that antimony refuses. An annotation binds nobody. libSBML, libroadrunner and
+COPASI (through its own export) hand it on; a passage through Antimony loses it, as it loses every foreign annotation.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from xml.sax.saxutils import quoteattr
+
+from ..errors import ModelError, ModelWarning
+from ..modules.module import KINDS, LAWS, ParameterRow
+from . import sbml
+from .native import libsbml
+
+NAMESPACE = "urn:pathway-models:uncertainty"
+ELEMENT = "uncertainty"
+PREFIX = "pathway_models"
+DISTRIB = "http://www.sbml.org/sbml/level3/version1/distrib/version1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uncertainty:
+    """Range and law of a parameter, what kind of number it is, and the ids of its evidence rows.
+
+    The value never leaves `low` to `high`; for normal and lognormal laws they are the 2.5 and 97.5 percentiles, at
+    which the tails are cut off. Law `fixed` has no range.
+    """
+
+    distribution: str
+    kind: str
+    low: float | None = None
+    high: float | None = None
+    evidence: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.distribution not in LAWS or self.kind not in KINDS:
+            raise ModelError(
+                f"distribution {self.distribution!r} and kind {self.kind!r}; allowed are {', '.join(LAWS)} and "
+                f"{', '.join(KINDS)}"
+            )
+        if self.distribution != "fixed" and (self.low is None or self.high is None or not self.low < self.high):
+            raise ModelError(f"the range is {self.low} to {self.high}; {self.distribution} needs low below high")
+
+
+def from_row(row: ParameterRow) -> Uncertainty:
+    """The uncertainty in a row of parameters.tsv."""
+    evidence = tuple(part.strip() for part in row.source.split(";") if part.strip())
+    return Uncertainty(distribution=row.distribution, kind=row.kind, low=row.low, high=row.high, evidence=evidence)
+
+
+def write_uncertainty(parameter: libsbml.Parameter, uncertainty: Uncertainty) -> None:
+    """Put the uncertainty into the annotation of a parameter, in the place of one that is there.
+
+    Every other annotation stays. Raises `ModelError` if libSBML refuses.
+    """
+    parameter.removeTopLevelAnnotationElement(ELEMENT, NAMESPACE)
+    attributes = " ".join(f"{name}={quoteattr(value)}" for name, value in _attributes(uncertainty))
+    text = f'<{PREFIX}:{ELEMENT} xmlns:{PREFIX}="{NAMESPACE}" {attributes}/>'
+    if parameter.appendAnnotation(text) != libsbml.LIBSBML_OPERATION_SUCCESS:
+        raise ModelError(f"libSBML could not annotate {parameter.getId()!r} with its uncertainty")
+
+
+def _attributes(uncertainty: Uncertainty) -> Iterator[tuple[str, str]]:
+    yield "distribution", uncertainty.distribution
+    if uncertainty.low is not None and uncertainty.high is not None:
+        yield "low", f"{uncertainty.low:.15g}"
+        yield "high", f"{uncertainty.high:.15g}"
+    yield "kind", uncertainty.kind
+    if uncertainty.evidence:
+        yield "evidence", " ".join(uncertainty.evidence)
+
+
+def read_uncertainty(parameter: libsbml.Parameter) -> Uncertainty | None:
+    """The uncertainty in the annotation of a parameter, None where there is none.
+
+    Raises `ModelError` for one that names no law or kind of ours, or a range that is none.
+    """
+    annotation = parameter.getAnnotation()
+    if annotation is None:
+        return None
+    for i in range(annotation.getNumChildren()):
+        node = annotation.getChild(i)
+        if node.getName() == ELEMENT and node.getURI() == NAMESPACE:
+            return _from_node(node, parameter.getId())
+    return None
+
+
+def _from_node(node: libsbml.XMLNode, name: str) -> Uncertainty:
+    try:
+        low, high = (float(node.getAttrValue(k)) if node.getAttrValue(k) else None for k in ("low", "high"))
+        return Uncertainty(
+            distribution=node.getAttrValue("distribution"),
+            kind=node.getAttrValue("kind"),
+            low=low,
+            high=high,
+            evidence=tuple(node.getAttrValue("evidence").split()),
+        )
+    except (ModelError, ValueError) as error:
+        raise ModelError(f"the uncertainty of {name!r}: {error}") from error
+
+
+def uncertainties(text: str) -> dict[str, Uncertainty]:
+    """Parameter -> uncertainty of an SBML text, those that have one; `ModelError` for a broken text or annotation."""
+    document = sbml.parse(text)  # libSBML frees a model with its document
+    found = ((p.getId(), read_uncertainty(p)) for p in document.getModel().getListOfParameters())
+    return {name: uncertainty for name, uncertainty in found if uncertainty is not None}
+
+
+def of_parameters(model: libsbml.Model) -> dict[str, Uncertainty]:
+    """Parameter -> uncertainty of a model, where there is one; warns of one that cannot be read."""
+    found = {}
+    for parameter in model.getListOfParameters():
+        try:
+            uncertainty = read_uncertainty(parameter)
+        except ModelError as error:
+            warnings.warn(f"{error}; it is not used", ModelWarning, stacklevel=4)
+            continue
+        if uncertainty is not None:
+            found[parameter.getId()] = uncertainty
+    return found
+
+
+def with_distrib(text: str) -> str:
+    """The same SBML with the ranges in the package distrib as well, for tools that read it; others must refuse it.
+
+    Each range is an `uncertSpan` of type range; the law stands in the name of the uncertainty, since distrib has no
+    loguniform. Raises `ModelError` if libSBML cannot write distrib.
+    """
+    ranges = {k: u for k, u in uncertainties(text).items() if u.low is not None and u.high is not None}
+    document = libsbml.readSBMLFromString(text)
+    enabled = document.enablePackage(DISTRIB, "distrib", True)
+    if enabled != libsbml.LIBSBML_OPERATION_SUCCESS or not document.isPackageEnabled("distrib"):
+        raise ModelError("this libSBML was built without the package distrib; install python-libsbml 5.20 or later")
+    document.setPackageRequired("distrib", True)
+    for name, uncertainty in ranges.items():
+        _add_span(document.getModel().getParameter(name), uncertainty)
+    return str(libsbml.writeSBMLToString(document))
+
+
+def _add_span(parameter: libsbml.Parameter, uncertainty: Uncertainty) -> None:
+    made = parameter.getPlugin("distrib").createUncertainty()
+    made.setName(uncertainty.distribution)
+    span = made.createUncertSpan()
+    span.setType("range")
+    span.setValueLower(uncertainty.low)
+    span.setValueUpper(uncertainty.high)

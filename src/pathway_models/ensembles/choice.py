@@ -1,0 +1,160 @@
+"""Which engine runs an ensemble: libroadrunner, the reference, or the batch engine where it gives the same numbers.
+
+The choice depends on the model, the schedule and the rows, never on time measured, on processes or on what a cache
+holds: the same call gives the same bits anywhere.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._formulas.start import start_values
+from .._formulas.switches import clocks
+from .._types import Array
+from ..errors import InvalidValueError, ModelError
+from ..simulation.job import Course, Job
+from .checkpoint import CheckpointError, read_record
+from .rows import ENGINES, Limits, roadrunner_rows
+
+ENGINE_NAMES = ("auto", *ENGINES)
+FEWEST_ROWS = 64
+PROBES = 3  # rows that are run in both engines
+AGREEMENT = 10.0  # tolerances that the batch engine may be away from libroadrunner at a finer tolerance
+FINER = 1e-2  # of the tolerance that is asked for
+TINY = 1e-12  # a value that is computed, not integrated, and never larger than this counts as zero
+WORTH = 2.0  # libroadrunner must need this many times the compilation: it may run on several cores
+PHASES_OF_SETTLING = 5  # that the search for the steady state costs
+
+
+class Choice(NamedTuple):
+    """The engine that runs, and why."""
+
+    engine: str
+    reason: str
+
+
+def choose(engine: str, job: Job, names: Sequence[str], probes: Array, count: int, limits: Limits) -> Choice:
+    """`engine` itself, or for 'auto' the batch engine if it pays, fits the model and agrees with libroadrunner.
+
+    `probes` are a few of the `count` rows. Raises `InvalidValueError` if 'batch' is asked for and cannot run the model.
+    """
+    if engine == "batch" and (reason := _obstacle(job.sbml) or _quick_inputs(job, names, probes)):
+        raise InvalidValueError(f"engine 'batch' cannot run this model ({reason}); allowed is engine='auto'")
+    if engine != "auto":
+        return Choice(engine, "asked for")
+    if count < FEWEST_ROWS:
+        return Choice("roadrunner", f"fewer than {FEWEST_ROWS} rows")
+    if not _pays(job, count):
+        return Choice("roadrunner", f"compiling takes longer than it saves for {count} rows")
+    if reason := _obstacle(job.sbml) or _quick_inputs(job, names, probes):
+        return Choice("roadrunner", reason)
+    return _compared(job, names, probes, limits)
+
+
+def some_rows(table: Array) -> Array:
+    """The rows that are run in both engines: first, middle, last."""
+    return np.asarray(table[np.unique(np.linspace(0, len(table) - 1, PROBES).astype(int))])
+
+
+def recorded_engine(folder: Path | None) -> str | None:
+    """The engine of a checkpoint folder; None if there is no readable record."""
+    try:
+        engine = "" if folder is None else str(read_record(folder).get("engine"))
+    except CheckpointError:
+        return None  # whoever opens the checkpoint says what is wrong with it
+    return engine if engine in ENGINES else None
+
+
+def _pays(job: Job, count: int) -> bool:
+    """Whether the rows take libroadrunner clearly longer than compiling takes.
+
+    Both in seconds of a core, fitted to our models (7 to 130 states, 1 and 40 phases).
+    """
+    states = len(job.scales)
+    loop = count * (PHASES_OF_SETTLING + len(job.phases)) * (3e-5 * states + 7e-7 * states**2)
+    return loop > WORTH * (0.4 + 0.02 * states + 4e-4 * states**2)
+
+
+def _batch() -> Any:
+    return importlib.import_module("pathway_models._batch")
+
+
+def _obstacle(sbml: str) -> str:
+    """Why the batch engine cannot take a model; empty if it can. Compiles it, so that workers need not."""
+    try:
+        _batch().compile_model(sbml)
+    except ImportError as error:
+        return f"the batch engine needs llvmlite: {error}"
+    except ModelError as error:
+        return str(error)
+    return ""
+
+
+def _quick_inputs(job: Job, names: Sequence[str], probes: Array) -> str:
+    """A reason if inputs of the model change so quickly at times that a step could jump over them; else empty."""
+    inputs = clocks(job.sbml)
+    if inputs.none:
+        return ""
+    for row in probes:
+        values = start_values(job.sbml).values({**dict(job.settings), **dict(zip(names, map(float, row), strict=True))})
+        found = inputs.times(values, job.phases[-1].stop)
+        moved = inputs.steady & {k for piece in job.phases for k, _ in (*piece.levels, *piece.doses)}
+        if found.times or found.longest_step is not None or moved:
+            return "its inputs switch or change quickly by themselves"
+    return ""
+
+
+# ---- comparison ----------------------------------------------------------------------------------------------------
+
+
+def _compared(job: Job, names: Sequence[str], probes: Array, limits: Limits) -> Choice:
+    """The batch engine if its rows are near the exact solution, or nearer than those of libroadrunner."""
+    compiled = _batch().compile_model(job.sbml).plan
+    floors = _floors(job, compiled.volumes, compiled.parameters, compiled.layout)
+    wide = replace(job, columns=tuple(floors))
+    ours = [c if isinstance(c, Course) else None for c in _batch().run_rows(wide, names, probes, steps=limits.steps)]
+    exact = _reference(wide.scaled(FINER), names, probes, limits)
+    pairs = [k for k in range(len(probes)) if ours[k] is not None and exact[k] is not None]
+    if not pairs:
+        return Choice("roadrunner", f"none of {len(probes)} rows ran in both engines")
+    found = _worst(ours, exact, pairs, floors, job.relative_tolerance)
+    if found <= AGREEMENT:
+        return Choice("batch", f"within {max(found, 1.0):.0f} tolerances of libroadrunner in {len(pairs)} rows")
+    plain = _reference(wide, names, probes, limits)
+    theirs = _worst(plain, exact, [k for k in pairs if plain[k] is not None], floors, job.relative_tolerance)
+    if found <= theirs:
+        return Choice("batch", f"{found:.0f} tolerances from the solution, libroadrunner {theirs:.0f}")
+    return Choice("roadrunner", f"the batch engine differs by {found:.0f} tolerances, allowed are {AGREEMENT:.0f}")
+
+
+def _floors(
+    job: Job, volumes: Mapping[str, str], sizes: Mapping[str, float], layout: Sequence[str]
+) -> dict[str, float]:
+    """What is compared, the columns and all states, with the size below which a difference counts in full."""
+    floors = dict.fromkeys(job.columns, TINY)
+    for key, absolute in zip(layout, job.absolute, strict=True):
+        floors[key] = absolute / job.relative_tolerance / (sizes[volumes[key]] if key in volumes else 1.0)
+    return floors
+
+
+def _reference(job: Job, names: Sequence[str], rows: Array, limits: Limits) -> list[Course | None]:
+    return [course for course, _, _ in roadrunner_rows(job, names, rows, limits)]
+
+
+def _worst(
+    found: Sequence[Course | None], exact: Sequence[Course | None], rows: Sequence[int], floors: Mapping[str, float],
+    tolerance: float,
+) -> float:  # fmt: skip
+    """Largest difference in tolerances of the largest value of a column in its course; infinite for no rows."""
+    worst = 0.0 if rows else float("inf")
+    for k in rows:
+        x, y = (np.vstack([c.before, c.values]) for c in (found[k], exact[k]) if c is not None)
+        scale = np.abs(y).max(axis=0) + np.array(list(floors.values()))
+        worst = max(worst, float(np.max(np.abs(x - y) / scale)) / tolerance)
+    return worst

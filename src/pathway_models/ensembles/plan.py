@@ -1,0 +1,173 @@
+"""What an ensemble runs, checked before it starts: rows, times, outcomes, limits, folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from .._types import Array
+from ..errors import InvalidValueError, require_choice, require_kind, require_numbers, require_range, shown
+from ..models.model import Model, require_model
+from ..simulation.job import Job, make_job
+from ..simulation.run import output_times
+from ..simulation.tolerances import OF_ENSEMBLES, OF_ENSEMBLES_ELSEWHERE, Tolerance
+from ..treatments.schedule import Treatment, snapped
+from .choice import ENGINE_NAMES
+from .outcomes import Outcome, resolve_outcomes, times_needed, values_at
+from .rows import Limits
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DEFAULT_WEEKS = 12.0
+STORES = ("timecourses",)
+Table: TypeAlias = "Mapping[str, Sequence[float] | Array] | pd.DataFrame"  # column name -> values, one per row
+Folder: TypeAlias = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Plan:
+    """What an ensemble runs, apart from its rows."""
+
+    model: Model
+    job: Job
+    names: tuple[str, ...]
+    outcomes: tuple[Outcome, ...]
+    times: tuple[float, ...]
+    length: float
+    limits: Limits
+    engine: str
+    folder: Path | None
+    stored: bool
+
+    @property
+    def reads(self) -> tuple[Outcome, ...]:
+        """All columns that a row gives: the outcomes, then the values at the asked times."""
+        return (*self.outcomes, *values_at(self.outcomes, self.times))
+
+
+def default_duration(model: Model, weeks: float | None, duration: float | None) -> float:
+    """Length of a run in model time; 12 weeks for our own models if nothing is said."""
+    require_model(model)
+    if weeks is None and duration is None and model.context is not None:
+        weeks = DEFAULT_WEEKS
+    return model.duration(weeks, duration)
+
+
+def make_plan(
+    model: Model,
+    names: tuple[str, ...],
+    treatments: Sequence[Treatment],
+    *,
+    outcomes: Sequence[str | Outcome],
+    length: float,
+    every: float | None,
+    times: Sequence[float],
+    start: str,
+    limits: Limits | None,
+    checkpoint: Folder | None,
+    store: str | None,
+    engine: str,
+    rtol: float | None,
+    atol: Tolerance | None,
+) -> Plan:
+    """Everything but the rows, checked."""
+    require_choice("engine", engine, ENGINE_NAMES)
+    require_kind("limits", limits, (Limits, type(None)), "Limits(seconds=60)")
+    require_kind("checkpoint", checkpoint, (str, os.PathLike, type(None)), 'checkpoint="folder"')
+    stored = store is not None
+    if store is not None:
+        require_choice("store", store, STORES)
+        if checkpoint is None:
+            raise InvalidValueError('store="timecourses" needs a folder: give checkpoint=FOLDER')
+    found = resolve_outcomes(model, outcomes, length)
+    asked = asked_times(times, length)
+    reads = (*found, *values_at(found, asked))
+    grid = _with_asked(output_times(model, length, every), asked, length)
+    columns = dict.fromkeys(o.variable for o in reads)
+    if stored:
+        computed = [k for k, q in model.quantities.items() if q.ruled == "assignment"]
+        columns |= dict.fromkeys((*model.states, *([p.id for p in model.outputs_] or computed)))
+    grid = grid if stored else times_needed(reads, grid)
+    job = make_job(
+        model,
+        treatments,
+        duration=length,
+        times=grid,
+        columns=tuple(columns),
+        start=start,
+        rtol=rtol,
+        atol=atol,
+        varied=names,
+        usual=OF_ENSEMBLES if model.context is not None else OF_ENSEMBLES_ELSEWHERE,
+    )
+    return Plan(
+        model=model,
+        job=job,
+        names=names,
+        outcomes=found,
+        times=asked,
+        length=length,
+        limits=limits or Limits(),
+        engine=engine,
+        folder=None if checkpoint is None else Path(checkpoint),
+        stored=stored,
+    )
+
+
+def _with_asked(grid: Array, asked: Sequence[float], length: float) -> Array:
+    """The grid with the asked times, each of them once: 3*0.1 is no other time than 0.3."""
+    wanted = frozenset(asked)
+    return np.union1d([t for t in grid.tolist() if snapped(t, length) not in wanted], asked)
+
+
+def asked_times(times: Sequence[float], length: float) -> tuple[float, ...]:
+    """Times within the run, as the solver meets them; raises `InvalidValueError` unless they increase."""
+    asked = tuple(snapped(require_range("a time", t, 0.0, length), length) for t in require_numbers("times", times))
+    if any(b <= a for a, b in pairwise(asked)):
+        raise InvalidValueError("times must increase")
+    return asked
+
+
+# ---- tables --------------------------------------------------------------------------------------------------------
+
+
+def check_table(model: Model, rows: Table) -> tuple[tuple[str, ...], Array]:
+    """Parameter ids and values (rows x parameters) of a table; raises for what the model does not allow."""
+    require_model(model)
+    if not hasattr(rows, "items"):
+        raise InvalidValueError(f"rows is {shown(rows)}; give {{name: [a value per row]}} or a table of pandas")
+    columns: dict[str, Array] = {}
+    for name, numbers in rows.items():
+        key = model.resolve(str(name))
+        if key in columns:
+            raise InvalidValueError(f"two columns of the table stand for {key}")
+        columns[key] = _column(key, numbers)
+        for edge in (np.min(columns[key]), np.max(columns[key])):
+            model.with_parameters({key: float(edge)})  # raises where the model does not allow the value
+    if not columns:
+        raise InvalidValueError("the table of rows has no columns; give at least one parameter")
+    lengths = {key: len(values) for key, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise InvalidValueError(f"columns of the table differ in length: {lengths}")
+    return tuple(columns), np.column_stack(list(columns.values()))
+
+
+def _column(key: str, numbers: object) -> Array:
+    try:
+        values = np.asarray(numbers, dtype=float)
+    except (TypeError, ValueError):
+        raise InvalidValueError(f"column {key} holds what is no number: {str(numbers)[:60]}") from None
+    if values.ndim != 1 or values.size == 0:
+        raise InvalidValueError(
+            f"column {key} has shape {values.shape}; allowed is one dimension with 1 number or more"
+        )
+    if not np.isfinite(values).all():
+        raise InvalidValueError(f"column {key} holds {values[~np.isfinite(values)][0]}; allowed are finite numbers")
+    return values

@@ -1,0 +1,86 @@
+"""Stored time courses: one netCDF file per block of rows, from which new outcomes are computed without simulating."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .._types import Array
+from ..errors import InvalidValueError
+from ..simulation.job import Course, Job
+from .checkpoint import content, courses_beside, damaged, read_rows
+from .outcomes import Outcome, reduce_course
+from .rows import Block
+
+
+def write_courses(path: Path, start: int, block: Block, job: Job, units: Sequence[str]) -> None:
+    """The courses of a block: variables over (row, time), and `<name>_before` over row; netCDF 3, any reader opens it.
+
+    Dimensions: `row` counts from 0 over the whole ensemble, `time` is in model time.
+    """
+    from scipy.io import netcdf_file
+
+    courses = block.courses
+    assert courses is not None
+    with netcdf_file(os.fspath(path), "w", version=2) as file:
+        file.createDimension("row", len(courses))
+        file.createDimension("time", len(job.times))
+        file.createVariable("row", "i4", ("row",))[:] = np.arange(start, start + len(courses))
+        file.createVariable("time", "f8", ("time",))[:] = np.array(job.times)
+        file.createVariable("status", "i4", ("row",))[:] = np.array(block.status)
+        for j, name in enumerate(job.columns):
+            variable = file.createVariable(name, "f8", ("row", "time"))
+            variable[:] = courses[:, 1:, j]
+            variable.units = units[j]
+            file.createVariable(f"{name}_before", "f8", ("row",))[:] = courses[:, 0, j]
+    with open(path, "rb") as written:
+        os.fsync(written.fileno())
+
+
+def reduce_stored(folder: Path, outcomes: Sequence[Outcome], good: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Array:
+    """Outcomes (rows x outcomes) of the stored courses of the `good` rows; NaN in the others.
+
+    Raises `InvalidValueError` if a variable was not stored or the courses of a good row are not there, and
+    `CheckpointError` for a file that is damaged or not ours.
+    """
+    columns = tuple(dict.fromkeys(o.variable for o in outcomes))
+    values = np.full((len(good), len(outcomes)), np.nan)
+    missing = good.copy()
+    for path in sorted(folder.glob("rows-*.npz")):
+        rows = read_rows(path)
+        stored = courses_beside(path)
+        if not rows.courses or not stored.exists():
+            continue
+        start, data = rows.start, content(stored)
+        if hashlib.sha256(data).hexdigest() != rows.courses:
+            raise damaged(stored, path)
+        times, courses, fine = _read(data, folder, columns)
+        for k, course in enumerate(courses):
+            if start + k < len(good) and good[start + k] and fine[k]:
+                values[start + k] = reduce_course(outcomes, columns, times, course)
+                missing[start + k] = False
+    if missing.any():
+        raise InvalidValueError(
+            f"{folder} holds no courses of {int(missing.sum())} rows, first row {int(np.argmax(missing))}"
+        )
+    return values
+
+
+def _read(data: bytes, folder: Path, columns: Sequence[str]) -> tuple[Array, list[Course], Sequence[bool]]:
+    from scipy.io import netcdf_file
+
+    with netcdf_file(io.BytesIO(data), "r", mmap=False) as file:
+        stored = [n for n in file.variables if n not in ("row", "time", "status") and not n.endswith("_before")]
+        absent = [c for c in columns if c not in stored]
+        if absent:
+            raise InvalidValueError(f"{absent[0]} was not stored in {folder}; there are {', '.join(stored)}")
+        times = np.array(file.variables["time"][:], dtype=np.float64)
+        over_time = np.stack([file.variables[c][:] for c in columns], axis=-1).astype(np.float64)
+        before = np.stack([file.variables[f"{c}_before"][:] for c in columns], axis=-1).astype(np.float64)
+        fine = [int(s) <= 1 for s in file.variables["status"][:]]
+    return times, [Course(before=b, values=v) for b, v in zip(before, over_time, strict=True)], fine

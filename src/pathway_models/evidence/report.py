@@ -1,0 +1,225 @@
+"""A model against the published experiments: the runs, the comparison, the report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._types import Array, Brief
+from ..ensembles.outcomes import Outcome, Reduction
+from ..errors import PathwayModelsError
+from ..models.model import Model, require_model
+from ..modules.module import Hypothesis
+from ..simulation.job import at_rest, make_job, run_job
+from .observations import Observation, Use, arranged, assumed, read_observations
+from .scores import FAILED, NO_ERROR, OUTSIDE, RIGHT, WITHIN_ONE, WITHIN_TWO, WRONG, Score, compared
+from .tables import column_names
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+REPORT_COLUMNS = column_names(
+    "id use observable comparison prediction observed error z ratio verdict source expected_under hypotheses "
+    "context treatments hours note"
+)
+POINTS_PER_COURSE = 800  # for peaks and troughs
+REDUCTIONS: Mapping[str, Reduction] = {"at": "final", "peak": "peak", "trough": "trough"}
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class EvidenceReport(Brief):
+    """A model against its observations: table, sentences, figure. Rows of use 'fit' are no test of the model."""
+
+    model: str
+    title: str
+    rows: tuple[Score, ...]
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One row per observation; `prediction`, `observed`, `error` on the scale of `comparison`.
+
+        Directions have their prediction in percent of the baseline. `ratio` is predicted over observed, `hypotheses`
+        lists those in force that are not the default.
+        """
+        import pandas as pd
+
+        return pd.DataFrame([_record(row) for row in self.rows], columns=list(REPORT_COLUMNS))
+
+    def totals(self, use: Use) -> dict[str, int]:
+        """Verdict -> number of rows of that use."""
+        verdicts = [row.verdict for row in self._of(use)]
+        return {v: verdicts.count(v) for v in (WITHIN_ONE, WITHIN_TWO, OUTSIDE, NO_ERROR, RIGHT, WRONG, FAILED)}
+
+    def summary(self) -> str:
+        """Plain sentences: how many rows the model meets, tests ('check') apart from what set it ('fit')."""
+        uses: tuple[tuple[Use, str], ...] = (
+            ("check", "Rows not used to set the model"),
+            ("fit", "Rows used to set the model, no test of it"),
+        )
+        parts = [f"{self.model}: {len(self.rows)} observations."]
+        parts += [f"{text}: {_sentence(self._of(use))}" for use, text in uses]
+        return "\n".join(parts)
+
+    def _of(self, use: Use) -> list[Score]:
+        return [row for row in self.rows if row.observation.use == use]
+
+    def plot(self) -> Figure:
+        """Predicted over observed with the observed error on a log axis, and directions as right or wrong."""
+        from .figure import plot_evidence
+
+        return plot_evidence(self.model, self.rows)
+
+
+def _record(row: Score) -> dict[str, Any]:
+    o = row.observation
+    return {
+        "id": o.id,
+        "use": o.use,
+        "observable": o.observable,
+        "comparison": o.comparison,
+        "prediction": row.prediction,
+        "observed": math.nan if o.value is None else o.value,
+        "error": math.nan if o.error is None else o.error,
+        "z": row.z,
+        "ratio": row.ratio,
+        "verdict": row.verdict,
+        "source": ";".join(o.source),
+        "expected_under": _text(o.expected_under),
+        "hypotheses": row.hypotheses,
+        "context": o.context,
+        "treatments": o.treatments,
+        "hours": o.hours,
+        "note": f"{o.note} [{row.message}]" if row.message else o.note,
+    }
+
+
+def _sentence(rows: Sequence[Score]) -> str:
+    if not rows:
+        return "none."
+    verdicts = [row.verdict for row in rows]
+    with_error = [row for row in rows if row.verdict in (WITHIN_ONE, WITHIN_TWO, OUTSIDE)]
+    ratios = [row.ratio for row in rows if row.verdict == NO_ERROR]
+    signs = [row for row in rows if row.verdict in (RIGHT, WRONG)]
+    one, two = verdicts.count(WITHIN_ONE), verdicts.count(WITHIN_TWO)
+    parts = []
+    if with_error:
+        parts.append(f"{one} of {len(with_error)} numbers within one error and {one + two} within two")
+    if ratios:
+        close = sum(0.8 <= r <= 1.25 for r in ratios)
+        parts.append(f"{close} of {len(ratios)} numbers without an error within 25 percent")
+    if signs:
+        other = sum(row.verdict == WRONG and not row.expected for row in signs)
+        text = f" (wrong, but expected under another hypothesis: {other})" if other else ""
+        parts.append(f"{verdicts.count(RIGHT)} of {len(signs)} directions right{text}")
+    if FAILED in verdicts:
+        parts.append(f"{verdicts.count(FAILED)} not simulated")
+    return "; ".join(parts) + "."
+
+
+def evidence(model: Model) -> EvidenceReport:
+    """Run every observation of a library model under the model's hypotheses; a row's own hypotheses win.
+
+    Rows of one condition share a run. A run that fails makes rows of verdict 'failed', not an exception. A baseline
+    'healthy' is the rest of the healthy context without the row's settings. Raises `ModelError` for a model without
+    observations and for a file that breaks the schema.
+
+    >>> import pathway_models as pm
+    >>> print(evidence(pm.load("acupuncture")).summary().splitlines()[0].split(":")[0])
+    acupuncture
+    """
+    require_model(model)
+    return report(model, read_observations(model))
+
+
+def report(model: Model, observations: Sequence[Observation]) -> EvidenceReport:
+    """Score these observations."""
+    groups: dict[tuple[Any, ...], list[Observation]] = {}
+    for row in observations:
+        groups.setdefault(row.condition, []).append(row)
+    scores = {s.observation.id: s for rows in groups.values() for s in _score_group(model, rows)}
+    return EvidenceReport(model=model.name, title=model.title, rows=tuple(scores[o.id] for o in observations))
+
+
+def _score_group(model: Model, rows: Sequence[Observation]) -> list[Score]:
+    variant = arranged(model, rows[0])
+    in_force, message = _text(chosen(variant)), ""
+    try:
+        numbers = _predict(model, variant, rows)
+    except PathwayModelsError as error:
+        numbers, message = [math.nan] * len(rows), " ".join(str(error).split())
+    return [
+        Score(observation=o, prediction=n, hypotheses=in_force, expected=_expected(variant, o), message=message)
+        for o, n in zip(rows, numbers, strict=True)
+    ]
+
+
+def _expected(model: Model, row: Observation) -> bool:
+    by_id = {h.id: h for h in model.hypotheses_}
+    return all(alternative_in_force(model, by_id[name]) == alternative for name, alternative in row.expected_under)
+
+
+def _predict(model: Model, variant: Model, rows: Sequence[Observation]) -> list[float]:
+    columns = tuple(dict.fromkeys(variant.resolve(o.observable) for o in rows))
+    duration = max(o.hours for o in rows) or 1.0
+    times = np.unique(np.concatenate([observation_times(o) for o in rows]))
+    job = make_job(variant, rows[0].schedule, duration=duration, times=times, columns=columns, start="auto")
+    course = run_job(job, {})
+    healthy = _healthy(model, rows)
+    numbers = []
+    for o in rows:
+        key = variant.resolve(o.observable)
+        i = columns.index(key)
+        reached = reduced(o, times, course.values[:, i])
+        before = healthy[key] if o.baseline == "healthy" else float(course.before[i])
+        numbers.append(compared(o.comparison, reached, before))
+    return numbers
+
+
+def observation_times(row: Observation) -> Array:
+    """The output times that a row needs: its hour, or a grid up to it."""
+    return np.array([row.hours]) if row.reduce == "at" else np.linspace(0.0, row.hours, POINTS_PER_COURSE + 1)
+
+
+def _healthy(model: Model, rows: Sequence[Observation]) -> dict[str, float]:
+    asked = [o for o in rows if o.baseline == "healthy"]
+    if not asked:
+        return {}
+    rest = assumed(model.with_context("healthy"), asked[0])
+    return at_rest(rest, [rest.resolve(o.observable) for o in asked])
+
+
+def reduced(row: Observation, times: Array, course: Array) -> float:
+    """The number that a row reads from a course: the value at its hour, or extremes up to it."""
+    inside = times <= row.hours
+    times, course = times[inside], course[inside]
+    if row.reduce == "time_of_peak":
+        return float(times[np.argmax(course)])
+    return Outcome(variable=row.observable, reduce=REDUCTIONS[row.reduce]).value(times, course, math.nan)
+
+
+def chosen(model: Model) -> tuple[tuple[str, str], ...]:
+    """Hypotheses in force that are not the default, as (name, alternative); 'changed' where no alternative fits."""
+    found = []
+    for h in model.hypotheses_:
+        name = alternative_in_force(model, h)
+        if name != h.default:
+            found.append((h.id, name))
+    return tuple(found)
+
+
+def alternative_in_force(model: Model, h: Hypothesis) -> str:
+    """The alternative of a hypothesis whose settings the model has, the default first; 'changed' if none fits."""
+    values = {p.id: p.value for p in model.parameters_}
+    for name in (h.default, *h.alternatives):
+        settings = h.alternatives[name].settings
+        if all(model.settings.get(k, values.get(k)) == v for k, v in settings.items()):
+            return name
+    return "changed"
+
+
+def _text(pairs: Sequence[tuple[str, str]]) -> str:
+    return ";".join(f"{k}={v}" for k, v in pairs)

@@ -1,0 +1,87 @@
+"""The published numbers as tables: their columns, how their files are read and checked, the ids of their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from .._authored import read_lines, short_path
+from ..errors import ModelError, unknown_name
+from ..models import library
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Kind = Literal["measurements", "responses"]
+
+
+def column_names(text: str) -> tuple[str, ...]:
+    """The names in a text, one word each."""
+    return tuple(text.split())
+
+
+TABLE_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "measurements": column_names(
+        "id quantity value low high unit organism tissue condition source_kind citation reference url note"
+    ),
+    "responses": column_names(
+        "id intervention organism disease_model tissue dose_or_schedule duration_days observable comparison metric "
+        "value error error_kind unit n p source_kind citation reference url note"
+    ),
+}
+
+
+def evidence_table(kind: Kind = "responses") -> pd.DataFrame:
+    """The published numbers as text, index `id`: 'measurements' (constants) or 'responses' (what changed).
+
+    Units are as printed, column `unit`. Raises `UnknownNameError` for another kind and `ModelError`, with file and
+    line, for a table that breaks its schema.
+
+    >>> evidence_table("responses").loc["clinical:C001", "value"]
+    '62'
+    """
+    import pandas as pd
+
+    rows = [dict(zip(TABLE_COLUMNS[kind], row, strict=True)) for row in _table(one_of("kind of table", kind, Kind))]
+    return pd.DataFrame(rows, columns=list(TABLE_COLUMNS[kind])).set_index("id")
+
+
+@cache
+def _table(kind: str) -> tuple[tuple[str, ...], ...]:
+    return read_table(library.sbml_root() / "evidence" / f"{kind}.tsv", kind)
+
+
+def read_table(path: Path, kind: str) -> tuple[tuple[str, ...], ...]:
+    """Rows of an evidence table; `ModelError` for wrong columns, a double id or an unknown source_kind."""
+    seen: set[str] = set()
+    rows = []
+    for line, row in read_lines(path, TABLE_COLUMNS[kind]):
+        if not row["id"] or row["id"] in seen:
+            raise ModelError(f"{short_path(path)}:{line}: id {row['id']!r} is {'double' if row['id'] else 'missing'}")
+        if row["source_kind"] not in ("published", "derived"):
+            raise ModelError(
+                f"{short_path(path)}:{line}: source_kind is {row['source_kind']!r}; allowed are published and derived"
+            )
+        seen.add(row["id"])
+        rows.append(tuple(row.values()))
+    return tuple(rows)
+
+
+def one_of(what: str, value: str, allowed: Any) -> str:
+    """`value` if it is one of the names of a `Literal`, else `UnknownNameError`."""
+    if value not in get_args(allowed):
+        raise unknown_name(what, value, [a or "(empty)" for a in get_args(allowed)])
+    return value
+
+
+@cache
+def evidence_ids() -> frozenset[str]:
+    """Ids of all rows of the evidence tables."""
+    return frozenset(row[0] for kind in TABLE_COLUMNS for row in _table(kind))
+
+
+def split_cell(cell: str) -> list[str]:
+    """The parts of a cell between semicolons."""
+    return [part.strip() for part in cell.split(";") if part.strip()]

@@ -1,0 +1,147 @@
+"""Write models and scenarios for others, and check anybody's SBML."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .._files import draft
+from .._sbml import antimony, sbml
+from .._sbml import files as _exchange_read
+from .._sbml.levels import LEVELS, converted
+from ..ensembles.ensemble import default_duration
+from ..errors import ModelError, ModelWarning, require_kind, unknown_name
+from ..models.model import Model, require_model
+from ..treatments.schedule import Treatment
+from . import archive, petab, portability
+from .scenario import scenario_comp, scenario_sbml
+
+FORMATS = (*LEVELS, "comp", "antimony", "omex", "petab")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One remark on a file: severity (fatal, error, warning, note), line (0: the whole file), message, cure."""
+
+    severity: str
+    line: int
+    message: str
+    cure: str = ""
+
+
+def export(
+    model: Model,
+    path: str | Path,
+    *,
+    format: str = "sbml",
+    interventions: Sequence[Treatment] = (),
+    weeks: float | None = None,
+    duration: float | None = None,
+    creators: Sequence[str] = (),
+) -> Path:
+    """Write a scenario: `model` with its settings, at rest in its context, under a schedule of `interventions`.
+
+    `format` is 'sbml' (flat L3V2), 'sbml-l3v1', 'sbml-l2v5' or 'sbml-l2v4' for older tools, 'comp' (hierarchical, for
+    the coupled models of the library), 'antimony', 'omex' (COMBINE archive: SBML, SED-ML, expected values, figure,
+    description, `creators`, licence) or 'petab' (a folder: version 2, the schedule as periods of an experiment).
+    In the others treatments become initial values and events (`time >= t`) within `weeks`, or
+    `duration` in model time (default for our models 12 weeks); without them it is the bare model. The file appears
+    when it is complete. Warns with `ModelWarning` of what tools are known to run the file without (MxlPy drops events).
+    Returns the path. Raises `UnknownNameError` for another format, `InvalidValueError` for a
+    schedule that does not fit the model and `ModelError` if the level cannot hold the model or the file cannot be
+    written.
+
+    >>> import pathway_models as pm, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     course = [pm.Electroacupuncture(weeks=1)]
+    ...     pm.export(pm.load("acupuncture"), f"{folder}/a.xml", interventions=course, weeks=2).name
+    'a.xml'
+    """
+    require_model(model)
+    require_kind("path", path, (str, os.PathLike), '"model.xml"')
+    if format not in FORMATS:
+        raise unknown_name("format", format, FORMATS)
+    timed = bool(interventions) or format in ("omex", "petab") or weeks is not None or duration is not None
+    length = default_duration(model, weeks, duration) if timed else None
+    if format == "petab" and length is not None:
+        return _write_folder(Path(path), petab.petab_files(model, interventions, length))
+    return write_atomically(Path(path), _content(model, format, interventions, length, creators))
+
+
+def _content(
+    model: Model, format: str, treatments: Sequence[Treatment], length: float | None, creators: Sequence[str]
+) -> bytes:
+    if format == "comp":
+        text = scenario_comp(model, treatments, length)
+        _warn_of_losses(text, model.name)
+        return text.encode()
+    text = scenario_sbml(model, treatments, length)
+    if format == "antimony":
+        return antimony.to_antimony(text, model.name).encode()
+    _warn_of_losses(text, model.name)
+    if format == "omex" and length is not None:
+        return archive.archive(model, text, treatments, length, creators)
+    level, version = LEVELS[format]
+    return converted(text, level=level, version=version, name=model.name).encode()
+
+
+def _warn_of_losses(text: str, name: str) -> None:
+    if lost := portability.losses(text):
+        warnings.warn(f"{name} runs otherwise in some tools: {'; '.join(lost)}", ModelWarning, stacklevel=4)
+
+
+def _write_folder(folder: Path, files: Mapping[str, str]) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelError(f"cannot write {folder}: {error.strerror}") from error
+    for name, text in files.items():
+        write_atomically(folder / name, text.encode())
+    return folder
+
+
+def write_atomically(path: Path, data: bytes) -> Path:
+    """Write beside `path` and rename, so that nobody meets half a file; `ModelError` if that fails."""
+    try:
+        if path.exists() and not path.is_file() and not path.is_dir():  # a pipe or a terminal
+            path.write_bytes(data)
+            return path
+        target = path.resolve()
+        part = draft(target)
+        try:
+            part.write_bytes(data)
+            os.replace(part, target)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise ModelError(f"cannot write {path}: {error.strerror}") from error
+    return path
+
+
+def check(path: str | Path) -> tuple[Finding, ...]:
+    """What there is to say of a file, worst first; an empty tuple is a clean bill.
+
+    libSBML's findings (consistency, units), then notes on annotation and on constructs that COPASI, AMICI,
+    roadrunner, SimBiology or SBMLToolkit do not take, each with its cure. A file without any of severity `error` or
+    `fatal` can be used. Antimony and archives are checked as the SBML that they hold. Raises `ModelError` if the file
+    cannot be read.
+
+    >>> import pathway_models as pm, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     found = pm.check(pm.export(pm.load("nlrp3_il1b"), f"{folder}/a.xml"))
+    >>> {f.severity for f in found} <= {"note"}
+    True
+    """
+    text = _exchange_read.unresolved_text(path)
+    found = [
+        Finding(severity=s, line=n, message=portability.case(m), cure=portability.cure(m))
+        for s, n, m in sbml.findings(text)
+    ]
+    if not any(f.severity in ("error", "fatal") for f in found):
+        remarks = (*portability.annotation_remarks(text), *portability.portability_remarks(text))
+        found += [Finding(severity=r.severity, line=r.line, message=r.message, cure=r.cure) for r in remarks]
+    rank = ("fatal", "error", "warning", "note")
+    return tuple(sorted(found, key=lambda f: (rank.index(f.severity) if f.severity in rank else 2, f.line)))

@@ -1,0 +1,146 @@
+"""Single treatments and their combination: four arms, and the interaction on scales that are named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._types import Array, Brief
+from ..ensembles.ensemble import default_duration
+from ..ensembles.outcomes import Outcome, reduce_course, resolve_outcomes
+from ..errors import InvalidValueError
+from ..models.model import Model
+from ..simulation.job import make_job
+from ..simulation.run import output_times, record, solved, to_dataset, warn_of
+from ..simulation.tolerances import Tolerance
+from ..treatments.schedule import Treatment, label
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+SCALES = {
+    "log_additive": "ln(both/none) - ln(a/none) - ln(b/none); 0 = the fold changes multiply (independence)",
+    "bliss": "a*b/none^2 - both/none; > 0 = lower than independent action predicts; only where no arm rises above none",
+    "hsa": "ln(both/none) - ln(stronger single arm/none); 0 = no more than the stronger treatment alone",
+}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Comparison(Brief):
+    """Four arms of one model: `runs` (dims arm, time), `table` (arm by outcome), `interaction` (outcome by scale)."""
+
+    arms: tuple[str, str, str, str]
+    outcomes: tuple[Outcome, ...]
+    values: Array  # (4, outcomes)
+    runs: xr.Dataset
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Outcomes by arm, in the unit of the outcome."""
+        import pandas as pd
+
+        return pd.DataFrame(self.values, index=pd.Index(self.arms, name="arm"), columns=[o.name for o in self.outcomes])
+
+    @property
+    def interaction(self) -> pd.DataFrame:
+        """Interaction per outcome (rows) and scale (columns); see `SCALES` for the definitions.
+
+        NaN where a scale does not apply: values of zero or less for the logarithms, a rising arm for Bliss.
+        """
+        import pandas as pd
+
+        rows = {o.name: _interaction(self.values[:, i]) for i, o in enumerate(self.outcomes)}
+        return pd.DataFrame.from_dict(rows, orient="index", columns=list(SCALES))
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One row per outcome: the four arms, then the interaction on each scale."""
+        frame = self.table.T
+        frame.index.name = "outcome"
+        return frame.join(self.interaction.add_prefix("interaction_"))
+
+    def plot(self, *names: str) -> Figure:
+        """The four arms over time, one panel per variable (default: the variables of the outcomes)."""
+        from ..figures import plot_arms
+
+        return plot_arms(self.runs, names or tuple(o.variable for o in self.outcomes))
+
+
+def compare(
+    model: Model,
+    a: Treatment | Sequence[Treatment],
+    b: Treatment | Sequence[Treatment],
+    *,
+    weeks: float | None = None,
+    duration: float | None = None,
+    every: float | None = None,
+    outcomes: Sequence[str | Outcome] | None = None,
+    start: str = "auto",
+    rtol: float | None = None,
+    atol: Tolerance | None = None,
+) -> Comparison:
+    """Run no treatment, `a`, `b` and both, and give outcomes and interaction.
+
+    Every arm starts from the same steady state. Default outcomes: `seizure_rate` where the model has it, else all
+    outputs, as the mean over the last 4 weeks; default length 12 weeks. The interaction is given on three scales
+    (`SCALES`). `rtol` and `atol` as in `simulate`. Raises as `simulate` does, and `InvalidValueError` if the two
+    treatments clash on one input.
+
+    >>> import pathway_models as pm
+    >>> arms = pm.compare(pm.load("nlrp3_il1b"), pm.Level(input="vagal_drive", value=0.5),
+    ...                   pm.Level(input="MCC950", value=0.1), weeks=8, outcomes=["IL1B"])
+    >>> bool(arms.table.loc["vagal_drive", "IL1B"] < arms.table.loc["none", "IL1B"])
+    True
+    """
+    length = default_duration(model, weeks, duration)
+    times = output_times(model, length, every)
+    found = resolve_outcomes(model, _default_outcomes(model) if outcomes is None else outcomes, length)
+    single = [list(t) if isinstance(t, Sequence) else [t] for t in (a, b)]
+    plans: list[list[Treatment]] = [[], single[0], single[1], [*single[0], *single[1]]]
+    arms = _arm_names(single)
+    columns = tuple(dict.fromkeys((*model.states, *(p.id for p in model.outputs_), *(o.variable for o in found))))
+    datasets, values = [], []
+    for plan in plans:
+        job = make_job(model, plan, duration=length, times=times, columns=columns, start=start, rtol=rtol, atol=atol)
+        run = solved(job)
+        warn_of(model, job, run)
+        datasets.append(to_dataset(model, plan, job, run))
+        values.append(reduce_course(found, columns, times, run.course))
+    runs = _stack(datasets, arms, record(model, plans[3], job, run))
+    return Comparison(arms=arms, outcomes=found, values=np.array(values), runs=runs)
+
+
+def _default_outcomes(model: Model) -> Sequence[str]:
+    ids = [p.id for p in model.outputs_] or list(model.states)
+    rate = [i for i in ids if i == "seizure_rate" or i.endswith("__seizure_rate")]
+    return ["seizure_rate"] if rate else ids
+
+
+def _arm_names(single: Sequence[Sequence[Treatment]]) -> tuple[str, str, str, str]:
+    first, second = label(single[0]), label(single[1])
+    if first == second:
+        first, second = f"{first} (a)", f"{second} (b)"
+    if "none" in (first, second):
+        raise InvalidValueError("compare needs two treatments; one of them is an empty list")
+    return ("none", first, second, f"{first}+{second}")
+
+
+def _interaction(values: Array) -> list[float]:
+    none, a, b, both = (float(v) for v in values)
+    if not min(none, a, b, both) > 0:
+        return [float("nan")] * len(SCALES)
+    la, lb, lab = (float(np.log(v / none)) for v in (a, b, both))
+    bliss = a * b / none**2 - both / none if max(la, lb, lab) <= 1e-12 else float("nan")
+    return [lab - la - lb, bliss, lab - (la if abs(la) >= abs(lb) else lb)]
+
+
+def _stack(datasets: Sequence[xr.Dataset], arms: Sequence[str], attrs: dict[str, Any]) -> xr.Dataset:
+    import xarray as xr
+
+    runs = xr.concat(datasets, dim="arm", combine_attrs="override").assign_coords(arm=list(arms))
+    runs.attrs = attrs
+    return runs

@@ -1,0 +1,151 @@
+"""Somebody else's SBML as a module, and coupled models with it in the place of one of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from .._sbml import files, sbml
+from .._sbml.native import libsbml
+from .._types import Frozen
+from ..errors import InvalidValueError, ModelError, unknown_name
+from ..modules.coupling import couple, flatten
+from ..modules.module import Module, Port, known
+from . import library
+from .model import Context, Model, from_sbml
+
+
+def module_from(path: str | Path, *, ports: Mapping[str, str] | Sequence[str], name: str | None = None) -> Module:
+    """A module made of anybody's SBML (any file that `load` takes), to be coupled in the place of one of ours.
+
+    `ports` says which ids of the file are ports, as `{"IL1B": "il1b_conc", "BHB": "ketones"}` (our name: id in the
+    file) or as a list where the names are the same; the file's ids are renamed. A parameter without a rule is an input
+    and keeps its value as reference; a species or a computed parameter is an output. Units stay: a wire checks them.
+    Raises `UnknownNameError` for an id that the file lacks, `InvalidValueError` for a name that it uses for something
+    else, `ModelError` for a file that cannot be read.
+
+    >>> import pathway_models as pm, tempfile
+    >>> from pathway_models.models.swap import module_from
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     theirs = pm.export(pm.load("acupuncture"), f"{folder}/theirs.xml")
+    ...     module_from(theirs, ports={"drive": "vagal_drive"}).outputs[0].id
+    'drive'
+    """
+    source = Path(path)
+    title = name or source.stem
+    model = from_sbml(files.model_text(source), name=title)
+    renaming = dict(ports) if isinstance(ports, Mapping) else {p: p for p in ports}
+    text = _as_l3v2(_renamed(model, renaming), title)
+    parts = replace(from_sbml(text, name=title), title=model.title)
+    found = [_port(parts, port) for port in renaming]
+    return Module(
+        name=title,
+        title=parts.title,
+        summary="",
+        notes="",
+        sbml=text,
+        parameters=tuple(replace(p, module=title) for p in parts.parameters_ if p.id not in renaming),
+        inputs=tuple(replace(p, module=title) for p in found if p.role == "level"),
+        outputs=tuple(replace(p, module=title) for p in found if p.role == "output"),
+        hypotheses=(),
+    )
+
+
+def _renamed(model: Model, ports: Mapping[str, str]) -> str:
+    document = libsbml.readSBMLFromString(model.sbml)
+    top = document.getModel()
+    elements = top.getListOfAllElements()
+    everything = [top, *(elements.get(i) for i in range(elements.getSize()))]
+    for port, old in ports.items():
+        if old not in model.quantities:
+            raise unknown_name(f"id in {model.name}", old, model.quantities)
+        if port != old:
+            if top.getElementBySId(port) is not None:
+                raise InvalidValueError(f"{model.name} uses the id {port!r} already, for something else than {old!r}")
+            top.getElementBySId(old).setId(port)
+            for element in everything:
+                element.renameSIdRefs(old, port)
+    for port in ports:
+        element = top.getElementBySId(port)
+        if element.getElementName() == "parameter":
+            element.setConstant(False)  # a wire will drive it
+    return str(libsbml.writeSBMLToString(document))
+
+
+def _as_l3v2(text: str, name: str) -> str:
+    document = libsbml.readSBMLFromString(text)
+    if (document.getLevel(), document.getVersion()) == (3, 2):
+        return text
+    if not document.setLevelAndVersion(3, 2, False):
+        raise ModelError(f"{name} cannot become SBML Level 3 Version 2: {sbml.first_error(document)}")
+    return str(libsbml.writeSBMLToString(document))
+
+
+def _port(model: Model, name: str) -> Port:
+    q = model.quantities[name]
+    role = "level" if q.kind == "parameter" and not q.ruled else "output"
+    return Port(id=name, title=name, unit=q.unit, role=role, reference=known(q.value))
+
+
+def with_module(name: str, module: Module, *, replacing: str, context: str = library.DEFAULT_CONTEXT) -> Model:
+    """The coupled model `name` of the library with `module` in the place of its module `replacing`.
+
+    Wires, the other modules and contexts stay. Raises `UnknownNameError` if the model has no such module, and
+    `InvalidValueError` that names the ports that the wires need and the module lacks, or units that do not fit.
+
+    >>> import pathway_models as pm
+    >>> from pathway_models import library
+    >>> ours = library.module("acupuncture")
+    >>> len(with_module("epilepsy_core", ours, replacing="acupuncture").gains)
+    35
+    """
+    base = library.load(name, context=context)
+    parts, wires, shared = library.coupled_parts(library.read_coupled(name))
+    if replacing not in {p.name for p in parts}:
+        raise unknown_name(f"module of {name}", replacing, [p.name for p in parts])
+    guest = replace(module, name=replacing, sbml=_with_model_id(module.sbml, replacing))
+    needed = {w.target for w in wires} | {w.source for w in wires}
+    offered = {f"{replacing}.{p.id}" for p in (*guest.inputs, *guest.outputs)}
+    if missing := sorted(n for n in needed if n.startswith(f"{replacing}.") and n not in offered):
+        raise InvalidValueError(f"{module.name} cannot replace {replacing}: it lacks the ports {', '.join(missing)}")
+    modules = [guest if p.name == replacing else p for p in parts]
+    title = f"{base.title}; {replacing} replaced by {module.name}"
+    text = flatten(couple(base.name, title, modules, wires, shared), name=base.name)
+    return _adapted(base, guest.prefixed(), text, title, driven={w.target.replace(".", "__") for w in wires})
+
+
+def _with_model_id(text: str, name: str) -> str:
+    document = libsbml.readSBMLFromString(text)
+    document.getModel().setId(name)
+    return str(libsbml.writeSBMLToString(document))
+
+
+def _adapted(base: Model, guest: Module, text: str, title: str, *, driven: set[str]) -> Model:
+    """The model's tables with the guest's rows in the place of those of the module that it replaces."""
+    prefix = f"{guest.name}__"
+    known = sbml.content(text, base.name).quantities
+
+    def settled(values: Mapping[str, float]) -> Mapping[str, float]:
+        return Frozen({k: v for k, v in values.items() if k in known and not k.startswith(prefix)})
+
+    def fitting(context: Context) -> Context:
+        anchors = {k: v for k, v in context.anchors.items() if k in known and v in known}
+        loop = context.loop if set(context.loop.values()) <= set(known) else {}
+        return replace(
+            context, settings=settled(context.settings), anchors=anchors, held=settled(context.held), loop=loop
+        )
+
+    return replace(
+        base,
+        title=title,
+        sbml=text,
+        parameters_=tuple(p for p in base.parameters_ if not p.id.startswith(prefix)) + guest.parameters,
+        inputs_=tuple(p for p in base.inputs_ if not p.id.startswith(prefix))
+        + tuple(p for p in guest.inputs if p.id not in driven),
+        outputs_=tuple(p for p in base.outputs_ if not p.id.startswith(prefix)) + guest.outputs,
+        hypotheses_=tuple(h for h in base.hypotheses_ if h.module != guest.name),
+        contexts=Frozen({k: fitting(c) for k, c in base.contexts.items()}),
+        aliases=Frozen({k: v for k, v in base.aliases.items() if v in known}),
+        settings=settled(base.settings),
+    )

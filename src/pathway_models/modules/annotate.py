@@ -1,0 +1,243 @@
+"""MIRIAM annotation and SBO terms: from annotations.tsv, parameters.tsv and the evidence tables into SBML."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from pathlib import Path
+
+from .._authored import read_rows
+from .._sbml import sbml
+from .._sbml.native import libsbml
+from .._sbml.uncertainty import from_row, write_uncertainty
+from ..errors import ModelError, unknown_name
+from .module import ParameterRow
+
+COLUMNS = ("id", "sbo", "qualifier", "resource", "name")
+IDENTIFIERS = "https://identifiers.org/"
+LICENCE = "https://creativecommons.org/publicdomain/zero/1.0/"
+
+# How a reference of the evidence tables is written at identifiers.org, and which kind is preferred over which.
+_COLLECTIONS = {"doi": "doi", "pmid": "pubmed", "pmcid": "pmc", "biomodels": "biomodels.db"}
+_RANKS = (("doi", "pmid"), ("pmcid",), ("biomodels",))
+
+# Parameters are named after their role (Km_GAD, t_half_IL10): the first pattern that fits gives the SBO term.
+_SBO_OF_NAME = tuple(
+    (re.compile(pattern), term)
+    for pattern, term in (
+        (r"Km_|Km$", 27),  # Michaelis constant
+        (r"[VT]max_", 186),  # maximal velocity
+        (r"t_half_", 332),  # half-life of an exponential decay
+        (r"tau_", 348),  # exponential time constant
+        (r"t_onset_", 225),  # delay
+        (r"IC50_", 288),  # IC50
+        (r"EC50_", 287),  # EC50
+        (r"Ki_", 261),  # inhibitory constant
+        (r"K[dt][dt]?_", 282),  # dissociation constant
+        (r"[Hh]ill_|n_", 190),  # Hill coefficient
+        (r"k_(deg|clear|elimination|degrade|dephos|deact)_", 356),  # decay constant
+        (r"k_", 9),  # kinetic constant
+        (r"K_", 193),  # equilibrium or steady-state constant: here a half-saturation
+        (r"flux_|CMRglc_rest", 612),  # rate of reaction
+        (r"exponent_|ketogenesis_order_", 382),  # biochemical exponential coefficient
+        (r"(gain|inhibition|loss|share|fraction|weight|w|max|sign)_", 380),  # biochemical coefficient
+    )
+)
+_SBO_OF_UNIT = {"mmol/L": 196, "umol/L": 196, "nmol/L": 196}  # concentration of an entity pool
+_SBO_MODEL = 293  # non-spatial continuous framework
+_SBO_PARAMETER = 2  # quantitative systems description parameter
+
+
+@dataclass(frozen=True, kw_only=True)
+class Annotation:
+    """One row of annotations.tsv."""
+
+    id: str
+    sbo: str
+    qualifier: str
+    resource: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coverage:
+    """How many elements of one kind a model has, and how many of them carry a resource and an SBO term."""
+
+    elements: int
+    with_resource: int
+    with_sbo: int
+
+
+def annotate(text: str, folder: Path, evidence: Path, *, title: str, summary: str) -> str:
+    """The SBML of a module with names, notes, SBO terms and resources.
+
+    `folder` holds annotations.tsv and parameters.tsv, `evidence` the tables that parameters.tsv cites. Raises
+    `ModelError` that names file, line and value for a row that does not fit the model.
+    """
+    document = libsbml.readSBMLFromString(text)
+    model = document.getModel()
+    describe_model(model, title=title, summary=summary)
+    rows = read_annotations(folder / "annotations.tsv", ids={model.getId(), *_ids(model)})
+    for element in _annotated(model):
+        _annotate_element(element, [r for r in rows if r.id == element.getId()])
+    table = read_rows(folder / "parameters.tsv", ParameterRow)
+    for name, resource in _described_by(table, evidence).items():
+        parameter = model.getParameter(name)
+        if parameter is None:
+            raise ModelError(f"{folder.name}/parameters.tsv: {name!r} is no parameter of the model")
+        _add_resources(parameter, "isDescribedBy", [resource])
+    for row in table:
+        write_uncertainty(model.getParameter(row.id), from_row(row))
+    return str(libsbml.writeSBMLToString(document))
+
+
+def describe_model(model: libsbml.Model, *, title: str, summary: str) -> None:
+    """Give a model a name, an SBO term and notes in XHTML: the summary and the licence."""
+    model.setName(title)
+    model.setSBOTerm(_SBO_MODEL)
+    words = escape(" ".join(summary.split()), quote=False)
+    licence = f'Licence: <a href="{LICENCE}">CC0 1.0</a>, no rights reserved.'
+    model.setNotes(f'<body xmlns="http://www.w3.org/1999/xhtml"><p>{words}</p><p>{licence}</p></body>')
+
+
+def read_annotations(path: Path, *, ids: Iterable[str]) -> tuple[Annotation, ...]:
+    """The rows of an annotations.tsv; `ModelError` with file and line for a wrong column, id, qualifier or resource."""
+    header, *lines = sbml.read_text(path).splitlines() or [""]
+    where = f"{path.parent.name}/{path.name}"
+    if tuple(header.split("\t")) != COLUMNS:
+        raise ModelError(f"{where}, line 1: the columns are {header.split(chr(9))}; they must be {list(COLUMNS)}")
+    known = set(ids)
+    rows = []
+    for number, line in enumerate(lines, 2):
+        cells = line.split("\t")
+        if len(cells) != len(COLUMNS):
+            raise ModelError(f"{where}, line {number}: {len(cells)} cells instead of {len(COLUMNS)}")
+        row = Annotation(**dict(zip(COLUMNS, cells, strict=True)))
+        if fault := _fault(row, known):
+            raise ModelError(f"{where}, line {number}: {fault}")
+        rows.append(row)
+    return tuple(rows)
+
+
+def _fault(row: Annotation, known: set[str]) -> str:
+    if row.id not in known:
+        return str(unknown_name("id", row.id, known))
+    if row.sbo and libsbml.SBO.stringToInt(row.sbo) < 0:
+        return f"{row.sbo!r} is no SBO term; write it as SBO:0000252"
+    if libsbml.BiolQualifierType_fromString(row.qualifier) == libsbml.BQB_UNKNOWN:
+        return f"{row.qualifier!r} is no qualifier of biology (is, isVersionOf, hasPart, ...)"
+    if not re.fullmatch(re.escape(IDENTIFIERS) + r"[\w.-]+:\S+", row.resource):
+        return f"{row.resource!r} is no resource such as {IDENTIFIERS}CHEBI:17066"
+    return "" if row.name else f"{row.resource} has no name"
+
+
+def coverage(text: str) -> dict[str, Coverage]:
+    """Coverage of species, compartments and reactions by annotation, by kind.
+
+    Raises `ModelError` for a text that is no valid SBML.
+    """
+    document = sbml.parse(text)  # libSBML frees a model with its document
+    model = document.getModel()
+    kinds = {
+        "species": model.getListOfSpecies(),
+        "compartments": model.getListOfCompartments(),
+        "reactions": model.getListOfReactions(),
+    }
+    return {
+        kind: Coverage(
+            elements=items.size(),
+            with_resource=sum(bool(resources(item)) for item in items),
+            with_sbo=sum(item.isSetSBOTerm() for item in items),
+        )
+        for kind, items in kinds.items()
+    }
+
+
+def coverage_text(text: str) -> str:
+    """The coverage of a model's SBML in one line."""
+    parts = (f"{c.with_resource} of {c.elements} {k}" for k, c in coverage(text).items() if c.elements)
+    return "annotated with resources: " + (", ".join(parts) or "nothing to annotate")
+
+
+def resources(element: libsbml.SBase) -> dict[str, tuple[str, ...]]:
+    """Qualifier -> resources of biology that an element of a model carries."""
+    found: dict[str, tuple[str, ...]] = {}
+    for term in element.getCVTerms() or ():
+        if term.getQualifierType() == libsbml.BIOLOGICAL_QUALIFIER:
+            key = libsbml.BiolQualifierType_toString(term.getBiologicalQualifierType())
+            uris = tuple(term.getResourceURI(i) for i in range(term.getNumResources()))
+            found[key] = found.get(key, ()) + uris
+    return found
+
+
+def _annotated(model: libsbml.Model) -> Iterator[libsbml.SBase]:
+    """The elements that a row can name, the model itself first."""
+    yield model
+    yield from model.getListOfCompartments()
+    yield from model.getListOfSpecies()
+    yield from model.getListOfParameters()
+    yield from model.getListOfReactions()
+
+
+def _ids(model: libsbml.Model) -> Iterator[str]:
+    return (element.getId() for element in _annotated(model))
+
+
+def _annotate_element(element: libsbml.SBase, rows: list[Annotation]) -> None:
+    given = next((row.sbo for row in rows if row.sbo), "")
+    if given:
+        element.setSBOTerm(given)
+    elif element.getElementName() == "parameter":
+        element.setSBOTerm(_sbo_of_parameter(element))
+    for qualifier in dict.fromkeys(row.qualifier for row in rows):
+        _add_resources(element, qualifier, [row.resource for row in rows if row.qualifier == qualifier])
+
+
+def _sbo_of_parameter(parameter: libsbml.Parameter) -> int:
+    for pattern, term in _SBO_OF_NAME:
+        if pattern.match(parameter.getId()):
+            return term
+    return _SBO_OF_UNIT.get(sbml.unit_text(parameter.getDerivedUnitDefinition()), _SBO_PARAMETER)
+
+
+def _add_resources(element: libsbml.SBase, qualifier: str, uris: Iterable[str]) -> None:
+    """One statement: all resources stand in one bag. An annotation needs a metaid, unique among coupled modules too."""
+    if not element.isSetMetaId():
+        element.setMetaId(f"{element.getModel().getId()}__{element.getId()}")
+    term = libsbml.CVTerm(libsbml.BIOLOGICAL_QUALIFIER)
+    term.setBiologicalQualifierType(libsbml.BiolQualifierType_fromString(qualifier))
+    for uri in uris:
+        term.addResource(uri)
+    if element.addCVTerm(term) != libsbml.LIBSBML_OPERATION_SUCCESS:
+        raise ModelError(f"libSBML could not annotate {element.getId()!r} with {qualifier}")
+
+
+def _described_by(table: Iterable[ParameterRow], evidence: Path) -> dict[str, str]:
+    """Parameter -> the work that its first source with a DOI or PMID cites; measured and derived parameters only."""
+    cited = _references(evidence)
+    found = {}
+    for row in table:
+        if row.kind in ("measured", "derived"):
+            works = [cited.get(source.strip(), {}) for source in row.source.split(";")]
+            best = (work[kind] for rank in _RANKS for work in works for kind in rank if kind in work)
+            if address := next(best, ""):
+                found[row.id] = address
+    return found
+
+
+@cache
+def _references(evidence: Path) -> Mapping[str, Mapping[str, str]]:
+    """Evidence row -> kind of reference -> its address: {'doi': 'https://identifiers.org/doi:10.1002/...'}."""
+    found: dict[str, dict[str, str]] = {}
+    for table in ("measurements.tsv", "responses.tsv"):
+        lines = sbml.read_text(evidence / table).splitlines()
+        for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE):
+            for reference in filter(None, map(str.strip, row["reference"].split(";"))):
+                kind, _, key = reference.partition(":")
+                if kind in _COLLECTIONS:
+                    found.setdefault(row["id"], {}).setdefault(kind, f"{IDENTIFIERS}{_COLLECTIONS[kind]}:{key}")
+    return found

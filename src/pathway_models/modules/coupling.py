@@ -1,0 +1,274 @@
+"""Compose modules with wires into one hierarchical (comp) SBML document, and flatten it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from .._sbml import sbml
+from .._sbml.native import libsbml
+from ..errors import InvalidValueError, ModelError, unknown_name
+from ..modules.annotate import describe_model
+from .module import Module
+
+_DIMENSIONLESS = (1.0, ())
+Documents: TypeAlias = "Mapping[str, libsbml.SBMLDocument]"  # quoted: libSBML loads at its first use
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wire:
+    """One output drives one input: `input := reference + gain*(scale*output - reference)`.
+
+    `source` is `module.output` or the name of an input of the coupled model; `target` is `module.input`.
+    """
+
+    source: str
+    target: str
+    scale: float = 1.0
+
+    @property
+    def gain(self) -> str:
+        """Id of the gain parameter: 1 couples, 0 cuts the wire."""
+        module, port = self.target.split(".")
+        return f"gain_{self.source.rsplit('.', 1)[-1]}_to_{module}__{port}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedInput:
+    """An input of the coupled model that feeds several modules."""
+
+    id: str
+    title: str
+    reference: float
+    low: float
+    high: float
+
+
+def couple(
+    name: str, title: str, modules: Sequence[Module], wires: Sequence[Wire], shared: Sequence[SharedInput]
+) -> libsbml.SBMLDocument:
+    """The hierarchical document of a coupled model.
+
+    Shared inputs are dimensionless. Raises `UnknownNameError` for a wire to or from nowhere, `InvalidValueError`
+    for units that do not fit, for two wires into one input, and for a loop through assignments alone.
+    """
+    _check_wires(modules, wires, shared)
+    document = libsbml.SBMLDocument(libsbml.SBMLNamespaces(3, 2, "comp", 1))
+    document.setPackageRequired("comp", True)
+    plugin = document.getPlugin("comp")
+    model = document.createModel()
+    model.setId(name)
+    describe_model(model, title=title, summary=f"Coupled from {len(modules)} modules. {_summaries(modules)}")
+    # libSBML frees a model with its document: hold the documents for as long as anything of them is used
+    documents = {m.name: libsbml.readSBMLFromString(m.sbml) for m in modules}
+    for module in modules:
+        plugin.addModelDefinition(libsbml.ModelDefinition(documents[module.name].getModel()))
+    _copy_units(model, documents[modules[0].name].getModel())
+    composite = model.getPlugin("comp")
+    for module in modules:
+        submodel = composite.createSubmodel()
+        submodel.setId(module.name)
+        submodel.setModelRef(module.name)
+    for port in shared:
+        _parameter(model, port.id, port.reference, "dimensionless", constant=False).setName(port.title)
+    exposed: set[str] = set()
+    for wire in wires:
+        if "." in wire.source:
+            _expose(model, documents, wire.source, exposed)
+    for wire in wires:
+        _add_wire(model, documents, wire)
+    return document
+
+
+def _summaries(modules: Sequence[Module]) -> str:
+    return " ".join(f"{m.name}: {m.title}." for m in modules)
+
+
+def flatten(document: libsbml.SBMLDocument, *, name: str) -> str:
+    """The flat SBML text of a comp document; ids become `submodel__id`. `ModelError` if libSBML refuses."""
+    properties = libsbml.ConversionProperties()
+    properties.addOption("flatten comp", True)
+    properties.addOption("performValidation", False)
+    properties.addOption("leavePorts", False)
+    flat = libsbml.readSBMLFromString(libsbml.writeSBMLToString(document))
+    submodels = [s.getId() for s in flat.getModel().getPlugin("comp").getListOfSubmodels()]
+    if flat.convert(properties) != libsbml.LIBSBML_OPERATION_SUCCESS:
+        raise ModelError(f"{name}: libSBML could not flatten the coupled model: {flat.getErrorLog().toString()[:400]}")
+    _drop_unused_units(flat.getModel())
+    _rename_ports(flat.getModel(), submodels)
+    return str(libsbml.writeSBMLToString(flat))
+
+
+def _parent_id(module: str, port: str) -> str:
+    """Id in the parent of a port of a submodel.
+
+    Not `module__port`: libSBML would then flatten with another prefix, `module1__`. `flatten` renames it.
+    """
+    return f"port_{module}_{port}"
+
+
+def _rename_ports(model: libsbml.Model, submodels: Sequence[str]) -> None:
+    elements = _all_elements(model)
+    longest_first = sorted(submodels, key=len, reverse=True)  # one module's name may begin with another's
+    for element in elements:
+        old = element.getIdAttribute()
+        owner = next((m for m in longest_first if old.startswith(_parent_id(m, ""))), None)
+        if owner is not None:
+            new = f"{owner}__{old.removeprefix(_parent_id(owner, ''))}"
+            element.setIdAttribute(new)
+            for other in elements:
+                other.renameSIdRefs(old, new)
+
+
+def _check_wires(modules: Sequence[Module], wires: Sequence[Wire], shared: Sequence[SharedInput]) -> None:
+    inputs = {f"{m.name}.{p.id}": p for m in modules for p in m.inputs if p.role == "level"}
+    outputs = {f"{m.name}.{p.id}": p for m in modules for p in m.outputs}
+    shared_ids = {s.id for s in shared}
+    targets: set[str] = set()
+    for wire in wires:
+        if wire.target not in inputs:
+            raise unknown_name("wire target", wire.target, inputs)
+        if wire.source not in outputs and wire.source not in shared_ids:
+            raise unknown_name("wire source", wire.source, [*outputs, *shared_ids])
+        if wire.target in targets:
+            raise InvalidValueError(f"two wires drive {wire.target}; an input takes one")
+        targets.add(wire.target)
+        source_unit = outputs[wire.source].unit if wire.source in outputs else "dimensionless"
+        target_unit = inputs[wire.target].unit
+        if source_unit != target_unit:
+            raise InvalidValueError(
+                f"wire {wire.source} -> {wire.target}: unit {source_unit!r} does not fit {target_unit!r}"
+            )
+    _check_loops(modules, wires)
+    _check_time_units(modules)
+
+
+def _check_time_units(modules: Sequence[Module]) -> None:
+    seconds = {m.name: sbml.content(m.sbml, m.name).time_unit_seconds for m in modules}
+    if len(set(seconds.values())) > 1:
+        raise InvalidValueError(f"the modules differ in their unit of time (seconds): {seconds}")
+
+
+def _check_loops(modules: Sequence[Module], wires: Sequence[Wire]) -> None:
+    """Walk along assignments only (states break a loop) and name the first circle found."""
+    reads: dict[str, set[str]] = {}
+    for module in modules:
+        document = libsbml.readSBMLFromString(module.sbml)
+        for rule in document.getModel().getListOfRules():
+            if rule.isAssignment():
+                names = sbml.names_in(rule.getMath())
+                reads[f"{module.name}.{rule.getVariable()}"] = {f"{module.name}.{n}" for n in names}
+    for wire in wires:
+        reads[wire.target] = {wire.source}
+    circle, _ = sbml.chains({k: sorted(reads[k]) for k in sorted(reads)})
+    if circle:
+        raise InvalidValueError(f"loop through assignments alone: {' <- '.join(circle)}")
+
+
+def _copy_units(model: libsbml.Model, source: libsbml.Model) -> None:
+    for definition in source.getListOfUnitDefinitions():
+        model.addUnitDefinition(definition)
+    model.setSubstanceUnits(source.getSubstanceUnits())
+    model.setTimeUnits(source.getTimeUnits())
+    model.setVolumeUnits(source.getVolumeUnits())
+    model.setExtentUnits(source.getExtentUnits())
+
+
+def _parameter(model: libsbml.Model, name: str, value: float, unit: str, *, constant: bool) -> libsbml.Parameter:
+    parameter = model.createParameter()
+    parameter.setId(name)
+    parameter.setConstant(constant)
+    parameter.setUnits(unit)
+    parameter.setValue(value)
+    return parameter
+
+
+def _unit_id(model: libsbml.Model, key: tuple[float, tuple[tuple[str, int], ...]] | None) -> str:
+    """The id in `model` of a unit definition with this content; dimensionless needs none."""
+    if key is None:
+        raise ModelError("a port of a wire has no unit")
+    if key == _DIMENSIONLESS:
+        return "dimensionless"
+    for definition in model.getListOfUnitDefinitions():
+        if sbml.unit_key(definition) == key:
+            return str(definition.getId())
+    definition = model.createUnitDefinition()
+    definition.setId(f"wire_unit_{model.getNumUnitDefinitions()}")
+    multiplier, dimensions = key
+    for i, (kind, exponent) in enumerate(dimensions):
+        unit = definition.createUnit()
+        unit.setKind(libsbml.UnitKind_forName(kind))
+        unit.setExponent(exponent)
+        unit.setScale(0)
+        unit.setMultiplier(multiplier ** (1 / exponent) if i == 0 else 1.0)
+    return str(definition.getId())
+
+
+def _expose(model: libsbml.Model, documents: Documents, source: str, done: set[str]) -> None:
+    """A parameter of the parent that stands for an output of a submodel, so that a rule can name it."""
+    module, port = source.split(".")
+    name = _parent_id(module, port)
+    if name in done:
+        return
+    done.add(name)
+    element = documents[module].getModel().getElementBySId(port)
+    unit = _unit_id(model, sbml.unit_key(element.getDerivedUnitDefinition()))
+    parameter = _parameter(model, name, float("nan"), unit, constant=False)
+    parameter.unsetValue()
+    if element.isSetMetaId():  # comp wants a metaid on both or on none
+        parameter.setMetaId(name)
+    link = parameter.getPlugin("comp").createReplacedBy()
+    link.setSubmodelRef(module)
+    link.setIdRef(port)
+
+
+def _add_wire(model: libsbml.Model, documents: Documents, wire: Wire) -> None:
+    module, port = wire.target.split(".")
+    element = documents[module].getModel().getElementBySId(port)
+    unit = _unit_id(model, sbml.unit_key(element.getDerivedUnitDefinition()))
+    reference = element.getValue()
+    target = _parameter(model, _parent_id(module, port), reference, unit, constant=False)
+    _copy_annotation(element, target)
+    link = target.getPlugin("comp").createReplacedElement()
+    link.setSubmodelRef(module)
+    link.setIdRef(port)
+    _parameter(model, wire.gain, 1.0, "dimensionless", constant=True).setName(f"gain of {wire.source} -> {wire.target}")
+    source = _parent_id(*wire.source.split(".")) if "." in wire.source else wire.source
+    scaled = source if wire.scale == 1.0 else f"({wire.scale!r} dimensionless) * {source}"
+    rule = model.createAssignmentRule()
+    rule.setVariable(_parent_id(module, port))
+    literal = f"({reference!r} {unit})"
+    math = libsbml.parseL3Formula(f"{literal} + {wire.gain} * ({scaled} - {literal})")
+    if math is None:
+        raise ModelError(f"wire {wire.source} -> {wire.target}: {libsbml.getLastParseL3Error()}")
+    rule.setMath(math)
+
+
+def _copy_annotation(source: libsbml.SBase, target: libsbml.SBase) -> None:
+    """Annotate the element that takes the place of another when the document is flattened."""
+    target.setSBOTerm(source.getSBOTerm())
+    if source.isSetMetaId():
+        target.setMetaId(target.getId())
+        for term in source.getCVTerms() or ():
+            target.addCVTerm(term)
+
+
+def _drop_unused_units(model: libsbml.Model) -> None:
+    """Flattening copies every module's unit definitions; keep one of each content."""
+    first: dict[object, str] = {}
+    rename: dict[str, str] = {}
+    for definition in model.getListOfUnitDefinitions():
+        key = sbml.unit_key(definition)
+        rename[definition.getId()] = first.setdefault(key, definition.getId())
+    for old, new in rename.items():
+        if old != new:
+            for element in _all_elements(model):
+                element.renameUnitSIdRefs(old, new)
+            model.renameUnitSIdRefs(old, new)
+            model.removeUnitDefinition(old)
+
+
+def _all_elements(model: libsbml.Model) -> Iterable[libsbml.SBase]:
+    elements = model.getListOfAllElements()
+    return [elements.get(i) for i in range(elements.getSize())]

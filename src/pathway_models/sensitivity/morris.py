@@ -1,0 +1,268 @@
+"""Morris screening: which of many parameters matter at all, at a few runs per parameter."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Hashable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._types import Brief
+from ..ensembles.ensemble import Ensemble
+from ..ensembles.outcomes import Outcome
+from ..errors import InvalidValueError, require_count
+from ..models.model import Model
+from ..modules.module import Parameter
+from ..treatments.schedule import Treatment
+from .factors import Groups, Wanted
+from .indices import Bools, Floats
+from .study import announce, make_study
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+STREAM = 2  # spawn key, apart from those of the Sobol designs of the same seed
+COLUMNS = ("mu_star", "mu_star_low", "mu_star_high", "mu", "sigma", "effects")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class MorrisDesign(Brief):
+    """Trajectories through the unit cube on which one group after the other moves by `delta`.
+
+    Attributes:
+        unit: (trajectories * (G + 1), parameters), read-only, dimensionless.
+        moved: (trajectories, G), which group moves in each step.
+        up: (trajectories, parameters), whether a parameter moves up.
+        groups: names of the G groups.
+        group_of: (parameters,), number of the group of each parameter.
+        delta: size of a step, a share of the range.
+        levels: number of levels of the grid.
+    """
+
+    unit: Floats
+    moved: np.ndarray[Any, np.dtype[np.int64]]
+    up: Bools
+    groups: tuple[Hashable, ...]
+    group_of: np.ndarray[Any, np.dtype[np.int64]]
+    delta: float
+    levels: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class MorrisResult:
+    """Elementary effects of one model, in the unit of the outcome per whole range of a parameter.
+
+    `mu_star` (mean size, with a 95 percent interval), `mu` (mean) and `sigma` (standard deviation) are
+    (factors, outcomes); mu and sigma are NaN for groups, whose effects have no sign. `effects` counts those that
+    could be computed, (factors,).
+    """
+
+    model: str
+    arm: str
+    parameters: tuple[Parameter, ...]
+    design: MorrisDesign
+    runs: Ensemble
+    mu: Floats
+    mu_star: Floats
+    mu_star_low: Floats
+    mu_star_high: Floats
+    sigma: Floats
+    effects: np.ndarray[Any, np.dtype[np.int64]]
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """Names of the parameters or groups."""
+        return tuple(map(str, self.design.groups))
+
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        """Names of the outcomes."""
+        return tuple(o.name for o in self.runs.outcomes)
+
+    def __repr__(self) -> str:
+        what = f"{self.model}, {self.arm}: {len(self.factors)} factors, {len(self.design.moved)} trajectories"
+        return f"MorrisResult({what}, outcomes {', '.join(self.outcomes)})"
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One row per outcome and factor, the largest mu_star first."""
+        import pandas as pd
+
+        frames = []
+        for k, outcome in enumerate(self.outcomes):
+            columns = {name: getattr(self, name)[:, k] for name in COLUMNS[:-1]}
+            frame = pd.DataFrame({"outcome": outcome, "factor": self.factors, **columns, "effects": self.effects})
+            frames.append(frame.sort_values("mu_star", ascending=False))
+        return pd.concat(frames, ignore_index=True)
+
+    def summary(self) -> str:
+        """Plain sentences: runs, failures, and how many factors make up nine tenths of all effects."""
+        lines = [f"{self.model}, {self.arm}: {self.runs.report()}; {self.runs.seconds:.1f} s."]
+        for k, name in enumerate(self.outcomes):
+            size = np.nan_to_num(np.sort(self.mu_star[:, k])[::-1])
+            if size.sum() == 0:
+                lines.append(f"{name}: no factor has an effect.")
+                continue
+            enough = int(np.searchsorted(np.cumsum(size), 0.9 * size.sum())) + 1
+            order = np.argsort(-np.nan_to_num(self.mu_star[:, k]))[:3]
+            leaders = ", ".join(f"{self.factors[i]} ({self.mu_star[i, k]:.3g})" for i in order)
+            lines.append(f"{name}: {enough} of {len(size)} factors make up 90 % of the effects; {leaders}.")
+        return "\n".join(lines)
+
+    def plot(self, outcome: str | None = None, *, top: int = 15) -> Figure:
+        """Mean sizes with intervals, and beside them against their spread; raises for an unknown outcome."""
+        from .morris_figure import plot_morris
+
+        return plot_morris(self, outcome, top)
+
+
+def morris_design(
+    n_params: int, trajectories: int, seed: int, *, levels: int = 4, group_of: Sequence[Hashable] | None = None
+) -> MorrisDesign:
+    """Random trajectories on a grid of `levels`; each visits G + 1 points and moves every group once.
+
+    Raises `InvalidValueError` for fewer than 2 trajectories, an odd or too small number of levels, no parameter.
+    Source: Morris 1991, doi:10.1080/00401706.1991.10484804; groups Campolongo et al. 2007,
+    doi:10.1016/j.envsoft.2006.10.004.
+
+    >>> morris_design(3, 4, seed=0).unit.shape
+    (16, 3)
+    """
+    require_count("n_params", n_params)
+    require_count("seed", seed, 0)
+    require_count("trajectories", trajectories, 2, 1_000_000)
+    if require_count("levels", levels, 4) % 2:
+        raise InvalidValueError(f"levels = {levels}: an even number from 4, so that all levels are used alike")
+    labels = list(range(n_params) if group_of is None else group_of)
+    groups = tuple(dict.fromkeys(labels))
+    numbers = np.array([groups.index(label) for label in labels])
+    random = np.random.default_rng(np.random.SeedSequence(operator.index(seed), spawn_key=(STREAM,)))
+    delta = levels / (2 * (levels - 1))
+    lower = random.integers(levels // 2, size=(trajectories, n_params)) / (levels - 1)
+    up = random.random((trajectories, n_params)) < 0.5
+    moved = random.permuted(np.tile(np.arange(len(groups)), (trajectories, 1)), axis=1)
+    step = np.argsort(moved, axis=1)[:, numbers]  # (trajectories, parameters): the step in which each moves
+    after = np.arange(len(groups) + 1)[None, :, None] > step[:, None, :]
+    unit = (lower[:, None] + delta * (after == up[:, None])).reshape(-1, n_params)
+    unit.setflags(write=False)
+    return MorrisDesign(unit=unit, moved=moved, up=up, groups=groups, group_of=numbers, delta=delta, levels=levels)
+
+
+def elementary_effects(y: Floats, design: MorrisDesign, ok: Bools | None = None) -> Floats:
+    """Effects (trajectories, G, K) per whole range; NaN where one of the two runs failed, sizes only for groups.
+
+    >>> design = morris_design(2, 3, seed=0)
+    >>> elementary_effects(design.unit @ [[2.0], [-1.0]], design)[0, :, 0].round(9).tolist()
+    [2.0, -1.0]
+    """
+    count, n_groups = design.moved.shape
+    good: Bools = np.asarray(np.isfinite(y).all(axis=1))
+    if ok is not None:
+        good &= ok
+    rows = np.where(good[:, None], y, np.nan).reshape(count, n_groups + 1, -1)
+    steps = np.diff(rows, axis=1) / design.delta
+    place = np.argsort(design.moved, axis=1)
+    effects = np.take_along_axis(steps, place[:, :, None], axis=1)
+    for g in range(n_groups):
+        members = np.flatnonzero(design.group_of == g)
+        if len(members) == 1:
+            effects[:, g] *= np.where(design.up[:, members], 1.0, -1.0)
+        else:
+            effects[:, g] = np.abs(effects[:, g])
+    return effects
+
+
+def morris(
+    model: Model,
+    treatments: Sequence[Treatment] = (),
+    *,
+    outcomes: Sequence[str | Outcome],
+    trajectories: int = 20,
+    levels: int = 4,
+    seed: int = 1,
+    parameters: Wanted = None,
+    groups: Groups = None,
+    workers: int | None = None,
+    executor: Executor | None = None,
+    progress: bool = True,
+    resamples: int = 1000,
+    **options: Any,
+) -> MorrisResult:
+    """Morris screening of `model` under `treatments`: trajectories*(factors + 1) runs.
+
+    Screen first, then give what matters to `sobol`. Arguments as in `sobol`; `options` are `weeks`, `duration`,
+    `every`, `start`, `limits`, `checkpoint`, `store`, `engine`, `rtol`, `atol`. A failed run costs the two effects that
+    it is part of, and nothing else. Raises as `sobol` does, and `InvalidValueError` for trajectories or levels that
+    make no sense.
+
+    >>> import pathway_models as pm
+    >>> screen = morris(pm.load("acupuncture"), [pm.Electroacupuncture()], outcomes=["vagal_drive"], trajectories=4,
+    ...                 parameters=["gain_vagal", "tau_session"], weeks=8, workers=1, progress=False)
+    >>> screen.to_dataframe()["factor"][0]
+    'gain_vagal'
+    """
+    require_count("trajectories", trajectories, 2, 1_000_000)
+    announce(model, "compiling it and comparing the engines before the first run", progress)
+    study = make_study(
+        model,
+        treatments,
+        outcomes=outcomes,
+        parameters=parameters,
+        groups=groups,
+        seed=seed,
+        resamples=resamples,
+        **options,
+    )
+    design = morris_design(len(study.parameters), trajectories, seed, levels=levels, group_of=study.group_of)
+    runs = study.run(design.unit, workers=workers, executor=executor, progress=progress, before=None)
+    effects = elementary_effects(runs.values, design, runs.ok)
+    low, high = _interval(np.abs(effects), resamples, seed)
+    found = np.isfinite(effects).all(axis=2)
+    alone = (np.bincount(design.group_of) == 1)[:, None]
+    return MorrisResult(
+        model=model.name,
+        arm=study.arm,
+        parameters=study.parameters,
+        design=design,
+        runs=runs,
+        mu=np.where(alone, _mean(effects), np.nan),
+        mu_star=_mean(np.abs(effects)),
+        mu_star_low=low,
+        mu_star_high=high,
+        sigma=np.where(alone, _deviation(effects), np.nan),
+        effects=found.sum(axis=0),
+    )
+
+
+def _mean(effects: Floats) -> Floats:
+    """Mean over trajectories of what is there; NaN where there is none."""
+    count = np.isfinite(effects).sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.nansum(effects, axis=0) / count, dtype=np.float64)
+
+
+def _deviation(effects: Floats) -> Floats:
+    """Standard deviation over trajectories (n - 1); NaN where there are fewer than two."""
+    count = np.isfinite(effects).sum(axis=0)
+    square = np.nansum((effects - _mean(effects)) ** 2, axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.sqrt(square / np.where(count > 1, count - 1, np.nan)), dtype=np.float64)
+
+
+def _interval(sizes: Floats, resamples: int, seed: int) -> tuple[Floats, Floats]:
+    """95 percent percentile interval of the mean size, trajectories resampled: two matrix products."""
+    count = len(sizes)
+    random = np.random.default_rng(np.random.SeedSequence(operator.index(seed), spawn_key=(STREAM, 1)))
+    weights = random.multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float64)
+    there = np.isfinite(sizes)
+    flat = np.where(there, sizes, 0.0).reshape(count, -1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = (weights @ flat) / (weights @ there.reshape(count, -1).astype(np.float64))
+    if np.isnan(means).all(axis=0).any():
+        means[0] = np.where(np.isnan(means).all(axis=0), np.inf, means[0])  # keeps nanquantile quiet
+    ends = np.nanquantile(means, [0.025, 0.975], axis=0).reshape(2, *sizes.shape[1:])
+    ends[~np.isfinite(ends)] = np.nan
+    return ends[0], ends[1]

@@ -1,0 +1,384 @@
+"""Run one model on libroadrunner: phase by phase, attempt by attempt."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+from .._formulas.switches import MIXED_STEPS, Found
+from .._sbml import sbml as _sbml
+from .._sbml.locals import demoted
+from .._sbml.native import alone
+from .._types import Array
+from ..errors import InvalidValueError, ModelError, SimulationError
+from ..models.model import Model
+from ..treatments.named import warn_idle
+from ..treatments.schedule import Phase, Treatment, cut, phases, snapped_all
+from .events import switches_reach_triggers, with_beginning, with_schedule
+from .runner import Runner, runner
+from .tolerances import (
+    COARSE,
+    KNOWN_SIZE,
+    LADDER,
+    LEAST_OUTPUTS,
+    MAX_STEPS,
+    SINGLE_RUN,
+    UNKNOWN_SIZE,
+    Attempt,
+    Tolerance,
+    checked_absolute,
+    checked_relative,
+    guessed_sizes,
+)
+
+SHORTEST_BOUND = 1e-5  # of a run: no bound of the solver's step is smaller
+BEFORE = 1e-9  # of a run: where events may lie at a switch, the solver starts so much before it
+FINEST = 1e-13  # relative tolerance; doubles hold no more
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Everything a worker needs to run one row of a model; it travels between processes.
+
+    `scales` are the sizes of the states, `absolute` their absolute tolerances and `coarse` those of an attempt that
+    asks for such, in the order and the unit of libroadrunner (amounts of species).
+    """
+
+    sbml: str
+    settings: tuple[tuple[str, float], ...]
+    steady: bool
+    origin: tuple[float, ...] | None  # state vector that the search for the steady state starts from
+    scales: tuple[float, ...]
+    absolute: tuple[float, ...]
+    coarse: tuple[float, ...]
+    anchors: tuple[tuple[str, str], ...]
+    phases: tuple[Phase, ...]
+    times: tuple[float, ...]
+    columns: tuple[str, ...]
+    relative_tolerance: float = SINGLE_RUN
+    held: tuple[tuple[str, float], ...] = ()  # constants that differ while the steady state is searched
+
+    def scaled(self, factor: float) -> Job:
+        """The same job at other tolerances, the relative one not below what doubles can hold."""
+        relative = max(self.relative_tolerance * factor, FINEST)
+        absolute, coarse = (tuple(a * factor for a in numbers) for numbers in (self.absolute, self.coarse))
+        return replace(self, relative_tolerance=relative, absolute=absolute, coarse=coarse)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """What one row gives: `values` (times x columns), and the columns `before` treatment, at the start."""
+
+    before: Array
+    values: Array
+
+
+Guard = Callable[[], AbstractContextManager[object]]
+
+
+@alone  # the settings of the solver are those of the attempt until its run has ended
+def climb(
+    job: Job,
+    row: Mapping[str, float],
+    attempts: Sequence[Attempt] = LADDER,
+    *,
+    steps: int = MAX_STEPS,
+    guard: Guard = nullcontext,
+) -> tuple[Course | None, int, str]:
+    """(course, number of the attempt that gave it, message of the first failure); None where all failed.
+
+    Every attempt is made within `guard`.
+    """
+    message = ""
+    runner(job.sbml)  # before the clock starts: to load the model is no part of a run
+    for k, attempt in enumerate(attempts):
+        try:
+            with guard():
+                return run_job(job, row, attempt, steps=steps), k, message
+        except SimulationError as error:
+            message = message or str(error)
+    return None, len(attempts), message
+
+
+def told(job: Job, attempt: Attempt, number: int, message: str) -> str:
+    """How a run came to its numbers after a first attempt failed; empty for a first attempt."""
+    relative = attempted(job, attempt).relative_tolerance
+    floor = f", absolute {attempt.absolute_tolerance:g}" if attempt.absolute_tolerance else ""
+    floor = ", coarse absolute ones" if attempt.coarse else floor
+    used = f"attempt {number + 1} (relative tolerance {relative:g}{floor}, {attempt.method}) after: {message}"
+    return used if number else ""
+
+
+@alone
+def run_job(job: Job, row: Mapping[str, float], attempt: Attempt = LADDER[0], *, steps: int = MAX_STEPS) -> Course:
+    """Run one parameter row from its own steady state (or the file's start); raises `SimulationError`."""
+    values = {**dict(job.settings), **row}
+    origin = None if job.origin is None else np.array(job.origin)
+    held = dict(job.held) if job.steady else {}
+    engine, done = _begun(job, {**values, **held}, origin)
+    _configure(engine, job, attempt, steps)
+    if job.steady:
+        engine.settle(np.array(job.scales), {**values, **held})
+    for parameter, variable in job.anchors:
+        if parameter not in values:
+            anchored = {parameter: engine.value(variable)}
+            engine.set_values(anchored)
+            values |= anchored
+    engine.set_values({k: values.get(k, engine.published[k]) for k in held})
+    untreated = engine
+    if done:
+        untreated = runner(job.sbml)
+        untreated.begin(values, None)
+    before = np.array([untreated.value(c) for c in job.columns])
+    base = {k: untreated.value(k) for k in sorted({key for piece in job.phases for key, _ in piece.levels})}
+    return Course(before=before, values=_run_phases(engine, job, _pieces(engine, job, values), base, done=done))
+
+
+def _begun(job: Job, values: Mapping[str, float], origin: Array | None) -> tuple[Runner, bool]:
+    """The compiled model at time 0, and whether what the schedule does there is done.
+
+    Compiled anew for a run where events may happen at time 0, or wait for a delay: libroadrunner decides on the former
+    at every reset with the values that hold then, and keeps the latter in its queue.
+    """
+    engine = runner(job.sbml)
+    if not (engine.delayed or (engine.at_start and (values or _acts_at_0(job)))):
+        engine.begin(values, origin)
+        return engine, False
+    if not job.steady:
+        return Runner(with_beginning(job.sbml, values, job.phases[0])), True
+    engine = Runner(_sbml.with_values(job.sbml, values))
+    if origin is not None:
+        engine.set_state(origin)
+    return engine, False
+
+
+def _acts_at_0(job: Job) -> bool:
+    return bool(job.phases[0].levels or job.phases[0].doses)
+
+
+def attempted(job: Job, attempt: Attempt) -> Job:
+    """The job at the tolerances of an attempt."""
+    if attempt.relative_tolerance is not None:
+        job = job.scaled(attempt.relative_tolerance / job.relative_tolerance)
+    if attempt.coarse:
+        job = replace(job, absolute=job.coarse)
+    if attempt.absolute_tolerance is not None:
+        job = replace(job, absolute=(attempt.absolute_tolerance,) * len(job.absolute))
+    return job
+
+
+def _configure(engine: Runner, job: Job, attempt: Attempt, steps: int) -> None:
+    job = attempted(job, attempt)
+    engine.configure({"maximum_num_steps": steps, "initial_time_step": attempt.initial_step})
+    engine.configure({"stiff": attempt.method == "bdf", "maximum_time_step": 0.0})
+    engine.set_tolerances(job.relative_tolerance, job.absolute)
+
+
+def _pieces(engine: Runner, job: Job, values: Mapping[str, float]) -> tuple[Phase, ...]:
+    """The phases of a row, cut where its inputs switch by themselves; bounds the step where that is not known."""
+    if engine.clocks.none:
+        return job.phases
+    found = switching(engine, job, values)
+    if found.longest_step is not None:
+        engine.configure({"maximum_time_step": found.longest_step})
+    return cut(job.phases, found.times)
+
+
+def switching(engine: Runner, job: Job, values: Mapping[str, float]) -> Found:
+    """When the inputs of a row switch by themselves under its schedule, and how the step is bounded."""
+    start, stop, times = engine.start.values(values), job.phases[-1].stop, []
+    before = BEFORE * stop if engine.events else 0.0
+    steps, reasons = list[float](), dict[str, None]()
+    for piece in job.phases:
+        levels = {k: v for k, v in piece.levels if k in engine.clocks.reads}
+        found = engine.clocks.times({**start, **levels}, stop)
+        # snapped as output times are, so that no two stops lie closer than the solver can start
+        times += [t - before for t in snapped_all(found.times, stop) if piece.start <= t - before < piece.stop]
+        steps += [found.longest_step] if found.longest_step is not None else []
+        reasons |= dict.fromkeys(found.reasons)
+    scheduled = {k for piece in job.phases for k, _ in (*piece.levels, *piece.doses)}
+    if moved := sorted(scheduled & engine.clocks.steady):
+        steps.append(stop / MIXED_STEPS)
+        reasons[f"the schedule moves {', '.join(moved)}, which inputs take for a clock"] = None
+    if times and engine.delayed:  # it cannot start where an event that waits is due
+        steps.append(max(float(np.diff([0.0, *times, stop]).min()) / 2, stop * SHORTEST_BOUND))
+        times = []
+    return Found(times=tuple(times), longest_step=min(steps, default=None), reasons=tuple(reasons))
+
+
+def _run_phases(engine: Runner, job: Job, pieces: Sequence[Phase], base: Mapping[str, float], *, done: bool) -> Array:
+    """Values at the output times; `base` are the levels without treatment, `done`: they are those of time 0 already."""
+    columns = tuple(engine.selection(c) for c in job.columns)
+    duration = pieces[-1].stop
+    times = np.array(snapped_all(job.times, duration))
+    result = np.full((len(times), len(columns)), np.nan)
+    grid = np.linspace(0.0, duration, LEAST_OUTPUTS + 1)  # the limit of steps holds from stop to stop
+    between = np.array(snapped_all(grid, duration))
+    now = {**base, **dict(pieces[0].levels)} if done else dict(base)
+    for number, piece in enumerate(pieces):
+        wanted = {**base, **dict(piece.levels)}
+        if number or not done:
+            _switch(engine, {k: v for k, v in wanted.items() if v != now[k]}, piece.doses)
+        now = wanted
+        if piece.start == piece.stop:
+            result[times == piece.stop] = [float(engine.core.getValue(c)) for c in columns]
+            continue
+        first, last = np.searchsorted(times, piece.start), np.searchsorted(times, piece.stop, side="right")
+        inner = between[(between > piece.start) & (between < piece.stop)]
+        stops = np.unique(np.concatenate([[piece.start], times[first:last], inner, [piece.stop]]))
+        block = engine.advance(stops, columns)
+        result[first:last] = block[np.searchsorted(stops, times[first:last])]
+    return result
+
+
+def _switch(engine: Runner, levels: Mapping[str, float], doses: Sequence[tuple[str, float]]) -> None:
+    """All changes of one time at once: doses in the sizes that held before; only what the schedule changes.
+
+    An event of the file may have set another value than a level that goes on.
+    """
+    within = engine.start.volumes
+    sizes = {key: engine.value(within[key]) if key in within else 1.0 for key, _ in doses}
+    dosed = {key: (engine.value(key) + amount) * sizes[key] for key, amount in doses}
+    engine.set_values(levels)
+    for key, amount in dosed.items():
+        engine.core.setValue(key, amount)
+
+
+@alone
+def make_job(
+    model: Model,
+    treatments: Sequence[Treatment],
+    *,
+    duration: float,
+    times: Array,
+    columns: Sequence[str],
+    start: str,
+    rtol: float | None = None,
+    atol: Tolerance | None = None,
+    usual: float = SINGLE_RUN,
+    varied: Sequence[str] = (),
+) -> Job:
+    """A job with the steady state of the model's own values as origin.
+
+    `usual` is rtol where none is given; `varied` are the ids that rows will set.
+    """
+    if start not in ("auto", "steady", "file"):
+        raise InvalidValueError(f"start is {start!r}; allowed are 'auto', 'steady' and 'file'")
+    steady = start == "steady" or (start == "auto" and model.context is not None)
+    pieces = phases(model, treatments, duration)
+    warn_idle(model, treatments, duration)
+    relative = checked_relative(rtol, usual)
+    text = model.sbml
+    if switches_reach_triggers(text, pieces):
+        text, pieces = with_schedule(text, pieces)
+    switched = {k for piece in pieces for k, _ in piece.levels}
+    text = demoted(text, frozenset({*model.settings, *model.held, *model.anchors, *columns, *varied, *switched}))
+    scales, typical = _scales(model, text)
+    held = tuple(sorted(model.held.items()))
+    settings = tuple(sorted(model.settings.items()))
+    origin, known = None, model.context is not None
+    if steady:
+        origin = _rest(text, tuple(sorted({**dict(settings), **dict(held)}.items())), scales, known)
+    return Job(
+        sbml=text,
+        settings=settings,
+        steady=steady,
+        origin=origin,
+        scales=scales,
+        absolute=_absolute(model, text, KNOWN_SIZE if known else UNKNOWN_SIZE, relative, scales, atol),
+        coarse=_absolute(model, text, KNOWN_SIZE if known else COARSE, relative, typical, atol),
+        anchors=tuple(model.anchors.items()),
+        phases=pieces,
+        times=tuple(times),
+        columns=tuple(columns),
+        relative_tolerance=relative,
+        held=held,
+    )
+
+
+def _scales(model: Model, text: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The sizes of the states, and typical ones: in health for our own models, at the start for others."""
+    engine = runner(text)
+    if model.context is not None:
+        engine.begin({}, None)
+        sizes = np.abs(engine.state())
+        known = tuple(np.where(sizes > 0, sizes, 1.0))
+        return known, known
+    engine.begin(model.settings, None)
+    guessed, typical = guessed_sizes(engine.state(), len(engine.species))
+    return tuple(guessed), tuple(typical)
+
+
+def _absolute(
+    model: Model, text: str, share: float, relative: float, sizes: Sequence[float], atol: Tolerance | None
+) -> tuple[float, ...]:
+    """Absolute tolerance of each state, in the unit of libroadrunner."""
+    names = runner(text).state_names()
+    found = dict(zip(names, (share * relative * s for s in sizes), strict=True))
+    asked = checked_absolute(atol, {name: k for k in names for name in _called(model, k)})
+    found |= {k: value * volumes(text, model.settings)[k] for k, value in asked.items()}
+    return tuple(found.values())
+
+
+def volumes(sbml: str, settings: Mapping[str, float]) -> dict[str, float]:
+    """What the value of each state has to be multiplied by to become that of libroadrunner: a size, or 1."""
+    engine = runner(sbml)
+    sizes, within = engine.start.values(settings), engine.start.volumes
+    return {k: float(sizes[within[k]]) if k in within and k in engine.species else 1.0 for k in engine.state_names()}
+
+
+def _called(model: Model, key: str) -> tuple[str, ...]:
+    """What a state may be called."""
+    return (key, key.replace("__", ".", 1), *(alias for alias, target in model.aliases.items() if target == key))
+
+
+@lru_cache(maxsize=64)
+def _rest(
+    sbml: str, settings: tuple[tuple[str, float], ...], scales: tuple[float, ...], known: bool
+) -> tuple[float, ...]:
+    engine = runner(sbml)
+    engine.begin(dict(settings), None)
+    share = (KNOWN_SIZE if known else UNKNOWN_SIZE) * SINGLE_RUN
+    engine.configure(
+        {"maximum_num_steps": MAX_STEPS, "initial_time_step": 0.0, "stiff": True, "maximum_time_step": 0.0}
+    )
+    engine.set_tolerances(SINGLE_RUN, [share * s for s in scales])
+    return tuple(engine.settle(np.array(scales), dict(settings)))
+
+
+def at_rest(model: Model, names: Sequence[str]) -> dict[str, float]:
+    """Values of the named variables of `model` at rest without treatment, in the units of the model."""
+    job = make_job(model, (), duration=1.0, times=np.zeros(1), columns=names, start="steady")
+    return dict(zip(names, map(float, run_job(job, {}).before), strict=True))
+
+
+LOOP_STEP = 0.02  # relative change of the imposed seizure rate on either side
+
+
+def loop_gain(model: Model) -> float:
+    """See `Model.loop_gain`: the loop is opened at rest, the imposed value moved a little, the response read."""
+    context = model.contexts.get(model.context or "")
+    if context is None or len(context.loop) < 3:
+        raise ModelError(f"{model.name} has no feedback loop in the context {model.context!r}")
+    port, switch, response = (context.loop[k] for k in ("input", "switch", "output"))
+    fixed = at_rest(model, tuple(context.anchors)) | {switch: 0.0}
+    opened = replace(
+        model,
+        contexts={context.name: replace(context, anchors={}, held={})},
+        settings={**model.settings, **fixed},
+    )
+    rates = []
+    for drive in (1 - LOOP_STEP, 1 + LOOP_STEP):
+        moved = replace(opened, settings={**opened.settings, imposed_input(model, port): drive})
+        rates.append(at_rest(moved, (response,))[response])
+    return math.log(rates[1] / rates[0]) / math.log((1 + LOOP_STEP) / (1 - LOOP_STEP))
+
+
+def imposed_input(model: Model, port: str) -> str:
+    """The input to set: of a coupled model the shared one that is wired to the port."""
+    return port if any(p.id == port for p in model.inputs_) else port.rsplit("__", 1)[-1]

@@ -1,0 +1,219 @@
+"""A compiled model on libroadrunner: its start, its state, the settings of its solver, and integration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from .._formulas.start import start_values
+from .._formulas.switches import clocks
+from .._sbml.libroadrunner import for_libroadrunner
+from .._sbml.native import alone, roadrunner
+from .._types import Array
+from ..errors import SimulationError
+from .events import sees_time_0, waits
+
+SETTLE_HORIZONS = (20_000.0, 40_000.0, 160_000.0, 640_000.0)  # model time units; hours in our models
+SETTLED = 1e-6  # largest change of a state, in its scale, over the last stretch
+GROWN = 1e-3  # of its value now, for a state of which the file did not tell the size
+SHORTEST = 1e-9  # model time: a step that says nothing
+
+
+class Runner:
+    """One compiled model; nothing of a run survives into the next one."""
+
+    def __init__(self, sbml: str, compiled: bytes | None = None) -> None:
+        self.engine = _engine(sbml, compiled)
+        self.core = self.engine.model
+        self.start, self.clocks = start_values(sbml), clocks(sbml)
+        self.events = int(self.core.getNumEvents())
+        self.delayed, self.at_start = waits(sbml), sees_time_0(sbml)
+        self.parameters = {k: i for i, k in enumerate(self.core.getGlobalParameterIds())}
+        self.compartments = frozenset(self.core.getCompartmentIds())
+        self.species = {k: i for i, k in enumerate(self.core.getFloatingSpeciesIds())}
+        # those that no rule computes: libroadrunner sets no others
+        self.free = np.array([i for k, i in self.species.items() if k in self.start.settable], dtype=np.int32)
+        self.boundary = frozenset(self.core.getBoundarySpeciesIds())
+        rated = self.core.getRateRuleSymbols()  # the solver has these first, then the species that have no rule
+        free = (k for k in self.species if k not in rated and k in self.start.settable)
+        self.vector = (*(self.core.getStateVectorId(i) for i in range(len(rated))), *free)
+        self.ruled = tuple(k for k in self.vector if k not in self.species)
+        amount = self.engine.getHasOnlySubstanceUnits
+        self.amounts = frozenset(k for k in (*self.species, *self.boundary) if amount(k))
+        self.published = {k: float(self.core.getValue(k)) for k in self.parameters}
+        self._configured: dict[str, Any] = {}
+        self._columns: tuple[str, ...] | None = None
+        self._away = False
+
+    def selection(self, name: str) -> str:
+        """The libroadrunner name of an id's value: concentrations of species, except those in amounts."""
+        species = name in self.species or name in self.boundary
+        return f"[{name}]" if species and name not in self.amounts else name
+
+    def value(self, name: str) -> float:
+        """What an id stands for at this moment."""
+        return float(self.core.getValue(self.selection(name)))
+
+    def set_values(self, values: Mapping[str, float]) -> None:
+        """Constants, inputs and fixed species to these values; nothing else moves."""
+        index = [self.parameters[k] for k in values if k in self.parameters]
+        if index:
+            numbers = [float(v) for k, v in values.items() if k in self.parameters]
+            self.core.setGlobalParameterValues(np.array(index, dtype=np.int32), np.array(numbers))
+        for key in values:
+            if key not in self.parameters:
+                self.core.setValue(self.selection(key), float(values[key]))
+
+    def state(self) -> Array:
+        """The state in libroadrunner's order, in amounts."""
+        amounts = np.array(self.core.getFloatingSpeciesAmounts())
+        ruled = [self.core.getValue(k) for k in self.ruled]
+        return np.concatenate([amounts, ruled]) if ruled else amounts
+
+    def set_state(self, state: Array) -> None:
+        """Inverse of `state`."""
+        n = len(self.species)
+        self._set_amounts(state[:n])
+        if self.ruled:
+            for key, value in zip(self.ruled, state[n:], strict=True):
+                self.core.setValue(key, float(value))
+
+    def _set_amounts(self, amounts: Array) -> None:
+        if len(self.free):
+            self.core.setFloatingSpeciesAmounts(self.free, np.ascontiguousarray(amounts[self.free]))
+
+    def state_names(self) -> tuple[str, ...]:
+        """Ids in the order of `state`."""
+        return (*self.species, *self.ruled)
+
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        """Settings of the integrator; what is as it was is not touched."""
+        for key, value in settings.items():
+            if self._configured.get(key) != value:
+                self.engine.integrator.setValue(key, value)
+                self._configured[key] = value
+
+    def set_tolerances(self, relative: float, absolute: Sequence[float]) -> None:
+        """Absolute tolerances as a vector: a scalar is rescaled by libroadrunner at every call."""
+        by_name = dict(zip(self.state_names(), absolute, strict=True))
+        self.configure({"relative_tolerance": relative})
+        if self.vector:
+            self.configure({"absolute_tolerance": [by_name[k] for k in self.vector]})
+
+    def begin(self, values: Mapping[str, float], origin: Array | None) -> None:
+        """Time 0, the published constants, then `values`; states from `origin` or as the file says.
+
+        The same as loading the file anew with `values` written into it: what follows from them at the start is computed
+        here, since libroadrunner leaves amounts, initial assignments and stoichiometries where they were.
+        """
+        if self._away:  # of a run that ended in a later call libroadrunner keeps which triggers were true
+            self.core.setTime(0.0)
+            self.advance((0.0, SHORTEST), ())
+        self.engine.resetAll()
+        self.core.setTime(0.0)
+        if values:
+            self._put(self.start.values(values), self.start.follows(values))
+        if origin is not None:
+            self.set_state(origin)
+
+    def _put(self, values: Mapping[str, float], moved: frozenset[str]) -> None:
+        free = moved & self.start.settable.keys()
+        sizes = free & self.compartments
+        for key in sizes:
+            self.core.setValue(key, float(values[key]))
+        self.set_values({k: values[k] for k in free if k in self.parameters})
+        references = free - sizes - self.parameters.keys() - self.species.keys() - self.boundary
+        for key in references:
+            self.core.setValue(key, float(values[key]))
+        if not moved.isdisjoint({*self.species, *self.boundary, *self.compartments}):
+            amounts = self.start.amounts(values)
+            self._set_amounts(np.array([float(amounts[k]) for k in self.species]))
+            for key in self.boundary & self.start.settable.keys():
+                self.core.setValue(key, float(amounts[key]))
+
+    def advance(self, times: Sequence[float] | Array, columns: tuple[str, ...]) -> Array:
+        """Integrate through increasing `times` (the first is now); values of `columns` there."""
+        self._away = bool(times[0] > 0 and self.events)
+        if columns != self._columns:
+            self.engine.timeCourseSelections = ["time", *columns]
+            self._columns = columns
+        try:
+            result = self.engine.simulate(times=list(times))
+        except RuntimeError as error:
+            raise SimulationError(
+                f"the integrator gave up between {times[0]:g} and {times[-1]:g}: {_first_line(error)}"
+            ) from error
+        return np.array(result)[:, 1:]
+
+    def settle(self, scales: Array, values: Mapping[str, float]) -> Array:
+        """Integrate to the steady state from where the model stands, then set the clock back to 0."""
+        before, start = self.state(), 0.0
+        for stop in SETTLE_HORIZONS:
+            for a, b in pairwise((start, *self._switches(values, start, stop), stop)):
+                self.advance((a, b), ())
+            after = self.state()
+            change = np.abs(after - before) / np.maximum(scales, GROWN * np.abs(after))
+            if start > 0 and np.all(change < SETTLED):
+                self.core.setTime(0.0)
+                return after
+            before, start = after, stop
+        name = self.state_names()[int(np.argmax(change))]
+        raise SimulationError(f"no steady state: {name} still moves after {start:g} units of time")
+
+    def _switches(self, values: Mapping[str, float], start: float, stop: float) -> list[float]:
+        """Times between `start` and `stop` at which an input of the model switches by itself."""
+        if self.clocks.none:
+            return []
+        return [t for t in self.clocks.times(self.start.values(values), stop).times if t > start]
+
+
+def _engine(sbml: str, compiled: bytes | None = None) -> Any:
+    """A RoadRunner of this text, or of its machine code.
+
+    Its ids do not become attributes of the class: a model with a parameter `reset` would take that method from every
+    RoadRunner of the process.
+    """
+    option = roadrunner.Config.ROADRUNNER_DISABLE_PYTHON_DYNAMIC_PROPERTIES
+    before = roadrunner.Config.getValue(option)
+    roadrunner.Config.setValue(option, True)
+    try:
+        engine = roadrunner.RoadRunner(for_libroadrunner(sbml)) if compiled is None else roadrunner.RoadRunner()
+        if compiled is not None:
+            engine.loadStateS(compiled)
+        return engine
+    except RuntimeError as error:
+        raise SimulationError(f"libroadrunner cannot load the model: {_first_line(error)}") from error
+    finally:
+        roadrunner.Config.setValue(option, before)
+
+
+_COMPILED: dict[str, bytes] = {}
+
+
+@alone
+@lru_cache(maxsize=16)
+def runner(sbml: str) -> Runner:
+    """The compiled model of this text in this process; what uses it must be `alone` as long as it does."""
+    return Runner(sbml, _COMPILED.get(sbml))
+
+
+@alone
+def compiled(sbml: str) -> bytes:
+    """The machine code of a model, for another process: it loads in a tenth of a second, compiling takes seconds."""
+    engine = runner(sbml)
+    engine.begin({}, None)
+    return bytes(engine.engine.saveStateS())
+
+
+def adopt(sbml: str, code: bytes) -> None:
+    """Use the machine code that `compiled` gave in another process of the same machine and version."""
+    _COMPILED[sbml] = code
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
