@@ -17,17 +17,18 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from benchmark_peers import Peer, peers
 from scipy.stats import qmc
 
 import pathway_models as pm
+from benchmark_peers import Peer, peers
 from pathway_models import _batch
 from pathway_models._batch.machine import CACHE_VARIABLE
 from pathway_models._batch.rows import _Run
 from pathway_models._batch.step import A, C
-from pathway_models.sensitivity.factors import choose, sample
+from pathway_models.modules.laws import sample
+from pathway_models.sensitivity.factors import choose
+from pathway_models.simulation.phases import phases
 from pathway_models.simulation.tolerances import MAX_STEPS
-from pathway_models.treatments.schedule import phases
 
 REST, WEEKS, N = 40_000.0, 12, 1024
 OUTCOMES = {"epilepsy": "excitability__seizure_rate", "epilepsy_core": "excitability__seizure_rate"}

@@ -21,7 +21,8 @@ from scipy.stats import qmc
 import pathway_models as pm
 from pathway_models._batch import run_rows
 from pathway_models.ensembles.rows import Limits, roadrunner_rows
-from pathway_models.sensitivity.factors import choose, sample
+from pathway_models.modules.laws import sample
+from pathway_models.sensitivity.factors import choose
 from pathway_models.simulation.job import Course, Job, make_job
 from pathway_models.simulation.runner import runner
 from pathway_models.simulation.tolerances import KNOWN_SIZE, LADDER

@@ -30,13 +30,14 @@ from typing import Any
 import matplotlib
 import numpy as np
 import pandas as pd
-from exchange_tools import ENGINES, Courses, complaints, from_petab, in_roadrunner, in_tellurium
 from tqdm import tqdm
 
 import pathway_models as pm
+from exchange_tools import ENGINES, Courses, complaints, from_petab, in_roadrunner, in_tellurium
+from pathway_models._sbml.annotation import resources
 from pathway_models._sbml.native import libsbml
-from pathway_models.modules import annotate
-from pathway_models.treatments import named, schedule
+from pathway_models.simulation.phases import phases
+from pathway_models.treatments import named
 
 matplotlib.use("Agg")
 LIMIT = 1e-5
@@ -62,7 +63,7 @@ def arms(model: pm.Model, duration: float) -> dict[str, list[pm.Treatment]]:
 
 def _fits(model: pm.Model, treatments: list[pm.Treatment], duration: float) -> bool:
     try:
-        return bool(schedule.phases(model, treatments, duration))
+        return bool(phases(model, treatments, duration))
     except pm.errors.PathwayModelsError:
         return False
 
@@ -197,7 +198,7 @@ def annotations(text: str) -> dict[str, set]:
     elements = document.getModel().getListOfAllElements()
     found = {}
     for element in [document.getModel(), *(elements.get(i) for i in range(elements.getSize()))]:
-        marks = {(q, r) for q, rs in annotate.resources(element).items() for r in rs}
+        marks = {(q, r) for q, rs in resources(element).items() for r in rs}
         marks |= {("SBO", element.getSBOTermID())} if element.isSetSBOTerm() else set()
         if marks and element.getIdAttribute():
             found[element.getIdAttribute()] = marks

@@ -31,10 +31,11 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import xarray
+from tqdm import tqdm
+
 from public_distance import AGREES, DISAGREE, Answer, apart, distances, moves
 from public_report import COLUMNS, Row, report, title
 from public_runs import TIGHT, Answers, copasi, here, libroadrunner
-from tqdm import tqdm
 
 SUFFIXES = (".xml", ".sbml", ".ant", ".omex", ".yaml")
 Found: TypeAlias = dict[str, Answer]

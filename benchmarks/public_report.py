@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+
 from public_distance import AGREES, DISAGREE, MATTERS
 from public_runs import DURATION, POINTS, TIGHT
 

@@ -22,9 +22,9 @@ import numpy as np
 import pandas as pd
 import roadrunner
 import yaml
-from public_distance import DISAGREE, Answer, Array, apart
 
 import pathway_models as pm
+from public_distance import DISAGREE, Answer, Array, apart
 
 DURATION, POINTS = 100.0, 51
 # relative tolerance, absolute one in sizes of the state, longest step: settings that share no error. The later ones are

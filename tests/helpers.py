@@ -15,7 +15,8 @@ import pytest
 import xarray as xr
 
 from pathway_models._sbml import sbml as _sbml
-from pathway_models.models.model import Model, from_sbml
+from pathway_models.models.foreign import from_sbml
+from pathway_models.models.model import Model
 from pathway_models.modules.module import Module, Parameter, Port
 from pathway_models.simulation import job as _simulate
 

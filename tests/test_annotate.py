@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 from roadrunner import RoadRunner
 
+from pathway_models._files import read_text
 from pathway_models._sbml import sbml
+from pathway_models._sbml.annotation import LICENCE, Coverage, coverage, describe_model, resources
 from pathway_models.errors import ModelError
 from pathway_models.models import build, library
 from pathway_models.modules import annotate, coupling
@@ -60,7 +62,7 @@ def folder(name: str) -> Path:
 
 @cache
 def text(file: str) -> str:
-    return sbml.read_text(ROOT / file)
+    return read_text(ROOT / file)
 
 
 @cache
@@ -77,17 +79,17 @@ def read(source: str) -> libsbml.Model:
 def plain(name: str) -> str:
     """The module as Antimony writes it, without annotation."""
     antimony.clearPreviousLoads()
-    assert antimony.loadAntimonyString(sbml.read_text(folder(name) / "model.ant")) >= 0
+    assert antimony.loadAntimonyString(read_text(folder(name) / "model.ant")) >= 0
     return str(antimony.getSBMLString(name))
 
 
 def table(name: str) -> list[dict[str, str]]:
-    lines = sbml.read_text(folder(name) / "annotations.tsv").splitlines()
+    lines = read_text(folder(name) / "annotations.tsv").splitlines()
     return list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
 def tsv(path: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(sbml.read_text(path).splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
+    return list(csv.DictReader(read_text(path).splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
 def annotated(name: str, target: Path) -> str:
@@ -98,8 +100,8 @@ def broken(name: str, target: Path, edit: str) -> Path:
     """A copy of the module's tables in which the second line of annotations.tsv is `edit`."""
     copy = target / name
     copy.mkdir()
-    (copy / "parameters.tsv").write_text(sbml.read_text(folder(name) / "parameters.tsv"), encoding="utf-8")
-    header, _, *rest = sbml.read_text(folder(name) / "annotations.tsv").splitlines()
+    (copy / "parameters.tsv").write_text(read_text(folder(name) / "parameters.tsv"), encoding="utf-8")
+    header, _, *rest = read_text(folder(name) / "annotations.tsv").splitlines()
     (copy / "annotations.tsv").write_text("\n".join([header, edit, *rest]) + "\n", encoding="utf-8")
     return copy
 
@@ -109,24 +111,24 @@ def broken(name: str, target: Path, edit: str) -> Path:
 
 @each_flat
 def test_every_species_compartment_and_reaction_has_a_resource_and_a_term(file: str) -> None:
-    for kind, found in annotate.coverage(text(file)).items():
+    for kind, found in coverage(text(file)).items():
         assert found.with_resource == found.elements, kind
         assert found.with_sbo == found.elements, kind
 
 
 def test_coverage_counts() -> None:
-    assert annotate.coverage(text("modules/gaba_gad67/model.xml")) == {
-        "species": annotate.Coverage(elements=14, with_resource=14, with_sbo=14),
-        "compartments": annotate.Coverage(elements=2, with_resource=2, with_sbo=2),
-        "reactions": annotate.Coverage(elements=15, with_resource=15, with_sbo=15),
+    assert coverage(text("modules/gaba_gad67/model.xml")) == {
+        "species": Coverage(elements=14, with_resource=14, with_sbo=14),
+        "compartments": Coverage(elements=2, with_resource=2, with_sbo=2),
+        "reactions": Coverage(elements=15, with_resource=15, with_sbo=15),
     }
-    bare = annotate.coverage(plain("gaba_gad67"))["species"]
-    assert bare == annotate.Coverage(elements=14, with_resource=0, with_sbo=0)
+    bare = coverage(plain("gaba_gad67"))["species"]
+    assert bare == Coverage(elements=14, with_resource=0, with_sbo=0)
 
 
 def test_coverage_of_a_broken_text_is_an_error() -> None:
     with pytest.raises(ModelError, match="not valid SBML"):
-        annotate.coverage("<sbml/>")
+        coverage("<sbml/>")
 
 
 @each_module
@@ -192,7 +194,7 @@ def test_rows_arrive_in_the_model(name: str) -> None:
             assert model.getElementBySId(row["id"]).getSBOTermID() == row["sbo"]
     for key, given in expected.items():
         element = model if key == name else model.getElementBySId(key)
-        found = annotate.resources(element)
+        found = resources(element)
         found.pop("isDescribedBy", None)
         assert found == given, key
 
@@ -244,7 +246,7 @@ def test_a_wrong_row_is_named(tmp_path: Path) -> None:
 
 def test_a_wrong_column_is_named(tmp_path: Path) -> None:
     copy = broken("nlrp3_il1b", tmp_path, "")
-    lines = sbml.read_text(folder("nlrp3_il1b") / "annotations.tsv").replace("qualifier", "relation", 1)
+    lines = read_text(folder("nlrp3_il1b") / "annotations.tsv").replace("qualifier", "relation", 1)
     (copy / "annotations.tsv").write_text(lines, encoding="utf-8")
     with pytest.raises(ModelError, match=r"nlrp3_il1b/annotations\.tsv, line 1: .*'relation'"):
         annotated("nlrp3_il1b", copy)
@@ -259,9 +261,9 @@ def test_a_missing_or_empty_table_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_source_for_a_parameter_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    first = sbml.read_text(folder("acupuncture") / "annotations.tsv").splitlines()[1]
+    first = read_text(folder("acupuncture") / "annotations.tsv").splitlines()[1]
     copy = broken("acupuncture", tmp_path, first)
-    lines = sbml.read_text(copy / "parameters.tsv").replace("t_onset_lag", "t_onset_lug", 1)
+    lines = read_text(copy / "parameters.tsv").replace("t_onset_lag", "t_onset_lug", 1)
     (copy / "parameters.tsv").write_text(lines, encoding="utf-8")
     with pytest.raises(ModelError, match=r"acupuncture/parameters\.tsv: 't_onset_lug'"):
         annotated("acupuncture", copy)
@@ -273,7 +275,7 @@ def test_a_source_for_a_parameter_that_is_not_there_is_an_error(tmp_path: Path) 
 def works(file: str, prefix: str = "") -> dict[str, tuple[str, ...]]:
     """Parameter -> what it is described by."""
     parameters = read(text(file)).getListOfParameters()
-    found = {p.getId(): annotate.resources(p).get("isDescribedBy", ()) for p in parameters}
+    found = {p.getId(): resources(p).get("isDescribedBy", ()) for p in parameters}
     return {k.removeprefix(prefix): v for k, v in found.items() if v and k.startswith(prefix)}
 
 
@@ -334,7 +336,7 @@ def test_models_have_a_name_notes_a_licence_and_a_term(file: str) -> None:
     assert model.getSBOTermID() == "SBO:0000293"
     notes = model.getNotesString()
     assert 'xmlns="http://www.w3.org/1999/xhtml"' in notes
-    assert annotate.LICENCE in notes
+    assert LICENCE in notes
     assert len(re.sub(r"<[^>]*>", "", notes).split()) > 25
 
 
@@ -342,7 +344,7 @@ def test_notes_may_hold_anything() -> None:
     new = libsbml.SBMLDocument(3, 2)
     model = new.createModel()
     model.setId("m")
-    annotate.describe_model(model, title="A & B <1>", summary='x < 1 & y > 2,\n  µ "quoted"')
+    describe_model(model, title="A & B <1>", summary='x < 1 & y > 2,\n  µ "quoted"')
     back = read(libsbml.writeSBMLToString(new))
     assert back.getName() == "A & B <1>"
     assert "x &lt; 1 &amp; y &gt; 2, µ &quot;quoted&quot;" in back.getNotesString()
@@ -374,7 +376,7 @@ def test_flattening_keeps_what_the_modules_say() -> None:
             for element in annotate._annotated(model):
                 if element is not model and element.getElementName() != "model":
                     twin = flat.getElementBySId(f"{module}__{element.getId()}")
-                    assert annotate.resources(twin) == annotate.resources(element), element.getId()
+                    assert resources(twin) == resources(element), element.getId()
                     assert twin.getSBOTermID() == element.getSBOTermID(), element.getId()
 
 

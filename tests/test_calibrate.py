@@ -16,7 +16,8 @@ from pathway_models.evidence.observations import Observation, read_observations,
 from pathway_models.evidence.report import report
 from pathway_models.inference.calibrate import calibrate
 from pathway_models.inference.objective import Target, find_targets, to_unit, to_values
-from pathway_models.models.model import Context, Model
+from pathway_models.models.model import Model
+from pathway_models.modules.flat import Context
 from pathway_models.modules.module import Alternative, Hypothesis, Parameter
 
 matplotlib.use("Agg")

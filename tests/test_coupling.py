@@ -17,7 +17,8 @@ from helpers import UNITS, tiny_module, worst
 from pathway_models._sbml import sbml
 from pathway_models.errors import InvalidValueError, UnknownNameError
 from pathway_models.models import library
-from pathway_models.models.model import Model, from_sbml
+from pathway_models.models.foreign import from_sbml
+from pathway_models.models.model import Model
 from pathway_models.modules.coupling import SharedInput, Wire, couple, flatten
 from pathway_models.modules.module import Module
 

@@ -11,8 +11,9 @@ from numpy.testing import assert_allclose
 import pathway_models as pm
 from helpers import tiny
 from pathway_models.errors import InvalidValueError, ModelError
-from pathway_models.models.model import Model, from_sbml
-from pathway_models.treatments.schedule import cut, phases
+from pathway_models.models.foreign import from_sbml
+from pathway_models.models.model import Model
+from pathway_models.simulation.phases import cut, phases
 
 S = "compartment C = 1; species $S in C; S = 1; p = 0.5"
 

@@ -16,13 +16,14 @@ import pathway_models as pm
 from helpers import UNITS, sbml, tiny, worst
 from pathway_models._cli.main import main
 from pathway_models._sbml import files
+from pathway_models._sbml.annotation import resources
 from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
 from pathway_models.exchange.export import FORMATS, check, export
+from pathway_models.models.foreign import from_sbml
 from pathway_models.models.library import coupled_names, module_names, read_coupled
-from pathway_models.models.model import Model, from_sbml
+from pathway_models.models.model import Model
 from pathway_models.models.swap import module_from, with_module
-from pathway_models.modules import annotate
-from pathway_models.treatments import schedule
+from pathway_models.simulation.phases import phases
 
 MODULES = Path(__file__).parents[1] / "sbml" / "modules"
 PLAN = [pm.Level(input="MCC950", value=1, start=24, stop=200), pm.Level(input="BHB", value=3, start=48)]
@@ -173,7 +174,7 @@ def test_coupled_scenario_is_the_same_flat_and_hierarchical(tmp_path: Path) -> N
 
 def _fits(model: Model, treatment: pm.Treatment) -> bool:
     try:
-        schedule.phases(model, [treatment], 168.0)
+        phases(model, [treatment], 168.0)
     except pm.errors.PathwayModelsError:
         return False
     return True
@@ -209,8 +210,8 @@ def _marks(text: str) -> set[tuple[str, str, str]]:
     for i in range(elements.getSize()):
         element = elements.get(i)
         found |= {(element.getIdAttribute(), "SBO", element.getSBOTermID())} if element.isSetSBOTerm() else set()
-        resources = annotate.resources(element)
-        found |= {(element.getIdAttribute(), q, r) for q, rs in resources.items() for r in rs}
+        resources_ = resources(element)
+        found |= {(element.getIdAttribute(), q, r) for q, rs in resources_.items() for r in rs}
     return found
 
 

@@ -12,7 +12,8 @@ import pathway_models as pm
 from helpers import tiny
 from pathway_models.errors import InvalidValueError, UnknownNameError
 from pathway_models.experiments.readings import LARGEST, _indices, hypothesis_scan
-from pathway_models.models.model import Context, Model
+from pathway_models.models.model import Model
+from pathway_models.modules.flat import Context
 from pathway_models.modules.module import Alternative, Hypothesis
 
 matplotlib.use("Agg")

@@ -12,8 +12,9 @@ import pathway_models as pm
 from helpers import tiny
 from pathway_models.errors import InvalidValueError, UnknownNameError
 from pathway_models.models.model import Model
+from pathway_models.simulation.phases import phases
 from pathway_models.treatments.named import named
-from pathway_models.treatments.schedule import label, phases
+from pathway_models.treatments.schedule import label
 
 WEEK = 168.0
 

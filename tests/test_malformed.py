@@ -13,12 +13,13 @@ import pytest
 
 import pathway_models as pm
 from helpers import sbml
+from pathway_models import _files
 from pathway_models._sbml import files
 from pathway_models._sbml import omex as _omex
 from pathway_models._sbml import sbml as _sbml
 from pathway_models.errors import ModelError, ModelWarning, PathwayModelsError
 from pathway_models.exchange.export import check
-from pathway_models.models.model import from_sbml
+from pathway_models.models.foreign import from_sbml
 
 SECONDS = 10.0
 DECAY = "compartment c = 2; species S in c; S = 1; k = 1; J: S -> ; k*S*c"
@@ -152,7 +153,7 @@ def test_hundred_thousand_species_are_refused(tmp_path: Path) -> None:
 
 
 def test_file_above_the_limit_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_sbml, "MAX_BYTES", 1_000_000)
+    monkeypatch.setattr(_files, "MAX_BYTES", 1_000_000)
     path = tmp_path / "big.xml"
     with path.open("wb") as file:
         file.truncate(2_000_000)
@@ -344,7 +345,7 @@ def test_two_members_of_one_name_are_refused(tmp_path: Path) -> None:
 
 
 def test_oversized_member_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_sbml, "MAX_BYTES", 1_000_000)
+    monkeypatch.setattr(_files, "MAX_BYTES", 1_000_000)
     path = tmp_path / "odd.omex"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("manifest.xml", MANIFEST.format(f'<content location="./m.xml" format="{SBML_FORMAT}"/>'))

@@ -15,10 +15,12 @@ import pytest
 import xarray as xr
 
 import pathway_models as pm
+from pathway_models._files import read_text
 from pathway_models._sbml import sbml
+from pathway_models._sbml.uncertainty import KINDS, LAWS
 from pathway_models.errors import ModelError
 from pathway_models.models import build, library
-from pathway_models.modules.module import KINDS, LAWS, read_module, read_module_file
+from pathway_models.modules.module import read_module, read_module_file
 from pathway_models.sensitivity.sobol import sample
 
 NAMES = library.module_names()
@@ -112,7 +114,7 @@ def assert_sound(run: xr.Dataset, model: pm.Model) -> None:
 
 @each_module
 def test_sbml_is_what_the_antimony_gives(name: str) -> None:
-    assert sbml.read_text(folder(name) / "model.xml") == build.module_sbml(folder(name)), "run `make sbml`"
+    assert read_text(folder(name) / "model.xml") == build.module_sbml(folder(name)), "run `make sbml`"
 
 
 @each_module
@@ -132,8 +134,8 @@ def test_findings_see_a_wrong_unit() -> None:
 def test_coupled_sbml_is_current(name: str) -> None:
     flat, hierarchical = build.coupled_sbml(name)
     root = library.sbml_root() / "coupled"
-    assert sbml.read_text(root / f"{name}.xml") == flat, "run `make sbml`"
-    assert sbml.read_text(root / f"{name}-comp.xml") == hierarchical, "run `make sbml`"
+    assert read_text(root / f"{name}.xml") == flat, "run `make sbml`"
+    assert read_text(root / f"{name}-comp.xml") == hierarchical, "run `make sbml`"
     assert sbml.findings(flat) == []
 
 

@@ -14,7 +14,7 @@ from helpers import UNITS, sbml, tiny
 from pathway_models.errors import ModelWarning
 from pathway_models.exchange import portability
 from pathway_models.exchange.export import check, export
-from pathway_models.models.model import from_sbml
+from pathway_models.models.foreign import from_sbml
 
 MATHML = "http://www.w3.org/1998/Math/MathML"
 MOVING = "S = 1; S' = -S;"

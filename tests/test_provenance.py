@@ -12,6 +12,7 @@ import derived
 import derived_more  # noqa: F401  (registers its rules)
 from derived import ALIGNED, DERIVED, READINGS, Rows
 from evidence_units import UnknownUnitError, converted, parse_unit
+from pathway_models._files import read_text
 from pathway_models._sbml import sbml
 from pathway_models.evidence import tables as _evidence_tables
 from pathway_models.models import library
@@ -40,7 +41,7 @@ def units(name: str) -> dict[str, tuple[float, tuple[tuple[str, int], ...]]]:
 
 @cache
 def antimony(name: str) -> str:
-    return sbml.read_text(library.sbml_root() / "modules" / name / "model.ant")
+    return read_text(library.sbml_root() / "modules" / name / "model.ant")
 
 
 def rows_of(p: Parameter) -> Rows:

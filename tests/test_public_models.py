@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import public_models
 import pytest
+
+import public_models
 from public_distance import Answer, distances
 from public_report import report
 

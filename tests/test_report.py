@@ -25,7 +25,7 @@ import pathway_models as pm
 from helpers import sbml, tiny
 from pathway_models._cli.main import main
 from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
-from pathway_models.models.model import from_sbml
+from pathway_models.models.foreign import from_sbml
 from pathway_models.sensitivity import repeat
 from pathway_models.sensitivity.html import bullets, facts, table
 from pathway_models.sensitivity.page import report_text

@@ -16,9 +16,9 @@ from pathway_models.errors import AccuracyWarning, InvalidValueError, Simulation
 from pathway_models.models.library import module_names
 from pathway_models.models.model import Model
 from pathway_models.simulation import job as _simulate
+from pathway_models.simulation.phases import phases
 from pathway_models.simulation.run import output_times
 from pathway_models.simulation.runner import runner
-from pathway_models.treatments.schedule import phases
 
 DIET = [pm.KetogenicDiet(ratio=4)]
 

@@ -12,10 +12,11 @@ import pytest
 import pathway_models as pm
 from pathway_models.errors import InvalidValueError, ModelWarning, UnknownNameError
 from pathway_models.models.library import module_names
+from pathway_models.simulation.phases import phases, warn_idle
 from pathway_models.treatments.diets import KETOGENIC_CAPACITY, carb_restriction
 from pathway_models.treatments.drugs import AGENTS
-from pathway_models.treatments.named import NAMED, named, warn_idle
-from pathway_models.treatments.schedule import label, phases, snake
+from pathway_models.treatments.named import NAMED, named
+from pathway_models.treatments.schedule import label, snake
 from pathway_models.treatments.stimulation import HIGH_FREQUENCY_HZ, POINTS
 
 WEEK = 168.0

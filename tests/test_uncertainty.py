@@ -17,8 +17,9 @@ from pathway_models._sbml import uncertainty as _uncertainty
 from pathway_models._sbml.uncertainty import Uncertainty
 from pathway_models.errors import ModelError, ModelWarning
 from pathway_models.models import library
-from pathway_models.models.model import from_sbml
+from pathway_models.models.foreign import from_sbml
 from pathway_models.modules import coupling
+from pathway_models.modules.annotate import from_row
 from pathway_models.modules.module import Parameter, ParameterRow
 
 NAMES = library.module_names()
@@ -76,7 +77,7 @@ def test_writing_again_replaces() -> None:
 def test_a_row_of_the_table_is_read() -> None:
     row = ParameterRow(id="k", low=0.1, high=2.0, distribution="uniform", kind="derived", source="a:b; c:d", note="")
     expected = Uncertainty(distribution="uniform", kind="derived", low=0.1, high=2.0, evidence=("a:b", "c:d"))
-    assert _uncertainty.from_row(row) == expected
+    assert from_row(row) == expected
 
 
 @pytest.mark.parametrize(

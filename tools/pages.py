@@ -9,7 +9,8 @@ from pathlib import Path
 from diagram import KEY, coupled_diagram, module_diagram
 from equations import equations
 from page_markdown import code, links, number, rows, table, words, written
-from pathway_models._sbml import sbml
+from pathway_models._files import read_text
+from pathway_models._sbml.uncertainty import KINDS
 from pathway_models.evidence.observations import Observation, observations_paths
 from pathway_models.evidence.report import EvidenceReport, evidence
 from pathway_models.evidence.scores import FAILED, NO_ERROR, OUTSIDE, RIGHT, WITHIN_ONE, WITHIN_TWO, WRONG, Score
@@ -17,7 +18,7 @@ from pathway_models.evidence.tables import split_cell
 from pathway_models.models import library
 from pathway_models.models.model import Model
 from pathway_models.modules.coupling import Wire
-from pathway_models.modules.module import KINDS, Alternative, Hypothesis, Parameter, Port
+from pathway_models.modules.module import Alternative, Hypothesis, Parameter, Port
 
 FOLDER = Path("docs") / "models"
 SBML_FROM_PAGES = "../../sbml"
@@ -125,7 +126,7 @@ def _entity_names(model: Model) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in library.read_coupled(model.name).modules if coupled else [model.name]:
         path = library.sbml_root() / "modules" / name / "annotations.tsv"
-        for line in sbml.read_text(path).splitlines()[1:]:
+        for line in read_text(path).splitlines()[1:]:
             key, *_, title = line.split("\t")
             found.setdefault(f"{name}__{key}" if coupled else key, title)
     return found

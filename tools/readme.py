@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from page_markdown import code, table, words
 from pages import FOLDER, NUMBERS, SIGNS, by_kind, constants, report, score_cells
+from pathway_models._sbml.uncertainty import KINDS
 from pathway_models.errors import ModelError
 from pathway_models.evidence.observations import Use
 from pathway_models.evidence.report import EvidenceReport
 from pathway_models.evidence.scores import FAILED
 from pathway_models.models import library
-from pathway_models.modules.module import KINDS
 
 SHORT = ("within 1 error", "2", "further", "no error given")
 

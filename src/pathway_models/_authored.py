@@ -14,7 +14,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from ._sbml import sbml
+from ._files import read_text
 from .errors import ModelError, shown, unknown_name
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ def read_toml_tables(path: Path, kind: type[T]) -> dict[str, T]:
 def parsed_toml(path: Path) -> dict[str, Any]:
     """A TOML file as it stands; `ModelError` with file and line for bad syntax."""
     try:
-        return tomllib.loads(sbml.read_text(path))
+        return tomllib.loads(read_text(path))
     except tomllib.TOMLDecodeError as error:
         raise ModelError(f"{short_path(path)}: {error}") from error
 
@@ -71,7 +71,7 @@ def read_rows(path: Path, kind: type[T], key: str = "id") -> list[T]:
 
 def read_lines(path: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
     """Line number and cells of every row of a tab-separated file with exactly these columns."""
-    lines = sbml.read_text(path).removesuffix("\n").split("\n")
+    lines = read_text(path).removesuffix("\n").split("\n")
     header = lines[0].split("\t")
     if header != list(columns):
         wrong = [f"{c!r} is missing" for c in columns if c not in header]

@@ -8,7 +8,7 @@ import sys
 import uuid
 from pathlib import Path
 
-from .errors import PathwayModelsError
+from .errors import ModelError, PathwayModelsError
 
 PLAIN = 0o644  # of what we write: a group that may write would make it a file that we do not trust
 
@@ -52,3 +52,33 @@ def _trust(path: Path, status: os.stat_result) -> None:
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         mode = stat.S_IMODE(status.st_mode)
         raise UntrustedFileError(f"others may write to {path} (mode {mode:o}); if you trust it: chmod go-w {path}")
+
+
+def read_text(source: str | Path) -> str:
+    """The text of a model file; `ModelError` if it cannot be read or has more than `MAX_BYTES`."""
+    return decoded(read_bytes(source), str(source))
+
+
+def read_bytes(source: str | Path) -> bytes:
+    """The bytes of a file; `ModelError` if it cannot be read or has more than `MAX_BYTES`."""
+    path = Path(source)
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}") from error
+    if len(data) > MAX_BYTES:
+        raise ModelError(f"cannot read {path}: it has more than {MAX_BYTES // 1_000_000} MB")
+    return data
+
+
+def decoded(data: bytes, name: str) -> str:
+    """Text from UTF-8, with or without a byte order mark."""
+    try:
+        return data.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise ModelError(f"cannot read {name}: not UTF-8 text") from error
+
+
+# Beyond these libSBML takes minutes (its checks are quadratic) or overflows its stack; real models stay far below.
+MAX_BYTES = 50_000_000

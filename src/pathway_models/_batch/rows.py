@@ -13,9 +13,9 @@ from .._sbml.native import turns
 from .._types import Array
 from ..errors import SimulationError
 from ..simulation.job import Course, Job
+from ..simulation.phases import Phase, snapped_all
 from ..simulation.runner import GROWN, SETTLE_HORIZONS, SETTLED
 from ..simulation.tolerances import LEAST_OUTPUTS, MAX_STEPS
-from ..treatments.schedule import Phase, snapped_all
 from .machine import Machine, machine
 from .read import TIME, Unsupported
 from .step import OK, UNDERFLOW

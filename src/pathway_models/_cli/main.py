@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from .._sbml import files
+from .._sbml.annotation import coverage_text
 from ..ensembles import ensemble
 from ..errors import InvalidValueError, PathwayModelsError
 from ..evidence import report
@@ -20,7 +21,6 @@ from ..exchange import export
 from ..experiments import arms as _combination
 from ..models import library
 from ..models.model import Model
-from ..modules import annotate
 from ..sensitivity import repeat, sobol
 from ..sensitivity.factors import OWN_LAWS
 from ..sensitivity.figures import KINDS
@@ -354,7 +354,7 @@ def _check(arguments: argparse.Namespace) -> int:
         return 1
     if not arguments.json:
         text = files.unresolved_text(arguments.file)
-        sys.stdout.write(f"{arguments.file}: {annotate.coverage_text(text)}\n")
+        sys.stdout.write(f"{arguments.file}: {coverage_text(text)}\n")
     return 0
 
 

@@ -6,6 +6,7 @@ import re
 import warnings
 from pathlib import Path
 
+from .._files import read_text
 from ..errors import ModelError, ModelWarning
 from . import sbml
 from .formulas import maths
@@ -41,7 +42,7 @@ def _check(text: str, path: Path, chain: tuple[Path, ...]) -> None:
         raise ModelError(f"{path.name} is refused: its formulas are nested deeper than {sbml.MAX_DEPTH:,}")
     for name in _IMPORT.findall(_COMMENT.sub("", text)):
         part = _imported(name, path, chain)
-        other = sbml.read_text(part)
+        other = read_text(part)
         if other.lstrip().startswith("<"):
             sbml.screen(other, name)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from .._files import decoded, read_bytes
 from ..errors import InvalidValueError, ModelError
 from . import formats, omex, sbml
 from .antimony import from_antimony
@@ -49,13 +50,13 @@ def _from_file(path: Path) -> str:
 
 def read(path: Path) -> str:
     """The text of a model file; `ModelError` that says what it is where it is plainly something else."""
-    data = sbml.read_bytes(path)
+    data = read_bytes(path)
     for beginning, what in _OTHERS:
         if data.lstrip()[: len(beginning)].lower() == beginning:
             raise ModelError(f"cannot read {path}: {what}")
     if not data.strip():
         raise ModelError(f"cannot read {path}: it is empty")
-    return sbml.decoded(data, str(path))
+    return decoded(data, str(path))
 
 
 def _from_archive(path: Path, member: str | None) -> str:

@@ -13,11 +13,12 @@ from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 from xml.parsers import expat
 
+from .._files import MAX_BYTES, decoded, read_bytes, read_text
 from ..errors import ModelError, ModelWarning, unknown_name
 from . import formats, mend, sbml
 
 MAX_MEMBERS = 1_000
-MAX_TOTAL_BYTES = 4 * sbml.MAX_BYTES
+MAX_TOTAL_BYTES = 4 * MAX_BYTES
 _CHUNK = 1 << 16
 _MANIFEST = "http://identifiers.org/combine.specifications/omex-manifest"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed time stamp: the same scenario gives the same bytes
@@ -66,7 +67,7 @@ def _extract(archive: zipfile.ZipFile, folder: Path, name: str) -> None:
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
         before = target.read_bytes() if target.exists() else None
-        left -= _copy(archive, member, target, min(left, sbml.MAX_BYTES), name)
+        left -= _copy(archive, member, target, min(left, MAX_BYTES), name)
         if before is not None and before != target.read_bytes():
             _superseded(member.filename, name)
 
@@ -153,7 +154,7 @@ def _beginning(path: Path) -> str:
 def _are_one(folder: Path, models: Sequence[str]) -> bool:
     """Whether models differ at most in what does not touch the mathematics (as with resources named in two ways)."""
     try:
-        texts = {mend.mathematics(sbml.read_text(folder / m)) for m in models}
+        texts = {mend.mathematics(read_text(folder / m)) for m in models}
     except (ModelError, expat.ExpatError):
         return False
     return len(texts) == 1
@@ -179,7 +180,7 @@ def _manifest(folder: Path, name: str) -> list[Member]:
 
 
 def _xml(path: Path, name: str) -> ElementTree.Element:
-    text = sbml.decoded(sbml.read_bytes(path), f"{name}: {path.name}")
+    text = decoded(read_bytes(path), f"{name}: {path.name}")
     sbml.screen(text, f"{name}: {path.name}")
     try:
         return ElementTree.fromstring(text)

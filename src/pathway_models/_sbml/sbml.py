@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from xml.parsers import expat
 
 from .._types import Frozen
@@ -36,8 +35,6 @@ _UNIT_TEXT = {
     (1e-2, (("kilogram", 1), ("metre", -3))): "mg/dL",
     (1e-2, (("kilogram", 1), ("mole", -1))): "mg/dL per mmol/L",
 }
-# Beyond these libSBML takes minutes (its checks are quadratic) or overflows its stack; real models stay far below.
-MAX_BYTES = 50_000_000
 MAX_ELEMENTS = 20_000
 MAX_DEPTH = 1_000
 MAX_CHAIN = 60
@@ -104,32 +101,6 @@ def content(text: str, name: str) -> Content:
 
 def _conversion_factors(model: libsbml.Model) -> frozenset[str]:
     return frozenset(x.getConversionFactor() for x in (model, *model.getListOfSpecies()) if x.isSetConversionFactor())
-
-
-def read_text(source: str | Path) -> str:
-    """The text of a model file; `ModelError` if it cannot be read or has more than `MAX_BYTES`."""
-    return decoded(read_bytes(source), str(source))
-
-
-def read_bytes(source: str | Path) -> bytes:
-    """The bytes of a file; `ModelError` if it cannot be read or has more than `MAX_BYTES`."""
-    path = Path(source)
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror}") from error
-    if len(data) > MAX_BYTES:
-        raise ModelError(f"cannot read {path}: it has more than {MAX_BYTES // 1_000_000} MB")
-    return data
-
-
-def decoded(data: bytes, name: str) -> str:
-    """Text from UTF-8, with or without a byte order mark."""
-    try:
-        return data.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        raise ModelError(f"cannot read {name}: not UTF-8 text") from error
 
 
 def screen(text: str, name: str) -> None:

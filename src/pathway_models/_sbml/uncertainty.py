@@ -10,10 +10,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal, get_args
 from xml.sax.saxutils import quoteattr
 
 from ..errors import ModelError, ModelWarning
-from ..modules.module import KINDS, LAWS, ParameterRow
 from . import sbml
 from .native import libsbml
 
@@ -45,12 +45,6 @@ class Uncertainty:
             )
         if self.distribution != "fixed" and (self.low is None or self.high is None or not self.low < self.high):
             raise ModelError(f"the range is {self.low} to {self.high}; {self.distribution} needs low below high")
-
-
-def from_row(row: ParameterRow) -> Uncertainty:
-    """The uncertainty in a row of parameters.tsv."""
-    evidence = tuple(part.strip() for part in row.source.split(";") if part.strip())
-    return Uncertainty(distribution=row.distribution, kind=row.kind, low=row.low, high=row.high, evidence=evidence)
 
 
 def write_uncertainty(parameter: libsbml.Parameter, uncertainty: Uncertainty) -> None:
@@ -149,3 +143,12 @@ def _add_span(parameter: libsbml.Parameter, uncertainty: Uncertainty) -> None:
     span.setType("range")
     span.setValueLower(uncertainty.low)
     span.setValueUpper(uncertainty.high)
+
+
+Law = Literal["loguniform", "uniform", "lognormal", "normal", "fixed"]
+
+
+Kind = Literal["measured", "derived", "fitted", "assumed"]
+
+
+LAWS, KINDS = get_args(Law), get_args(Kind)

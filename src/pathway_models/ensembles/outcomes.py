@@ -10,7 +10,8 @@ import numpy as np
 
 from .._types import Array
 from ..errors import InvalidValueError, Named, require_kind, require_range, unknown_name
-from ..models.model import SECONDS_PER_WEEK, Model
+from ..models.model import Model
+from ..modules.flat import SECONDS_PER_WEEK
 from ..simulation.job import Course
 
 Reduction = Literal["mean", "final", "peak", "trough", "area", "time_to_half"]

@@ -13,11 +13,13 @@ import numpy as np
 
 from .._types import Array
 from ..errors import InvalidValueError, require_choice, require_kind, require_numbers, require_range, shown
-from ..models.model import Model, require_model
+from ..models.model import Model
+from ..modules.flat import require_model
 from ..simulation.job import Job, make_job
+from ..simulation.phases import snapped
 from ..simulation.run import output_times
 from ..simulation.tolerances import OF_ENSEMBLES, OF_ENSEMBLES_ELSEWHERE, Tolerance
-from ..treatments.schedule import Treatment, snapped
+from ..treatments.schedule import Treatment
 from .choice import ENGINE_NAMES
 from .outcomes import Outcome, resolve_outcomes, times_needed, values_at
 from .rows import Limits

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from ..models import library
 from ..models.model import Model
+from ..models.readings import alternative_in_force
 from ..modules.module import read_module_file
 from .observations import observations_paths
-from .report import alternative_in_force
 from .tables import evidence_table, split_cell
 
 if TYPE_CHECKING:

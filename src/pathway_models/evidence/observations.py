@@ -13,9 +13,11 @@ from typing import Any, Literal, TypeVar
 from .._authored import read_lines, short_path
 from ..errors import InvalidValueError, ModelError, Named, PathwayModelsError, require_range, unknown_name
 from ..models import library
-from ..models.model import Model, set_values
+from ..models.model import Model
+from ..modules.flat import set_values
+from ..simulation.phases import phases
 from ..treatments.named import named
-from ..treatments.schedule import Dose, Level, Treatment, phases
+from ..treatments.schedule import Dose, Level, Treatment
 from .tables import column_names, evidence_ids, one_of, split_cell
 
 Use = Literal["fit", "check"]

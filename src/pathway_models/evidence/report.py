@@ -12,8 +12,9 @@ import numpy as np
 from .._types import Array, Brief
 from ..ensembles.outcomes import Outcome, Reduction
 from ..errors import PathwayModelsError
-from ..models.model import Model, require_model
-from ..modules.module import Hypothesis
+from ..models.model import Model
+from ..models.readings import alternative_in_force, chosen
+from ..modules.flat import require_model
 from ..simulation.job import at_rest, make_job, run_job
 from .observations import Observation, Use, arranged, assumed, read_observations
 from .scores import FAILED, NO_ERROR, OUTSIDE, RIGHT, WITHIN_ONE, WITHIN_TWO, WRONG, Score, compared
@@ -199,26 +200,6 @@ def reduced(row: Observation, times: Array, course: Array) -> float:
     if row.reduce == "time_of_peak":
         return float(times[np.argmax(course)])
     return Outcome(variable=row.observable, reduce=REDUCTIONS[row.reduce]).value(times, course, math.nan)
-
-
-def chosen(model: Model) -> tuple[tuple[str, str], ...]:
-    """Hypotheses in force that are not the default, as (name, alternative); 'changed' where no alternative fits."""
-    found = []
-    for h in model.hypotheses_:
-        name = alternative_in_force(model, h)
-        if name != h.default:
-            found.append((h.id, name))
-    return tuple(found)
-
-
-def alternative_in_force(model: Model, h: Hypothesis) -> str:
-    """The alternative of a hypothesis whose settings the model has, the default first; 'changed' if none fits."""
-    values = {p.id: p.value for p in model.parameters_}
-    for name in (h.default, *h.alternatives):
-        settings = h.alternatives[name].settings
-        if all(model.settings.get(k, values.get(k)) == v for k, v in settings.items()):
-            return name
-    return "changed"
 
 
 def _text(pairs: Sequence[tuple[str, str]]) -> str:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement
 
 from .._sbml import omex
+from .._sbml.annotation import LICENCE
 from .._sbml.native import libsbml
 from ..models.model import Model
-from ..modules.annotate import LICENCE
 from ..treatments.schedule import Treatment, label
 from . import sedml as _exchange_sedml
 

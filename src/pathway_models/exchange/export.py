@@ -14,7 +14,8 @@ from .._sbml import files as _exchange_read
 from .._sbml.levels import LEVELS, converted
 from ..ensembles.ensemble import default_duration
 from ..errors import ModelError, ModelWarning, require_kind, unknown_name
-from ..models.model import Model, require_model
+from ..models.model import Model
+from ..modules.flat import require_model
 from ..treatments.schedule import Treatment
 from . import archive, petab, portability
 from .scenario import scenario_comp, scenario_sbml

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from .._sbml import sbml
+from .._sbml.annotation import resources
 from .._sbml.formulas import maths
 from .._sbml.native import libsbml
-from ..modules.annotate import resources
 
 Found: TypeAlias = "Iterable[libsbml.SBase]"
 SHOWN = 5

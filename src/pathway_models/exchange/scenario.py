@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._files import read_text
 from .._formulas.start import start_values
 from .._sbml import sbml
 from .._sbml.native import libsbml
@@ -15,7 +16,8 @@ from ..models.library import coupled_names, sbml_root
 from ..models.model import Model
 from ..simulation.events import MAX_EVENTS, add_assignment, add_event, free_id, with_beginning
 from ..simulation.job import make_job, run_job
-from ..treatments.schedule import Phase, Treatment, phases
+from ..simulation.phases import Phase, phases
+from ..treatments.schedule import Treatment
 
 NEGLIGIBLE = 1e-9  # of a state's size; the search for the rest is a thousand times coarser
 
@@ -93,8 +95,8 @@ def scenario_comp(model: Model, treatments: Sequence[Treatment] = (), duration: 
 def _hierarchical(model: Model) -> str:
     if model.name in coupled_names():
         folder = sbml_root() / "coupled"
-        if sbml.read_text(folder / f"{model.name}.xml") == model.sbml:
-            return sbml.read_text(folder / f"{model.name}-comp.xml")
+        if read_text(folder / f"{model.name}.xml") == model.sbml:
+            return read_text(folder / f"{model.name}-comp.xml")
     allowed = ", ".join(coupled_names())
     raise InvalidValueError(
         f"{model.name} has no parts; format comp is for the coupled models of the library: {allowed}"

@@ -15,7 +15,8 @@ from .._sbml.native import libsbml
 from ..ensembles.ensemble import ensemble
 from ..ensembles.outcomes import Outcome
 from ..errors import InvalidValueError, ModelError, unknown_name
-from ..models.model import Model, require_model
+from ..models.model import Model
+from ..modules.flat import require_model
 from ..simulation.job import at_rest
 from ..treatments.schedule import Treatment
 

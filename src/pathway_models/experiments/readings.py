@@ -15,9 +15,10 @@ from .._types import Array, Brief
 from ..ensembles.ensemble import Ensemble, ensemble
 from ..ensembles.outcomes import Outcome
 from ..errors import InvalidValueError, unknown_name
-from ..evidence.report import alternative_in_force
 from ..figures import subplots
-from ..models.model import Model, require_model
+from ..models.model import Model
+from ..models.readings import alternative_in_force
+from ..modules.flat import require_model
 from ..modules.module import Hypothesis
 from ..treatments.schedule import Treatment, label
 

@@ -17,9 +17,11 @@ from ..ensembles.processes import own_pool, worker_count
 from ..errors import SimulationError, require_choice, require_count, unknown_name
 from ..evidence.report import report
 from ..evidence.scores import Score
-from ..models.model import Model, require_model
+from ..models.model import Model
+from ..modules.flat import require_model
+from ..modules.laws import Z95
 from ..modules.module import Parameter
-from ..sensitivity.factors import Z95, Wanted
+from ..sensitivity.factors import Wanted
 from ..sensitivity.study import announce
 from ..simulation.tolerances import Tolerance
 from .figure import plot_fit, plot_profile

@@ -12,11 +12,12 @@ import numpy as np
 from .._types import Array
 from ..errors import InvalidValueError, require_kind, require_number, require_range, unknown_name
 from ..evidence.observations import Observation, arranged, check_observation, read_observations
-from ..evidence.report import alternative_in_force
 from ..evidence.scores import NONE_THRESHOLD, SIGN_THRESHOLD
 from ..models.model import Model
+from ..models.readings import alternative_in_force
+from ..modules.laws import Z95
 from ..modules.module import Parameter
-from ..sensitivity.factors import Z95, Wanted, choose
+from ..sensitivity.factors import Wanted, choose
 from .predictor import Predictor
 
 Which: TypeAlias = "Sequence[str | Observation]"

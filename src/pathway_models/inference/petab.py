@@ -19,7 +19,7 @@ from ..models.model import Model
 from ..modules.module import Parameter
 from ..sensitivity.factors import Wanted
 from ..simulation.job import at_rest
-from ..treatments.schedule import Phase, phases
+from ..simulation.phases import Phase, phases
 from .objective import (
     PRIOR_SD,
     Target,

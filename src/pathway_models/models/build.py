@@ -7,6 +7,7 @@ from pathlib import Path
 
 import antimony
 
+from .._files import read_text
 from .._sbml import sbml
 from .._sbml.native import libsbml
 from ..errors import ModelError, PathwayModelsError
@@ -19,7 +20,7 @@ from . import library
 def module_sbml(folder: Path) -> str:
     """SBML of a module's `model.ant`, annotated; `ModelError` for a syntax error or any warning, units included."""
     antimony.clearPreviousLoads()
-    if antimony.loadAntimonyString(sbml.read_text(folder / "model.ant")) < 0:
+    if antimony.loadAntimonyString(read_text(folder / "model.ant")) < 0:
         raise ModelError(f"{folder.name}/model.ant: {' '.join(antimony.getLastError().split())}")
     made = read_module_file(folder)
     text = annotate(

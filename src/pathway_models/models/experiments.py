@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,11 +13,13 @@ import numpy as np
 from .._formulas.expression import formula
 from .._sbml import sbml
 from ..errors import ModelError, SimulationError, unknown_name
+from ..modules.experiments import Experiments, Period
+from ..modules.flat import FlatModel, M
 from ..simulation.job import at_rest, make_job, run_job
+from ..simulation.phases import snapped_all
 from ..simulation.run import output_times, solved, warn_of
 from ..simulation.tolerances import Tolerance
-from ..treatments.schedule import Dose, Level, Treatment, snapped_all
-from .model import Model
+from ..treatments.schedule import Dose, Level, Treatment
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,43 +28,7 @@ REST = -math.inf  # the time of a period that lasts until the model rests
 COLUMNS = ("observable", "experiment", "time", "measurement", "unit", "formula", "noise_formula", "distribution")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Period:
-    """What an experiment sets from a time on: (id, formula) pairs."""
-
-    time: float
-    values: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measurement:
-    """One measured number, and the formulas of what it measures and of its noise."""
-
-    observable: str
-    experiment: str
-    time: float  # infinite: at rest
-    measurement: float
-    unit: str
-    formula: str
-    noise_formula: str
-    distribution: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Experiments:
-    """All measurements of a problem, the periods of its experiments, and the constants that only formulas know.
-
-    `in_file`: what an experiment sets at its start is as if it stood in the model file, so that initial assignments
-    follow it (PEtab 1); else it is set after them (PEtab 2).
-    """
-
-    measurements: tuple[Measurement, ...]
-    periods: tuple[tuple[str, tuple[Period, ...]], ...]
-    constants: tuple[tuple[str, float], ...]
-    in_file: bool
-
-
-def measurement_table(model: Model) -> pd.DataFrame:
+def measurement_table(model: FlatModel) -> pd.DataFrame:
     """See `Model.measurements`."""
     import pandas as pd
 
@@ -70,7 +36,7 @@ def measurement_table(model: Model) -> pd.DataFrame:
     return pd.DataFrame([{k: getattr(m, k) for k in COLUMNS} for m in found], columns=list(COLUMNS))
 
 
-def experiment_table(model: Model) -> pd.DataFrame:
+def experiment_table(model: FlatModel) -> pd.DataFrame:
     """See `Model.experiments`."""
     import pandas as pd
 
@@ -87,7 +53,7 @@ def experiment_table(model: Model) -> pd.DataFrame:
 # ---- one experiment as what simulate takes -----------------------------------------------------------------
 
 
-def experiment(model: Model, name: str) -> tuple[Model, list[Treatment]]:
+def experiment(model: M, name: str) -> tuple[M, list[Treatment]]:
     """See `Model.experiment`."""
     periods = dict(model.experiments_.periods if model.experiments_ else ())
     if name not in periods:
@@ -110,31 +76,31 @@ def experiment(model: Model, name: str) -> tuple[Model, list[Treatment]]:
     return variant, _schedule(variant, name, later)
 
 
-def _problem(model: Model) -> Experiments:
+def _problem(model: FlatModel) -> Experiments:
     if model.experiments_ is None:
         raise ModelError(f"{model.name} has no experiments; load a PEtab problem")
     return model.experiments_
 
 
-def _computed(model: Model) -> dict[str, float]:
+def _computed(model: FlatModel) -> dict[str, float]:
     """What initial assignments give, as values: nothing that is set later moves them."""
     ids = sorted(k for k in sbml.content(model.sbml, model.name).initially_assigned if k in model.quantities)
     return _values_at_start(model, ids)
 
 
-def _values_at_start(model: Model, ids: Sequence[str]) -> dict[str, float]:
+def _values_at_start(model: FlatModel, ids: Sequence[str]) -> dict[str, float]:
     if not ids:
         return {}
     job = make_job(model, (), duration=1.0, times=np.zeros(1), columns=ids, start="file")
     return dict(zip(ids, map(float, run_job(job, {}).before), strict=True))
 
 
-def with_start(model: Model, values: Mapping[str, float]) -> Model:
+def with_start(model: M, values: Mapping[str, float]) -> M:
     """The model with those of the values that are its own; the others are for formulas only."""
     return model.with_parameters({k: v for k, v in values.items() if k in model.quantities})
 
 
-def _numbers(model: Model, period: Period) -> dict[str, float]:
+def _numbers(model: FlatModel, period: Period) -> dict[str, float]:
     """The values of a period at the start of `model`."""
     constants = dict(_problem(model).constants)
     formulas = {target: formula(text) for target, text in period.values}
@@ -150,7 +116,7 @@ def _number(value: Any, target: str) -> float:
     return number
 
 
-def _schedule(model: Model, name: str, periods: Sequence[Period]) -> list[Treatment]:
+def _schedule(model: FlatModel, name: str, periods: Sequence[Period]) -> list[Treatment]:
     """What changes after the start: levels of constants until they change again, doses on states."""
     problem = _problem(model)
     fixed = (k for k, q in model.quantities.items() if k not in model.states and not q.ruled)
@@ -191,7 +157,7 @@ def _constant(text: str, known: Mapping[str, float], what: str) -> float:
 
 
 def predictions(
-    model: Model, experiments: Iterable[str] | None, rtol: float | None, atol: Tolerance | None
+    model: FlatModel, experiments: Iterable[str] | None, rtol: float | None, atol: Tolerance | None
 ) -> pd.DataFrame:
     """See `Model.predictions`."""
     table = measurement_table(model)
@@ -211,7 +177,7 @@ def predictions(
 
 
 def _course(
-    model: Model, name: str, rows: pd.DataFrame, rtol: float | None, atol: Tolerance | None
+    model: FlatModel, name: str, rows: pd.DataFrame, rtol: float | None, atol: Tolerance | None
 ) -> dict[str, pd.Series[float]]:
     """The values of everything that the formulas of the rows of one experiment name, one per row."""
     import pandas as pd
@@ -241,7 +207,7 @@ def _course(
 
 
 def _reached(
-    model: Model,
+    model: FlatModel,
     schedule: Sequence[Treatment],
     wanted: Any,
     columns: Sequence[str],

@@ -9,12 +9,15 @@ from functools import cache
 from pathlib import Path
 
 from .._authored import read_toml, read_toml_tables, short_path
+from .._files import read_text
 from .._sbml import sbml
 from .._types import Frozen
 from ..errors import InvalidValueError, ModelError, require_kind, unknown_name
 from ..modules.coupling import SharedInput, Wire
+from ..modules.flat import Context
 from ..modules.module import Module, Parameter, Port, read_module, read_module_file
-from .model import Context, Model, from_sbml
+from .foreign import from_sbml
+from .model import Model
 
 DEFAULT_CONTEXT = "epilepsy"
 
@@ -210,7 +213,7 @@ def _load_module(name: str) -> Model:
 def _load_coupled(name: str) -> Model:
     made = read_coupled(name)
     parts, wires, shared = coupled_parts(made)
-    text = sbml.read_text(sbml_root() / "coupled" / f"{name}.xml")
+    text = read_text(sbml_root() / "coupled" / f"{name}.xml")
     _check_coupled(name, made, wires, sbml.content(text, name).quantities)
     modules = [m.prefixed() for m in parts]
     driven = {w.target.replace(".", "__") for w in wires}

@@ -13,9 +13,11 @@ from .._sbml import sbml
 from .._sbml.files import model_text
 from .._sbml.native import libsbml
 from ..errors import ModelError
+from ..modules.experiments import Experiments, Measurement, Period
 from ..modules.module import Parameter
-from .experiments import REST, Experiments, Measurement, Period, with_start
-from .model import Model, from_sbml
+from .experiments import REST, with_start
+from .foreign import from_sbml
+from .model import Model
 from .petab_files import MISSING, ProblemFiles, Row, by_id, read_files, yaml_file
 
 THEN = ">"  # between the pre-equilibration condition and the condition of an experiment of version 1; in no id

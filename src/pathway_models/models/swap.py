@@ -11,9 +11,11 @@ from .._sbml.native import libsbml
 from .._types import Frozen
 from ..errors import InvalidValueError, ModelError, unknown_name
 from ..modules.coupling import couple, flatten
+from ..modules.flat import Context
 from ..modules.module import Module, Port, known
 from . import library
-from .model import Context, Model, from_sbml
+from .foreign import from_sbml
+from .model import Model
 
 
 def module_from(path: str | Path, *, ports: Mapping[str, str] | Sequence[str], name: str | None = None) -> Module:

@@ -7,19 +7,19 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from html import escape
 from pathlib import Path
 
 from .._authored import read_rows
+from .._files import read_text
 from .._sbml import sbml
+from .._sbml.annotation import describe_model
 from .._sbml.native import libsbml
-from .._sbml.uncertainty import from_row, write_uncertainty
+from .._sbml.uncertainty import Uncertainty, write_uncertainty
 from ..errors import ModelError, unknown_name
 from .module import ParameterRow
 
 COLUMNS = ("id", "sbo", "qualifier", "resource", "name")
 IDENTIFIERS = "https://identifiers.org/"
-LICENCE = "https://creativecommons.org/publicdomain/zero/1.0/"
 
 # How a reference of the evidence tables is written at identifiers.org, and which kind is preferred over which.
 _COLLECTIONS = {"doi": "doi", "pmid": "pubmed", "pmcid": "pmc", "biomodels": "biomodels.db"}
@@ -48,7 +48,6 @@ _SBO_OF_NAME = tuple(
     )
 )
 _SBO_OF_UNIT = {"mmol/L": 196, "umol/L": 196, "nmol/L": 196}  # concentration of an entity pool
-_SBO_MODEL = 293  # non-spatial continuous framework
 _SBO_PARAMETER = 2  # quantitative systems description parameter
 
 
@@ -61,15 +60,6 @@ class Annotation:
     qualifier: str
     resource: str
     name: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Coverage:
-    """How many elements of one kind a model has, and how many of them carry a resource and an SBO term."""
-
-    elements: int
-    with_resource: int
-    with_sbo: int
 
 
 def annotate(text: str, folder: Path, evidence: Path, *, title: str, summary: str) -> str:
@@ -95,18 +85,9 @@ def annotate(text: str, folder: Path, evidence: Path, *, title: str, summary: st
     return str(libsbml.writeSBMLToString(document))
 
 
-def describe_model(model: libsbml.Model, *, title: str, summary: str) -> None:
-    """Give a model a name, an SBO term and notes in XHTML: the summary and the licence."""
-    model.setName(title)
-    model.setSBOTerm(_SBO_MODEL)
-    words = escape(" ".join(summary.split()), quote=False)
-    licence = f'Licence: <a href="{LICENCE}">CC0 1.0</a>, no rights reserved.'
-    model.setNotes(f'<body xmlns="http://www.w3.org/1999/xhtml"><p>{words}</p><p>{licence}</p></body>')
-
-
 def read_annotations(path: Path, *, ids: Iterable[str]) -> tuple[Annotation, ...]:
     """The rows of an annotations.tsv; `ModelError` with file and line for a wrong column, id, qualifier or resource."""
-    header, *lines = sbml.read_text(path).splitlines() or [""]
+    header, *lines = read_text(path).splitlines() or [""]
     where = f"{path.parent.name}/{path.name}"
     if tuple(header.split("\t")) != COLUMNS:
         raise ModelError(f"{where}, line 1: the columns are {header.split(chr(9))}; they must be {list(COLUMNS)}")
@@ -133,45 +114,6 @@ def _fault(row: Annotation, known: set[str]) -> str:
     if not re.fullmatch(re.escape(IDENTIFIERS) + r"[\w.-]+:\S+", row.resource):
         return f"{row.resource!r} is no resource such as {IDENTIFIERS}CHEBI:17066"
     return "" if row.name else f"{row.resource} has no name"
-
-
-def coverage(text: str) -> dict[str, Coverage]:
-    """Coverage of species, compartments and reactions by annotation, by kind.
-
-    Raises `ModelError` for a text that is no valid SBML.
-    """
-    document = sbml.parse(text)  # libSBML frees a model with its document
-    model = document.getModel()
-    kinds = {
-        "species": model.getListOfSpecies(),
-        "compartments": model.getListOfCompartments(),
-        "reactions": model.getListOfReactions(),
-    }
-    return {
-        kind: Coverage(
-            elements=items.size(),
-            with_resource=sum(bool(resources(item)) for item in items),
-            with_sbo=sum(item.isSetSBOTerm() for item in items),
-        )
-        for kind, items in kinds.items()
-    }
-
-
-def coverage_text(text: str) -> str:
-    """The coverage of a model's SBML in one line."""
-    parts = (f"{c.with_resource} of {c.elements} {k}" for k, c in coverage(text).items() if c.elements)
-    return "annotated with resources: " + (", ".join(parts) or "nothing to annotate")
-
-
-def resources(element: libsbml.SBase) -> dict[str, tuple[str, ...]]:
-    """Qualifier -> resources of biology that an element of a model carries."""
-    found: dict[str, tuple[str, ...]] = {}
-    for term in element.getCVTerms() or ():
-        if term.getQualifierType() == libsbml.BIOLOGICAL_QUALIFIER:
-            key = libsbml.BiolQualifierType_toString(term.getBiologicalQualifierType())
-            uris = tuple(term.getResourceURI(i) for i in range(term.getNumResources()))
-            found[key] = found.get(key, ()) + uris
-    return found
 
 
 def _annotated(model: libsbml.Model) -> Iterator[libsbml.SBase]:
@@ -234,10 +176,16 @@ def _references(evidence: Path) -> Mapping[str, Mapping[str, str]]:
     """Evidence row -> kind of reference -> its address: {'doi': 'https://identifiers.org/doi:10.1002/...'}."""
     found: dict[str, dict[str, str]] = {}
     for table in ("measurements.tsv", "responses.tsv"):
-        lines = sbml.read_text(evidence / table).splitlines()
+        lines = read_text(evidence / table).splitlines()
         for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE):
             for reference in filter(None, map(str.strip, row["reference"].split(";"))):
                 kind, _, key = reference.partition(":")
                 if kind in _COLLECTIONS:
                     found.setdefault(row["id"], {}).setdefault(kind, f"{IDENTIFIERS}{_COLLECTIONS[kind]}:{key}")
     return found
+
+
+def from_row(row: ParameterRow) -> Uncertainty:
+    """The uncertainty in a row of parameters.tsv."""
+    evidence = tuple(part.strip() for part in row.source.split(";") if part.strip())
+    return Uncertainty(distribution=row.distribution, kind=row.kind, low=row.low, high=row.high, evidence=evidence)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from .._sbml import sbml
+from .._sbml.annotation import describe_model
 from .._sbml.native import libsbml
 from ..errors import InvalidValueError, ModelError, unknown_name
-from ..modules.annotate import describe_model
 from .module import Module
 
 _DIMENSIONLESS = (1.0, ())

@@ -6,16 +6,15 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from .._authored import read_rows, read_toml, short_path
+from .._files import read_text
 from .._sbml import sbml as _sbml
+from .._sbml.uncertainty import Kind, Law
 from .._types import Brief
 from ..errors import ModelError, unknown_name, warn
 
-Law = Literal["loguniform", "uniform", "lognormal", "normal", "fixed"]
-Kind = Literal["measured", "derived", "fitted", "assumed"]
-LAWS, KINDS = get_args(Law), get_args(Kind)
 FAR = 1000.0  # times the usual value: a slip of the unit rather than another opinion
 
 
@@ -203,7 +202,7 @@ def read_module(folder: Path) -> Module:
     Raises `ModelError`, with file and key or line, for what the files may not hold and where they disagree.
     """
     name = folder.name
-    text = _sbml.read_text(folder / "model.xml")
+    text = read_text(folder / "model.xml")
     found = _sbml.quantities(_sbml.parse(text, name=name), name=name)
     made = read_module_file(folder)
     _check_names(made, found, short_path(folder / "module.toml"))

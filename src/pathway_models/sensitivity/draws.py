@@ -6,8 +6,10 @@ import numpy as np
 
 from .._types import Array
 from ..errors import require_count
-from ..models.model import Model, require_model
-from .factors import Wanted, choose, sample
+from ..models.model import Model
+from ..modules.flat import require_model
+from ..modules.laws import sample
+from .factors import Wanted, choose
 
 
 def draw(model: Model, n: int, *, seed: int = 1, parameters: Wanted = None) -> dict[str, Array]:

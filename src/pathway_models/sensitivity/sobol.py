@@ -19,11 +19,12 @@ from ..ensembles.plan import Folder
 from ..ensembles.rows import Limits
 from ..errors import InvalidValueError, require_count, require_range
 from ..models.model import Model
+from ..modules.laws import Z95, sample
 from ..modules.module import Parameter
 from ..simulation.tolerances import Tolerance
 from ..treatments.schedule import Treatment
 from . import verdicts
-from .factors import GROUPINGS, Z95, GaussianCopula, Groups, Wanted, sample
+from .factors import GROUPINGS, GaussianCopula, Groups, Wanted
 from .indices import Design, Indices, sobol_indices
 from .reliability import FailureBounds, failure_bounds, trace, where_failed, widest
 from .study import CostEstimate, Study, announce, estimate_cost, make_study

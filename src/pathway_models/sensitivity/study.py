@@ -19,11 +19,13 @@ from ..ensembles.plan import Folder, Plan, check_table, default_duration, make_p
 from ..ensembles.processes import worker_count
 from ..ensembles.rows import Limits, make_probe
 from ..errors import require_count, require_kind
-from ..models.model import Model, require_model
+from ..models.model import Model
+from ..modules.flat import require_model
+from ..modules.laws import sample
 from ..modules.module import Parameter
 from ..simulation.tolerances import Tolerance
 from ..treatments.schedule import Treatment, label
-from .factors import GaussianCopula, Groups, Wanted, choose, correlated, grouped, refuse_correlated_groups, sample
+from .factors import GaussianCopula, Groups, Wanted, choose, correlated, grouped, refuse_correlated_groups
 from .indices import Design, saltelli_design
 
 PROBES = 4  # rows that are run for an estimate of the cost

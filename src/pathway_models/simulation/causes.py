@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from .._sbml import sbml
 from .._sbml.native import libsbml
-from ..models.model import Model
+from ..modules.flat import FlatModel
 
 
-def divided_by_zero(model: Model) -> tuple[str, ...]:
+def divided_by_zero(model: FlatModel) -> tuple[str, ...]:
     """Ids of what is set to 0, or starts there, and stands alone or as a factor below a fraction or in a logarithm."""
     values = {k: q.value for k, q in model.quantities.items() if not q.ruled} | dict(model.settings)
     document = sbml.parse(model.sbml, name=model.name)
@@ -17,7 +17,7 @@ def divided_by_zero(model: Model) -> tuple[str, ...]:
     return tuple(sorted(k for k in found if values.get(k) == 0))
 
 
-def because(model: Model) -> str:
+def because(model: FlatModel) -> str:
     """The end of a message on a run that failed; empty where nothing of that kind is seen."""
     names = divided_by_zero(model)
     return f"; the model divides by {' and by '.join(names)}, which is 0" if names else ""

@@ -15,7 +15,7 @@ from .._formulas.start import STOICHIOMETRY, start_values
 from .._sbml import sbml
 from .._sbml.native import libsbml
 from ..errors import InvalidValueError, ModelError
-from ..treatments.schedule import Phase
+from .phases import Phase
 
 MAX_EVENTS = 5_000
 _DELAY = re.compile(r"<(\w+:)?delay\b")  # of an event; the function of that name is no element

@@ -16,10 +16,10 @@ from .._sbml.locals import demoted
 from .._sbml.native import alone
 from .._types import Array
 from ..errors import InvalidValueError, ModelError, SimulationError
-from ..models.model import Model
-from ..treatments.named import warn_idle
-from ..treatments.schedule import Phase, Treatment, cut, phases, snapped_all
+from ..modules.flat import FlatModel
+from ..treatments.schedule import Treatment
 from .events import switches_reach_triggers, with_beginning, with_schedule
+from .phases import Phase, cut, phases, snapped_all, warn_idle
 from .runner import Runner, runner
 from .tolerances import (
     COARSE,
@@ -251,7 +251,7 @@ def _switch(engine: Runner, levels: Mapping[str, float], doses: Sequence[tuple[s
 
 @alone
 def make_job(
-    model: Model,
+    model: FlatModel,
     treatments: Sequence[Treatment],
     *,
     duration: float,
@@ -301,7 +301,7 @@ def make_job(
     )
 
 
-def _scales(model: Model, text: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _scales(model: FlatModel, text: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """The sizes of the states, and typical ones: in health for our own models, at the start for others."""
     engine = runner(text)
     if model.context is not None:
@@ -315,7 +315,7 @@ def _scales(model: Model, text: str) -> tuple[tuple[float, ...], tuple[float, ..
 
 
 def _absolute(
-    model: Model, text: str, share: float, relative: float, sizes: Sequence[float], atol: Tolerance | None
+    model: FlatModel, text: str, share: float, relative: float, sizes: Sequence[float], atol: Tolerance | None
 ) -> tuple[float, ...]:
     """Absolute tolerance of each state, in the unit of libroadrunner."""
     names = runner(text).state_names()
@@ -332,7 +332,7 @@ def volumes(sbml: str, settings: Mapping[str, float]) -> dict[str, float]:
     return {k: float(sizes[within[k]]) if k in within and k in engine.species else 1.0 for k in engine.state_names()}
 
 
-def _called(model: Model, key: str) -> tuple[str, ...]:
+def _called(model: FlatModel, key: str) -> tuple[str, ...]:
     """What a state may be called."""
     return (key, key.replace("__", ".", 1), *(alias for alias, target in model.aliases.items() if target == key))
 
@@ -351,7 +351,7 @@ def _rest(
     return tuple(engine.settle(np.array(scales), dict(settings)))
 
 
-def at_rest(model: Model, names: Sequence[str]) -> dict[str, float]:
+def at_rest(model: FlatModel, names: Sequence[str]) -> dict[str, float]:
     """Values of the named variables of `model` at rest without treatment, in the units of the model."""
     job = make_job(model, (), duration=1.0, times=np.zeros(1), columns=names, start="steady")
     return dict(zip(names, map(float, run_job(job, {}).before), strict=True))
@@ -360,7 +360,7 @@ def at_rest(model: Model, names: Sequence[str]) -> dict[str, float]:
 LOOP_STEP = 0.02  # relative change of the imposed seizure rate on either side
 
 
-def loop_gain(model: Model) -> float:
+def loop_gain(model: FlatModel) -> float:
     """See `Model.loop_gain`: the loop is opened at rest, the imposed value moved a little, the response read."""
     context = model.contexts.get(model.context or "")
     if context is None or len(context.loop) < 3:
@@ -379,6 +379,6 @@ def loop_gain(model: Model) -> float:
     return math.log(rates[1] / rates[0]) / math.log((1 + LOOP_STEP) / (1 - LOOP_STEP))
 
 
-def imposed_input(model: Model, port: str) -> str:
+def imposed_input(model: FlatModel, port: str) -> str:
     """The input to set: of a coupled model the shared one that is wired to the port."""
     return port if any(p.id == port for p in model.inputs_) else port.rsplit("__", 1)[-1]

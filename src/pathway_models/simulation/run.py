@@ -16,7 +16,7 @@ from .._sbml import sbml
 from .._sbml.native import roadrunner
 from .._types import Array
 from ..errors import AccuracyWarning, InvalidValueError, SimulationError, require_kind, require_number
-from ..models.model import Model, require_model
+from ..modules.flat import FlatModel, require_model
 from ..treatments.schedule import Treatment, label
 from .causes import because
 from .job import Course, Job, attempted, climb, make_job, run_job, switching, told, volumes
@@ -46,7 +46,7 @@ class Solved:
     retried: str
 
 
-def output_times(model: Model, duration: float, every: float | None) -> Array:
+def output_times(model: FlatModel, duration: float, every: float | None) -> Array:
     """A regular grid from 0 to `duration` that ends on it; the default step is 1/400 of it, at most 6 h in ours."""
     if every is None:
         step = duration / OUTPUT_STEPS
@@ -68,7 +68,7 @@ def output_times(model: Model, duration: float, every: float | None) -> Array:
 
 
 def simulate(
-    model: Model,
+    model: FlatModel,
     treatments: Sequence[Treatment] = (),
     *,
     weeks: float | None = None,
@@ -123,7 +123,7 @@ def _listed(variables: Sequence[str]) -> Sequence[str]:
     return variables
 
 
-def _variables(model: Model) -> tuple[str, ...]:
+def _variables(model: FlatModel) -> tuple[str, ...]:
     """For a file without declared outputs: everything that a rule computes or an event sets."""
     if model.outputs_:
         return ()
@@ -189,7 +189,7 @@ def relative_difference(values: Array, other: Array, floor: Array) -> Array:
     return np.asarray(worst / np.maximum(np.maximum(span, CONSTANT * size), floor))
 
 
-def warn_of(model: Model, job: Job, run: Solved) -> None:
+def warn_of(model: FlatModel, job: Job, run: Solved) -> None:
     """What the numbers themselves tell against them."""
     if run.retried and run.attempt != LADDER[1]:  # coarser absolute tolerances are no matter beside the error below
         warnings.warn(f"{model.name}: {run.retried}", AccuracyWarning, stacklevel=4)
@@ -216,7 +216,7 @@ def _inexact(job: Job, run: Solved) -> list[str]:
     ]
 
 
-def _unsound(model: Model, job: Job, course: Course) -> list[str]:
+def _unsound(model: FlatModel, job: Job, course: Course) -> list[str]:
     """Values that are not finite, and populations below 0 that begin at 0 or above."""
     words = []
     bad = [job.columns[i] for i in np.flatnonzero(~np.isfinite(course.values).all(axis=0))]
@@ -259,7 +259,7 @@ def _few(names: Sequence[str]) -> str:
 # ---- dataset -------------------------------------------------------------------------------------------------------
 
 
-def to_dataset(model: Model, treatments: Sequence[Treatment], job: Job, run: Solved) -> xr.Dataset:
+def to_dataset(model: FlatModel, treatments: Sequence[Treatment], job: Job, run: Solved) -> xr.Dataset:
     """Values (times x columns) with units, titles, errors and the record of the run."""
     import xarray as xr
 
@@ -282,7 +282,7 @@ def _spelled(treatment: Treatment) -> object:
     return treatment if is_dataclass(treatment) else list(treatment.schedule())
 
 
-def record(model: Model, treatments: Sequence[Treatment], job: Job, run: Solved) -> dict[str, str]:
+def record(model: FlatModel, treatments: Sequence[Treatment], job: Job, run: Solved) -> dict[str, str]:
     """What is needed to repeat a run, as text attributes."""
     used = attempted(job, run.attempt)
     return {

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from ..errors import InvalidValueError, unknown_name, warn
-from ..models.model import Model
+from ..errors import InvalidValueError, unknown_name
 from .diets import Fasting, KetogenicDiet, KetoneEster, MCTDiet, ModifiedAtkinsDiet
 from .drugs import AGENTS, Drug
-from .schedule import HOURS_PER_WEEK, Level, Treatment, label, snake
+from .schedule import Treatment, snake
 from .stimulation import Electroacupuncture
 
 _CLASSES = (KetogenicDiet, ModifiedAtkinsDiet, MCTDiet, Electroacupuncture, Fasting, KetoneEster)
@@ -39,31 +37,6 @@ def named(text: str) -> Treatment:
         options[key] = value if key in TEXT_OPTIONS else _number(name, key, separator, value)
     made: Treatment = NAMED[name](**options)
     return made
-
-
-def warn_idle(model: Model, treatments: Sequence[Treatment], duration: float) -> None:
-    """A `ModelWarning` for each treatment that begins after the end of a run of this length, and so does nothing.
-
-    A level at the end comes too late, a dose at the end does not. What has no part at all says so itself.
-    """
-    for treatment in treatments:
-        starts = [
-            math.nextafter(item.start, math.inf) if isinstance(item, Level) else min(item.times, default=math.inf)
-            for item in treatment.schedule()
-        ]
-        first = min(starts, default=math.inf)
-        if duration < first < math.inf:
-            warn(
-                f"{label(treatment)} starts at {_clock(model, first)} and does nothing: the run ends at "
-                f"{_clock(model, duration)}"
-            )
-
-
-def _clock(model: Model, time: float) -> str:
-    """A time of the model to read; hours also as weeks, in which diets are given."""
-    if model.time_unit_seconds != 3600.0:
-        return f"{time:g}"
-    return f"{time:g} h (week {time / HOURS_PER_WEEK:g})"
 
 
 def _number(name: str, key: str, separator: str, value: str) -> float:

@@ -11,7 +11,8 @@ import numpy as np
 
 from .._types import Array, Brief, Frozen
 from ..errors import InvalidValueError, require_choice, require_count, require_kind, require_range, unknown_name
-from ..models.model import Model, require_model
+from ..models.model import Model
+from ..modules.flat import require_model
 from ..sensitivity.sobol import sample
 from ..treatments.diets import KETOGENIC_CAPACITY
 

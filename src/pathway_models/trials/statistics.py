@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .._types import Array
-from ..sensitivity.factors import Z95
+from ..modules.laws import Z95
 from .population import Mask
 
 Interval: TypeAlias = tuple[float, float, float]  # value, low, high

@@ -19,8 +19,9 @@ from ..ensembles.processes import worker_count
 from ..errors import InvalidValueError, UnknownNameError, require_choice, require_kind, require_range
 from ..experiments.loop import AT_REST, gains_from_rest, has_loop
 from ..figures import subplots
-from ..models.model import Model, require_model
-from ..sensitivity.factors import Z95
+from ..models.model import Model
+from ..modules.flat import require_model
+from ..modules.laws import Z95
 from ..sensitivity.study import announce
 from ..simulation.runner import adopt, compiled
 from ..treatments.schedule import Dose, Level, Treatment, label

@@ -1,0 +1,31 @@
+"""Which readings of contested mechanisms a model has in force."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..modules.module import Hypothesis
+from .model import Model
+
+if TYPE_CHECKING:
+    pass
+
+
+def chosen(model: Model) -> tuple[tuple[str, str], ...]:
+    """Hypotheses in force that are not the default, as (name, alternative); 'changed' where no alternative fits."""
+    found = []
+    for h in model.hypotheses_:
+        name = alternative_in_force(model, h)
+        if name != h.default:
+            found.append((h.id, name))
+    return tuple(found)
+
+
+def alternative_in_force(model: Model, h: Hypothesis) -> str:
+    """The alternative of a hypothesis whose settings the model has, the default first; 'changed' if none fits."""
+    values = {p.id: p.value for p in model.parameters_}
+    for name in (h.default, *h.alternatives):
+        settings = h.alternatives[name].settings
+        if all(model.settings.get(k, values.get(k)) == v for k, v in settings.items()):
+            return name
+    return "changed"

@@ -1,0 +1,292 @@
+"""FlatModel: one flat SBML text with its ids, units, parameters, inputs, outputs and hypotheses; immutable."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from .._sbml import sbml as _sbml
+from .._types import Frozen
+from ..errors import InvalidValueError, require_kind, require_number, require_range, unknown_name
+from .experiments import Experiments
+from .module import Hypothesis, Parameter, Port, warn_far
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+M = TypeVar("M", bound="FlatModel")
+SECONDS_PER_WEEK = 7 * 24 * 3600.0
+SETTABLE = "constants, inputs, sizes and start values can be set"
+SHOWN = 6  # changed values in the short text of a model
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """A named overlay: 'healthy', 'epilepsy'.
+
+    `anchors` are set to a variable's value at the context's rest; `held` constants have these values while the rest is
+    searched, and their own again afterwards. `loop` names the `input` that stands for the `output` of a feedback loop
+    while the constant `switch` is 0.
+    """
+
+    name: str
+    title: str
+    settings: Mapping[str, float]
+    anchors: Mapping[str, str] = field(default_factory=dict)
+    held: Mapping[str, float] = field(default_factory=dict)
+    loop: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlatModel:
+    """An ODE model ready to be asked; every change gives a new model.
+
+    `sbml` is the flat text as published; `settings` are the values that differ from it (context, hypotheses,
+    `with_parameters`). Get one from `pathway_models.load`.
+
+    >>> import pathway_models as pm
+    >>> pm.load("acupuncture").name
+    'acupuncture'
+    """
+
+    name: str
+    title: str
+    sbml: str
+    parameters_: tuple[Parameter, ...]
+    inputs_: tuple[Port, ...] = ()
+    outputs_: tuple[Port, ...] = ()
+    hypotheses_: tuple[Hypothesis, ...] = ()
+    contexts: Mapping[str, Context] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    context: str | None = None
+    settings: Mapping[str, float] = field(default_factory=dict)
+    experiments_: Experiments | None = None
+
+    def __repr__(self) -> str:
+        usual = self.contexts[self.context].settings if self.context else {}
+        changed = [f"{k}={v:g}" for k, v in self.settings.items() if usual.get(k) != v]
+        shown = ", ".join(changed if len(changed) <= SHOWN else [*changed[:SHOWN], "..."])
+        sizes = f"{len(self.states)} states, {len(self.parameters_)} constants, {len(self.inputs_)} inputs"
+        where = f", context {self.context}" if self.context else ""
+        return f"<Model {self.name}: {self.title}{where}; {sizes}{f'; {shown}' if shown else ''}>"
+
+    # ---- what is in it -------------------------------------------------------------------------------------
+
+    @property
+    def quantities(self) -> Mapping[str, _sbml.Quantity]:
+        """Species, parameters and compartments by id."""
+        return _sbml.content(self.sbml, self.name).quantities
+
+    @cached_property
+    def states(self) -> tuple[str, ...]:
+        """Ids of everything that has a rate of change."""
+        return tuple(
+            k
+            for k, q in self.quantities.items()
+            if q.ruled == "rate" or (q.kind == "species" and q.ruled != "assignment" and not q.constant)
+        )
+
+    def is_fixed(self, key: str) -> bool:
+        """Whether `key` is a species that neither rules nor reactions change."""
+        q = self.quantities.get(key)
+        return q is not None and q.kind == "species" and q.boundary and not q.ruled
+
+    @property
+    def time_unit_seconds(self) -> float | None:
+        """Seconds per unit of model time; None where the file does not say."""
+        return _sbml.content(self.sbml, self.name).time_unit_seconds
+
+    @property
+    def parameters(self) -> pd.DataFrame:
+        """Every constant: value in use, unit, range, kind, source and note; one row each, index `id`."""
+        import pandas as pd
+
+        columns = ("id", "module", "value", "unit", "low", "high", "distribution", "kind", "source", "note")
+        rows = [{k: getattr(p, k) for k in columns} for p in self.parameters_]
+        frame = pd.DataFrame(rows, columns=columns).set_index("id")
+        for key, value in self.settings.items():
+            if key in frame.index:
+                frame.loc[key, "value"] = value
+        return frame
+
+    @property
+    def inputs(self) -> pd.DataFrame:
+        """What treatments and contexts act on: title, unit, role (level or dose), reference, range; index `id`."""
+        return _port_table(self.inputs_)
+
+    @property
+    def outputs(self) -> pd.DataFrame:
+        """The variables worth looking at: title, unit; index `id`."""
+        return _port_table(self.outputs_)[["module", "title", "unit"]]
+
+    @property
+    def hypotheses(self) -> pd.DataFrame:
+        """Contested mechanisms, one row per alternative: settings, evidence ids for and against, note."""
+        import pandas as pd
+
+        rows = [
+            {
+                "hypothesis": h.id,
+                "alternative": key,
+                "default": key == h.default,
+                "settings": dict(a.settings),
+                "for": ", ".join(a.supports),
+                "against": ", ".join(a.opposes),
+                "note": a.note,
+            }
+            for h in self.hypotheses_
+            for key, a in h.alternatives.items()
+        ]
+        columns = ("hypothesis", "alternative", "default", "settings", "for", "against", "note")
+        return pd.DataFrame(rows, columns=columns).set_index(["hypothesis", "alternative"])
+
+    @property
+    def gains(self) -> tuple[str, ...]:
+        """Ids of the wire gains of a coupled model."""
+        return tuple(p.id for p in self.parameters_ if p.kind == "gain")
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the SBML text, 16 hexadecimal digits."""
+        return hashlib.sha256(self.sbml.encode()).hexdigest()[:16]
+
+    def resolve(self, name: str) -> str:
+        """The SBML id for an id, `module.id`, an alias of the coupled model, or an unambiguous last part.
+
+        Raises `UnknownNameError` for a name that is not there or that several modules have.
+        """
+        names = self._selectable
+        for candidate in (name, name.replace(".", "__"), self.aliases.get(name, "")):
+            if candidate in names:
+                return candidate
+        ids = [{p.id for p in self.outputs_}, set(self.states), {p.id for p in self.inputs_}, names - set(self.gains)]
+        for pool in ids:
+            hits = sorted(k for k in pool if k.endswith(f"__{name}"))
+            if len(hits) == 1:
+                return hits[0]
+            if hits:
+                options = ", ".join(h.replace("__", ".") for h in hits)
+                raise unknown_name(f"(ambiguous) name in {self.name}", name, [options])
+        raise unknown_name(f"name in {self.name}", name, [*self.aliases, *names])
+
+    @cached_property
+    def _selectable(self) -> frozenset[str]:
+        return frozenset(self.quantities) | _sbml.content(self.sbml, self.name).reactions
+
+    # ---- variants ------------------------------------------------------------------------------------------
+
+    def with_parameters(self, values: Mapping[str, float] | None = None, /, **named: float) -> Self:
+        """The model with other values at the start (names as in `resolve`): the same as a file with these values in it.
+
+        Constants, sizes of compartments, species and whatever else has a value of its own; a value wins over an initial
+        assignment, and what is computed from it follows. Of a species it is what its id stands for: the concentration,
+        or the amount with `hasOnlySubstanceUnits`. Models of the library start at rest, so that their states cannot be
+        set. Raises `UnknownNameError` for a name that is not there, `InvalidValueError` for a value that is not finite,
+        for a negative value of a quantity whose table has no negative range, and for what a rule computes.
+
+        >>> import pathway_models as pm
+        >>> dict(pm.load("acupuncture").with_parameters(efficacy=0.5).settings)["efficacy"]
+        0.5
+        """
+        require_kind("values", values or {}, Mapping, "{'k': 2.0}")
+        changed = set_values(self, {**(values or {}), **named})
+        for p in self.parameters_:
+            if changed.settings.get(p.id) != self.settings.get(p.id):
+                warn_far(p, changed.settings[p.id])
+        return changed
+
+    def _checked(self, key: str, value: float) -> float:
+        q = self.quantities.get(key)
+        if q is None:
+            raise InvalidValueError(f"{key} of {self.name} is the rate of a reaction; {SETTABLE}")
+        if q.ruled == "assignment":
+            raise InvalidValueError(f"{key} of {self.name} is computed by a rule; {SETTABLE}")
+        if self.context is not None and key in self.states:
+            raise InvalidValueError(
+                f"{key} of {self.name} is a state, and runs start at the rest of the context {self.context!r}, "
+                f"whatever it is set to; add to it by a Dose, or load an exported file, which has start values"
+            )
+        if not math.isfinite(value):
+            raise InvalidValueError(f"{key} is {value}; allowed are finite numbers")
+        for port in self.inputs_:
+            if port.id == key:
+                return require_range(key, value, port.low, port.high)
+        for p in self.parameters_:
+            sourced = p.kind != "unknown" and p.low is not None and p.low >= 0
+            if p.id == key and value < 0 and p.value >= 0 and sourced:
+                raise InvalidValueError(f"{key} is {value:g}; allowed are values of 0 and more ({p.unit})")
+        return value
+
+    def with_hypothesis(self, hypothesis: str, alternative: str) -> Self:
+        """The model under another reading of a contested mechanism.
+
+        Raises `UnknownNameError` with the names that exist.
+        """
+        by_id = {h.id: h for h in self.hypotheses_}
+        if hypothesis not in by_id:
+            raise unknown_name(f"hypothesis of {self.name}", hypothesis, by_id)
+        alternatives = by_id[hypothesis].alternatives
+        if alternative not in alternatives:
+            raise unknown_name(f"alternative of hypothesis {hypothesis}", alternative, alternatives)
+        return replace(self, settings=Frozen({**self.settings, **alternatives[alternative].settings}))
+
+    def with_context(self, name: str) -> Self:
+        """The model in another context ('healthy', 'epilepsy'); the other settings stay.
+
+        Raises `UnknownNameError` if the model has no such context.
+        """
+        if name not in self.contexts:
+            raise unknown_name(f"context of {self.name}", name, self.contexts)
+        old = self.contexts[self.context].settings if self.context else {}
+        kept = {k: v for k, v in self.settings.items() if old.get(k) != v}
+        return replace(self, context=name, settings=Frozen({**self.contexts[name].settings, **kept}))
+
+    @property
+    def anchors(self) -> Mapping[str, str]:
+        """Parameters that take a variable's value at the context's steady state."""
+        return self.contexts[self.context].anchors if self.context else {}
+
+    @property
+    def held(self) -> Mapping[str, float]:
+        """Constants that are held at these values while the context's steady state is searched."""
+        return self.contexts[self.context].held if self.context else {}
+
+    # ---- what one does with it -----------------------------------------------------------------------------
+
+    def duration(self, weeks: float | None, duration: float | None) -> float:
+        """Length of a run in model time, from weeks or as given; `InvalidValueError` if neither or both fit."""
+        if (weeks is None) == (duration is None):
+            raise InvalidValueError("say either weeks=... or duration=... (in the model's unit of time)")
+        if duration is None:
+            if self.time_unit_seconds is None:
+                raise InvalidValueError(f"{self.name} declares no unit of time; use duration= instead of weeks=")
+            duration = require_number("weeks", weeks) * SECONDS_PER_WEEK / self.time_unit_seconds
+        duration = require_number("duration", duration)
+        if not 0 < duration < math.inf:
+            raise InvalidValueError(f"the duration is {duration:g}; allowed are finite values above 0")
+        return duration
+
+
+def set_values(model: M, values: Mapping[str, float]) -> M:
+    """As `Model.with_parameters`, without a warning of the size: for values of our own tables, which are meant."""
+    changed = {}
+    for name, value in values.items():
+        key = model.resolve(name)
+        changed[key] = model._checked(key, require_number(name, value))
+    return replace(model, settings=Frozen({**model.settings, **changed}))
+
+
+def require_model(model: object) -> None:
+    """Raise `InvalidValueError` for a name or a path where a loaded model is needed."""
+    require_kind("model", model, FlatModel, f"pm.load({model!r})" if isinstance(model, str) else 'pm.load("epilepsy")')
+
+
+def _port_table(ports: Iterable[Port]) -> pd.DataFrame:
+    import pandas as pd
+
+    columns = ("id", "module", "title", "unit", "role", "reference", "low", "high")
+    return pd.DataFrame([{k: getattr(p, k) for k in columns} for p in ports], columns=columns).set_index("id")
