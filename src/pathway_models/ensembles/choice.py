@@ -6,11 +6,10 @@ holds: the same call gives the same bits anywhere.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -81,14 +80,12 @@ def _pays(job: Job, count: int) -> bool:
     return loop > WORTH * (0.4 + 0.02 * states + 4e-4 * states**2)
 
 
-def _batch() -> Any:
-    return importlib.import_module("pathway_models._batch")
-
-
 def _obstacle(sbml: str) -> str:
     """Why the batch engine cannot take a model; empty if it can. Compiles it, so that workers need not."""
     try:
-        _batch().compile_model(sbml)
+        from .._batch import compile_model  # here and not above: llvmlite costs a tenth of the import of the package
+
+        compile_model(sbml)
     except ImportError as error:
         return f"the batch engine needs llvmlite: {error}"
     except ModelError as error:
@@ -115,10 +112,12 @@ def _quick_inputs(job: Job, names: Sequence[str], probes: Array) -> str:
 
 def _compared(job: Job, names: Sequence[str], probes: Array, limits: Limits) -> Choice:
     """The batch engine if its rows are near the exact solution, or nearer than those of libroadrunner."""
-    compiled = _batch().compile_model(job.sbml).plan
+    from .._batch import compile_model, run_rows
+
+    compiled = compile_model(job.sbml).plan
     floors = _floors(job, compiled.volumes, compiled.parameters, compiled.layout)
     wide = replace(job, columns=tuple(floors))
-    ours = [c if isinstance(c, Course) else None for c in _batch().run_rows(wide, names, probes, steps=limits.steps)]
+    ours = [c if isinstance(c, Course) else None for c in run_rows(wide, names, probes, steps=limits.steps)]
     exact = _reference(wide.scaled(FINER), names, probes, limits)
     pairs = [k for k in range(len(probes)) if ours[k] is not None and exact[k] is not None]
     if not pairs:

@@ -16,6 +16,7 @@ from ..models.model import Model
 from ..models.readings import alternative_in_force, chosen
 from ..modules.flat import require_model
 from ..simulation.job import at_rest, make_job, run_job
+from .figure import plot_evidence
 from .observations import Observation, Use, arranged, assumed, read_observations
 from .scores import FAILED, NO_ERROR, OUTSIDE, RIGHT, WITHIN_ONE, WITHIN_TWO, WRONG, Score, compared
 from .tables import column_names
@@ -70,8 +71,6 @@ class EvidenceReport(Brief):
 
     def plot(self) -> Figure:
         """Predicted over observed with the observed error on a log axis, and directions as right or wrong."""
-        from .figure import plot_evidence
-
         return plot_evidence(self.model, self.rows)
 
 

@@ -9,6 +9,7 @@ from importlib.metadata import metadata
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement
 
+from .. import figures
 from .._sbml import omex
 from .._sbml.annotation import LICENCE
 from .._sbml.native import libsbml
@@ -77,8 +78,6 @@ def _table(run: xr.Dataset) -> bytes:
 
 def _figure(run: xr.Dataset, names: Sequence[str]) -> bytes:
     import matplotlib.pyplot as plt
-
-    from .. import figures
 
     figure = figures.plot_arms(run, names)
     buffer = io.BytesIO()

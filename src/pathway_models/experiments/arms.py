@@ -12,6 +12,7 @@ from .._types import Array, Brief
 from ..ensembles.ensemble import default_duration
 from ..ensembles.outcomes import Outcome, reduce_course, resolve_outcomes
 from ..errors import InvalidValueError
+from ..figures import plot_arms
 from ..models.model import Model
 from ..simulation.job import make_job
 from ..simulation.run import output_times, record, solved, to_dataset, warn_of
@@ -65,8 +66,6 @@ class Comparison(Brief):
 
     def plot(self, *names: str) -> Figure:
         """The four arms over time, one panel per variable (default: the variables of the outcomes)."""
-        from ..figures import plot_arms
-
         return plot_arms(self.runs, names or tuple(o.variable for o in self.outcomes))
 
 

@@ -11,78 +11,42 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._types import Array, Brief, Frozen
+from .._types import Array, Frozen
 from ..ensembles.choice import ENGINE_NAMES
 from ..ensembles.processes import own_pool, worker_count
 from ..errors import SimulationError, require_choice, require_count, unknown_name
 from ..evidence.report import report
-from ..evidence.scores import Score
 from ..models.model import Model
 from ..modules.flat import require_model
-from ..modules.laws import Z95
 from ..modules.module import Parameter
 from ..sensitivity.factors import Wanted
 from ..sensitivity.study import announce
 from ..simulation.tolerances import Tolerance
 from .figure import plot_fit, plot_profile
-from .identifiability import combination, deviations, open_questions, spectrum
+from .identifiability import deviations
 from .objective import (
     CHI2_95,
     PRIOR_SD,
     SAME_COST,
     SHOWN,
-    STEP,
     Objective,
-    Target,
     Which,
     choose_constants,
     find_targets,
     in_use,
     started,
-    to_unit,
     to_values,
 )
 from .predictor import Predictor
+from .results import FitData, ProfileData, Start
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.figure import Figure
 
-# ---- result ------------------------------------------------------------------------------------------------------
-
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Start(Brief):
-    """One local fit: where it began and ended (values), the sums of squares there, how it ended."""
-
-    begin: Mapping[str, float]
-    end: Mapping[str, float]
-    cost_begin: float
-    cost_end: float
-    message: str
-
-
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Profile(Brief):
-    """Sum of squares along one constant with all others refitted; `low` and `high` bound 95 percent.
-
-    `open_low` and `open_high` say that the range ends before the sum of squares has risen by 3.84.
-    """
-
-    parameter: str
-    unit: str
-    values: Array
-    cost: Array
-    low: float
-    high: float
-    open_low: bool
-    open_high: bool
-
-    def to_dataframe(self) -> pd.DataFrame:
-        """One row per point: value, sum of squares, its rise above the smallest."""
-        import pandas as pd
-
-        return pd.DataFrame({"value": self.values, "cost": self.cost, "rise": self.cost - np.min(self.cost)})
+class Profile(ProfileData):
+    """Sum of squares along one constant with all others refitted, and its figure."""
 
     def plot(self) -> Figure:
         """Rise of the sum of squares over the constant, with the 95 percent bounds."""
@@ -90,117 +54,8 @@ class Profile(Brief):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Calibration(Brief):
-    """A fit: `values` of the constants, the runs before and after, and what the data leave open.
-
-    `jacobian` holds the derivatives of the data residuals (observations x constants) per range of each constant.
-    """
-
-    model: Model
-    parameters: tuple[Parameter, ...]
-    targets: tuple[Target, ...]
-    before: tuple[Score, ...]
-    after: tuple[Score, ...]
-    values: Mapping[str, float]
-    starts: tuple[Start, ...]
-    jacobian: Array
-    prior: bool
-    runs: int
-    engines: tuple[str, ...] = ()
-
-    @property
-    def cost(self) -> float:
-        """Sum of squared residuals at the best end, priors included."""
-        return min(s.cost_end for s in self.starts)
-
-    @property
-    def calibrated(self) -> Model:
-        """The model with the values found."""
-        return self.model.with_parameters(dict(self.values))
-
-    def to_dataframe(self) -> pd.DataFrame:
-        """One row per constant: value before and after, 95 percent interval from the Jacobian, range, kind.
-
-        `informed` is the share of the variance of the range that the data take away; `at_edge` says that the value
-        lies at an end of its range.
-        """
-        import pandas as pd
-
-        x = self._places
-        sd = deviations(self.jacobian, prior=self.prior)
-        low, high = (to_values(self.parameters, np.clip(x + k * Z95 * sd, 0, 1)) for k in (-1, 1))
-        before = {p.id: p.value for p in self.parameters} | dict(self.model.settings)
-        rows = [
-            {
-                "id": p.id,
-                "before": float(before[p.id]),
-                "value": self.values[p.id],
-                "low95": float(low[j]),
-                "high95": float(high[j]),
-                "range_low": p.low,
-                "range_high": p.high,
-                "unit": p.unit,
-                "kind": p.kind,
-                "informed": float(1 - min(1.0, (sd[j] / PRIOR_SD) ** 2)),
-                "at_edge": bool(min(x[j], 1 - x[j]) < STEP),
-            }
-            for j, p in enumerate(self.parameters)
-        ]
-        return pd.DataFrame(rows).set_index("id")
-
-    @property
-    def _places(self) -> Array:
-        return to_unit(self.parameters, [self.values[p.id] for p in self.parameters])
-
-    def residuals(self) -> pd.DataFrame:
-        """One row per observation: observed value, error taken and whether it was printed, prediction and residual.
-
-        Residuals are in errors; of a direction 0 means right. Predictions of directions are in percent.
-        """
-        import pandas as pd
-
-        rows = []
-        for t, old, new in zip(self.targets, self.before, self.after, strict=True):
-            z = [float(t.residual(np.array([s.prediction]))[0]) for s in (old, new)]
-            rows.append(
-                {
-                    "id": t.observation.id,
-                    "observable": t.observation.observable,
-                    "comparison": t.observation.comparison,
-                    "observed": math.nan if t.observation.value is None else t.observation.value,
-                    "error": t.error,
-                    "error_from": "printed" if t.printed else "assumed",
-                    "before": old.prediction,
-                    "prediction": new.prediction,
-                    "residual_before": z[0],
-                    "residual": z[1],
-                }
-            )
-        return pd.DataFrame(rows).set_index("id")
-
-    def directions(self) -> pd.DataFrame:
-        """Eigen-analysis of the data: one row per direction in the space of the constants, best known first.
-
-        `deviation` is the standard deviation that the data alone leave along it, in ranges of the constants; above
-        0.26 (`resolved` False) the range says more than the data. `direction` names the constants it moves.
-        """
-        import pandas as pd
-
-        _, sizes, vectors = spectrum(self.jacobian)
-        rows = [
-            {
-                "deviation": float(1 / s) if s > 0 else math.inf,
-                "resolved": bool(s * PRIOR_SD > 1),
-                "direction": combination(self.parameters, v),
-            }
-            for s, v in zip(sizes, vectors, strict=True)
-        ]
-        return pd.DataFrame(rows)
-
-    @property
-    def not_identified(self) -> tuple[str, ...]:
-        """Plain sentences: which constants or combinations the data cannot tell; empty if they tell all."""
-        return open_questions(self.parameters, self.jacobian)
+class Calibration(FitData):
+    """A fit: the data, what they say, and profiles of its constants."""
 
     def profile(
         self, parameter: str, *, workers: int | None = None, executor: Executor | None = None, points: int = 8

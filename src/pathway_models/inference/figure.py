@@ -10,19 +10,18 @@ from ..evidence.observations import Observation
 from ..evidence.scores import NONE_THRESHOLD, SIGN_THRESHOLD
 from ..figures import subplots
 from .objective import CHI2_95, Target, to_unit
+from .results import FitData, ProfileData
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from .calibrate import Calibration, Profile
 
 BEFORE, AFTER, BAND = "#9a9a9a", "#0072B2", "#555555"
 DRAWN = 15  # constants in the figure
 RATIO_LIMITS = (1 / 12, 12.0)  # what lies outside is drawn on the edge, as an arrow
 
 
-def plot_fit(fit: Calibration) -> Figure:
+def plot_fit(fit: FitData) -> Figure:
     from matplotlib.lines import Line2D
 
     lines = max(len(fit.targets), min(len(fit.parameters), DRAWN), 4)
@@ -40,7 +39,7 @@ def plot_fit(fit: Calibration) -> Figure:
     return figure
 
 
-def plot_profile(profile: Profile) -> Figure:
+def plot_profile(profile: ProfileData) -> Figure:
     table = profile.to_dataframe()
     figure, axis = subplots(figsize=(4.6, 3.2), layout="constrained")
     axis.axvspan(profile.low, profile.high, color=AFTER, alpha=0.12, lw=0)
@@ -56,7 +55,7 @@ def plot_profile(profile: Profile) -> Figure:
     return figure
 
 
-def _draw_fit(axis: Axes, fit: Calibration, lines: int) -> None:
+def _draw_fit(axis: Axes, fit: FitData, lines: int) -> None:
     axis.set_xscale("log")
     axis.axvline(1, color="#333333", lw=0.8)
     rows = list(zip(fit.targets, fit.before, fit.after, strict=True))
@@ -114,7 +113,7 @@ def _draw_pair(axis: Axes, y: int, old: float, new: float, *, limits: tuple[floa
         axis.plot(at, y, marker=marker, ms=7, color=colour, mfc=face, mew=1.6, zorder=3, clip_on=False)
 
 
-def _draw_constants(axis: Axes, fit: Calibration, lines: int) -> None:
+def _draw_constants(axis: Axes, fit: FitData, lines: int) -> None:
     by_id = {p.id: p for p in fit.parameters}
     table = fit.to_dataframe().sort_values("informed", ascending=False, kind="stable").head(DRAWN)
     shown = [by_id[str(k)] for k in table.index]

@@ -11,6 +11,7 @@ from pathlib import Path
 from .._authored import read_toml, read_toml_tables, short_path
 from .._files import read_text
 from .._sbml import sbml
+from .._sbml.files import model_text
 from .._types import Frozen
 from ..errors import InvalidValueError, ModelError, require_kind, unknown_name
 from ..modules.coupling import SharedInput, Wire
@@ -18,6 +19,7 @@ from ..modules.flat import Context
 from ..modules.module import Module, Parameter, Port, read_module, read_module_file
 from .foreign import from_sbml
 from .model import Model
+from .petab_read import load_problem
 
 DEFAULT_CONTEXT = "epilepsy"
 
@@ -129,14 +131,10 @@ def load(name: str | Path, *, context: str = DEFAULT_CONTEXT, model: str | None 
         return _load_module(name).with_context(context)
     path = Path(name).expanduser()
     if path.suffix.lower() in (".yaml", ".yml") or path.is_dir():
-        from .petab_read import load_problem
-
         if model is not None:
             raise InvalidValueError(f"{path.name} names its model itself; model={model!r} is for archives (.omex)")
         return load_problem(path)
     if path.suffix or path.exists():
-        from .._sbml.files import model_text
-
         return from_sbml(model_text(path, member=model), name=path.stem)
     raise unknown_name("model", str(name), [*coupled_names(), *module_names(), "a path to an SBML file"])
 

@@ -11,13 +11,13 @@ import numpy as np
 from ..errors import InvalidValueError, require_choice, require_range, unknown_name
 from ..figures import BLUE, DARK, HOURS_PER_WEEK, panels, plain, subplots, tidy, unit_label, wrapped
 from . import verdicts
+from .results import SobolData
 from .verdicts import noise_floor, outcome_unit, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from .sobol import SobolResult
 
 FIRST, TOTAL = "#56B4E9", BLUE
 LOW, HIGH, UNSURE, PALE = "#E69F00", BLUE, "#dddddd", "#9a9a9a"
@@ -30,7 +30,7 @@ SMALLEST_NODE = 0.01  # end of the interval of ST below which a factor is left o
 SMALLEST_PAIR = 0.05  # S2 below which an edge that is not sure is not drawn
 
 
-def plot_sobol(result: SobolResult, kind: str, outcome: str | None, top: int) -> Figure:
+def plot_sobol(result: SobolData, kind: str, outcome: str | None, top: int) -> Figure:
     """The figure of that kind, for all outcomes or one."""
     require_choice("kind of figure", kind, KINDS)
     require_range("top", top, 1, math.inf)
@@ -54,11 +54,11 @@ def _plain(value: float, _: float) -> str:
     return f"{value:g}"
 
 
-def _title(result: SobolResult) -> str:
+def _title(result: SobolData) -> str:
     return plain(_text(result))
 
 
-def _text(result: SobolResult) -> str:
+def _text(result: SobolData) -> str:
     return f"{result.model}, {result.arm.replace('_', ' ')}: N = {result.design.n}"
 
 
@@ -81,7 +81,7 @@ def _legend(figure: Figure, axis: Axes, columns: int, title: str = "") -> None:
 # ---- bars ----------------------------------------------------------------------------------------------------------
 
 
-def _bars(result: SobolResult, outcomes: Sequence[str], top: int) -> Figure:
+def _bars(result: SobolData, outcomes: Sequence[str], top: int) -> Figure:
     """S1 and ST with intervals, the largest ST on top."""
     rows = min(top, len(result.factors))
     figure, axes = panels(len(outcomes), columns=min(len(outcomes), 3), panel=(4.6, 0.3 * rows + 1.1))
@@ -93,7 +93,7 @@ def _bars(result: SobolResult, outcomes: Sequence[str], top: int) -> Figure:
     return figure
 
 
-def _draw_indices(axis: Axes, result: SobolResult, k: int, rows: int) -> None:
+def _draw_indices(axis: Axes, result: SobolData, k: int, rows: int) -> None:
     indices: Any = result.indices
     order = largest(indices.ST[:, k], rows)[::-1]
     y = np.arange(len(order))
@@ -116,7 +116,7 @@ def _draw_indices(axis: Axes, result: SobolResult, k: int, rows: int) -> None:
 # ---- tornado -------------------------------------------------------------------------------------------------------
 
 
-def _tornado(result: SobolResult, outcomes: Sequence[str], top: int) -> Figure:
+def _tornado(result: SobolData, outcomes: Sequence[str], top: int) -> Figure:
     """Mean outcome at both ends of each range, the largest difference on top."""
     found = verdicts.directions(result)
     if np.isnan(found.low).all():
@@ -140,7 +140,7 @@ def _tornado(result: SobolResult, outcomes: Sequence[str], top: int) -> Figure:
     return figure
 
 
-def _draw_tornado(axis: Axes, result: SobolResult, found: verdicts.Directions, k: int, rows: int) -> None:
+def _draw_tornado(axis: Axes, result: SobolData, found: verdicts.Directions, k: int, rows: int) -> None:
     assert result.study is not None
     order = largest(np.abs(found.high[:, k] - found.low[:, k]), rows)[::-1]
     centre, y = float(result.indices.mean[k]), np.arange(len(order))
@@ -162,7 +162,7 @@ def _draw_tornado(axis: Axes, result: SobolResult, found: verdicts.Directions, k
 # ---- heat map ------------------------------------------------------------------------------------------------------
 
 
-def _heatmap(result: SobolResult, outcomes: Sequence[str], top: int) -> Figure:
+def _heatmap(result: SobolData, outcomes: Sequence[str], top: int) -> Figure:
     """ST, factor by outcome."""
     columns = [result.outcomes.index(name) for name in outcomes]
     total = result.indices.ST[:, columns]
@@ -201,7 +201,7 @@ def _write_cell(axis: Axes, i: int, j: int, value: float, sure: bool) -> None:
 # ---- over time -----------------------------------------------------------------------------------------------------
 
 
-def _bands(result: SobolResult, courses: Sequence[str], top: int) -> Figure:
+def _bands(result: SobolData, courses: Sequence[str], top: int) -> Figure:
     """Per course its mean and spread, then S1 and ST of the leading factors with intervals, over time."""
     found = result.indices_over_time()
     size = (4.8 * len(courses) + 0.3, 6.9)
@@ -223,7 +223,7 @@ def _bands(result: SobolResult, courses: Sequence[str], top: int) -> Figure:
     return figure
 
 
-def _course_label(result: SobolResult, name: str) -> str:
+def _course_label(result: SobolData, name: str) -> str:
     assert result.study is not None
     known = {o.name: o for o in result.study.plan.reads[len(result.outcomes) :]}
     course = known.get(name)
@@ -239,7 +239,7 @@ def _draw_spread(axis: Axes, time: Any, mean: Any, variance: Any) -> None:
     tidy(axis)
 
 
-def _draw_bands(axes: Sequence[Axes], result: SobolResult, course: int, time: Any, top: int) -> None:
+def _draw_bands(axes: Sequence[Axes], result: SobolData, course: int, time: Any, top: int) -> None:
     """S1 and ST of the factors with the largest ST at any time."""
     indices: Any = result.over_time
     shape = (len(result.factors), len(result.runs.courses), len(result.runs.times))
@@ -261,7 +261,7 @@ def _draw_bands(axes: Sequence[Axes], result: SobolResult, course: int, time: An
 # ---- interactions --------------------------------------------------------------------------------------------------
 
 
-def _interactions(result: SobolResult, outcomes: Sequence[str], top: int) -> Figure:
+def _interactions(result: SobolData, outcomes: Sequence[str], top: int) -> Figure:
     """Factors on a circle, pairs as edges."""
     result.second_order()  # says so if it was not asked for
     figure, axes = panels(len(outcomes), columns=min(len(outcomes), 3), panel=(5.0, 4.2))
@@ -280,7 +280,7 @@ def _interactions(result: SobolResult, outcomes: Sequence[str], top: int) -> Fig
     return figure
 
 
-def _draw_graph(axis: Axes, result: SobolResult, k: int, top: int) -> None:
+def _draw_graph(axis: Axes, result: SobolData, k: int, top: int) -> None:
     from matplotlib.patches import Circle
 
     indices: Any = result.indices
@@ -329,7 +329,7 @@ def _draw_pair(axis: Axes, a: Any, b: Any, pair: verdicts.Pair) -> None:
 # ---- convergence ---------------------------------------------------------------------------------------------------
 
 
-def _convergence(result: SobolResult, outcomes: Sequence[str], top: int) -> Figure:
+def _convergence(result: SobolData, outcomes: Sequence[str], top: int) -> Figure:
     """ST of the leading factors against the number of base rows."""
     table = result.convergence()
     figure, axes = panels(len(outcomes), columns=min(len(outcomes), 3), panel=(4.6, 3.6))
@@ -356,7 +356,7 @@ def _convergence(result: SobolResult, outcomes: Sequence[str], top: int) -> Figu
     return figure
 
 
-KINDS: dict[str, Callable[[SobolResult, Sequence[str], int], Figure]] = {
+KINDS: dict[str, Callable[[SobolData, Sequence[str], int], Figure]] = {
     "bars": _bars,
     "tornado": _tornado,
     "heatmap": _heatmap,

@@ -10,93 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._types import Brief
-from ..ensembles.ensemble import Ensemble
 from ..ensembles.outcomes import Outcome
 from ..errors import InvalidValueError, require_count
 from ..models.model import Model
-from ..modules.module import Parameter
 from ..treatments.schedule import Treatment
 from .factors import Groups, Wanted
 from .indices import Bools, Floats
+from .morris_figure import plot_morris
+from .results import MorrisData, MorrisDesign
 from .study import announce, make_study
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.figure import Figure
 
 STREAM = 2  # spawn key, apart from those of the Sobol designs of the same seed
-COLUMNS = ("mu_star", "mu_star_low", "mu_star_high", "mu", "sigma", "effects")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class MorrisDesign(Brief):
-    """Trajectories through the unit cube on which one group after the other moves by `delta`.
-
-    Attributes:
-        unit: (trajectories * (G + 1), parameters), read-only, dimensionless.
-        moved: (trajectories, G), which group moves in each step.
-        up: (trajectories, parameters), whether a parameter moves up.
-        groups: names of the G groups.
-        group_of: (parameters,), number of the group of each parameter.
-        delta: size of a step, a share of the range.
-        levels: number of levels of the grid.
-    """
-
-    unit: Floats
-    moved: np.ndarray[Any, np.dtype[np.int64]]
-    up: Bools
-    groups: tuple[Hashable, ...]
-    group_of: np.ndarray[Any, np.dtype[np.int64]]
-    delta: float
-    levels: int
-
-
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class MorrisResult:
-    """Elementary effects of one model, in the unit of the outcome per whole range of a parameter.
-
-    `mu_star` (mean size, with a 95 percent interval), `mu` (mean) and `sigma` (standard deviation) are
-    (factors, outcomes); mu and sigma are NaN for groups, whose effects have no sign. `effects` counts those that
-    could be computed, (factors,).
-    """
-
-    model: str
-    arm: str
-    parameters: tuple[Parameter, ...]
-    design: MorrisDesign
-    runs: Ensemble
-    mu: Floats
-    mu_star: Floats
-    mu_star_low: Floats
-    mu_star_high: Floats
-    sigma: Floats
-    effects: np.ndarray[Any, np.dtype[np.int64]]
-
-    @property
-    def factors(self) -> tuple[str, ...]:
-        """Names of the parameters or groups."""
-        return tuple(map(str, self.design.groups))
-
-    @property
-    def outcomes(self) -> tuple[str, ...]:
-        """Names of the outcomes."""
-        return tuple(o.name for o in self.runs.outcomes)
-
-    def __repr__(self) -> str:
-        what = f"{self.model}, {self.arm}: {len(self.factors)} factors, {len(self.design.moved)} trajectories"
-        return f"MorrisResult({what}, outcomes {', '.join(self.outcomes)})"
-
-    def to_dataframe(self) -> pd.DataFrame:
-        """One row per outcome and factor, the largest mu_star first."""
-        import pandas as pd
-
-        frames = []
-        for k, outcome in enumerate(self.outcomes):
-            columns = {name: getattr(self, name)[:, k] for name in COLUMNS[:-1]}
-            frame = pd.DataFrame({"outcome": outcome, "factor": self.factors, **columns, "effects": self.effects})
-            frames.append(frame.sort_values("mu_star", ascending=False))
-        return pd.concat(frames, ignore_index=True)
+class MorrisResult(MorrisData):
+    """Elementary effects of one model: the data and what they say."""
 
     def summary(self) -> str:
         """Plain sentences: runs, failures, and how many factors make up nine tenths of all effects."""
@@ -114,8 +46,6 @@ class MorrisResult:
 
     def plot(self, outcome: str | None = None, *, top: int = 15) -> Figure:
         """Mean sizes with intervals, and beside them against their spread; raises for an unknown outcome."""
-        from .morris_figure import plot_morris
-
         return plot_morris(self, outcome, top)
 
 

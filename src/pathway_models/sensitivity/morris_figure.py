@@ -10,19 +10,18 @@ import numpy as np
 from ..errors import require_range, unknown_name
 from ..figures import BLUE, DARK, plain, subplots, tidy, wrapped
 from .figures import PALE, largest
+from .results import MorrisData
 from .verdicts import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from .morris import MorrisResult
-
 MOST_LABELLED = 8
 LABELLED = 0.05  # of the largest effect, from which on a point has a name
 
 
-def plot_morris(result: MorrisResult, outcome: str | None, top: int) -> Figure:
+def plot_morris(result: MorrisData, outcome: str | None, top: int) -> Figure:
     """Per outcome the mean size of the effects with intervals, and beside it against their spread."""
     if outcome is not None and outcome not in result.outcomes:
         raise unknown_name("outcome", outcome, result.outcomes)
@@ -41,7 +40,7 @@ def plot_morris(result: MorrisResult, outcome: str | None, top: int) -> Figure:
     return figure
 
 
-def _draw_sizes(axis: Axes, result: MorrisResult, k: int, rows: int) -> None:
+def _draw_sizes(axis: Axes, result: MorrisData, k: int, rows: int) -> None:
     order = largest(result.mu_star[:, k], rows)[::-1]
     value, low, high = (m[order, k] for m in (result.mu_star, result.mu_star_low, result.mu_star_high))
     error = np.nan_to_num(np.clip(np.vstack([value - low, high - value]), 0, None))
@@ -51,7 +50,7 @@ def _draw_sizes(axis: Axes, result: MorrisResult, k: int, rows: int) -> None:
     tidy(axis)
 
 
-def _draw_spreads(axis: Axes, result: MorrisResult, k: int) -> None:
+def _draw_spreads(axis: Axes, result: MorrisData, k: int) -> None:
     """sigma over mu*: above the line effects change sign or size with the other factors."""
     size, spread = result.mu_star[:, k], result.sigma[:, k]
     if np.isnan(spread).all():

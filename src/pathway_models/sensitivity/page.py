@@ -7,27 +7,25 @@ from functools import partial
 from html import escape
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import ModelError
 from . import verdicts
+from .figures import plot_sobol
 from .html import bullets, folded, image, paragraph, table
 from .page_made import cost, design, failures, glossary, is_grouped, plan_of, repeat
 from .reliability import ENOUGH
+from .results import SobolData
 from .study import clock
 from .verdicts import outcome_unit, shown
-
-if TYPE_CHECKING:
-    from .sobol import SobolResult
 
 TEMPLATE = Path(__file__).with_name("page.html")
 FEW_OUTCOMES = 3  # up to which there is no list of links
 TRACED = 32  # base rows from which on the way of the indices with N can be drawn
 
 
-def write_report(result: SobolResult, path: Path, source: str, top: int) -> Path:
+def write_report(result: SobolData, path: Path, source: str, top: int) -> Path:
     """Write the page; raises `ModelError` if that is not possible."""
     text = report_text(result, source, top)
     try:
@@ -37,7 +35,7 @@ def write_report(result: SobolResult, path: Path, source: str, top: int) -> Path
     return path
 
 
-def report_text(result: SobolResult, source: str, top: int) -> str:
+def report_text(result: SobolData, source: str, top: int) -> str:
     """The page as text."""
     parts = [
         _head(result),
@@ -61,7 +59,7 @@ def report_text(result: SobolResult, source: str, top: int) -> str:
 # ---- what was found ------------------------------------------------------------------------------------------------
 
 
-def _head(result: SobolResult) -> str:
+def _head(result: SobolData) -> str:
     model, count = plan_of(result).model, len(result.outcomes)
     what = "groups of parameters" if is_grouped(result) else "parameters"
     treatment = result.arm.replace("_", " ").replace("+", " + ")
@@ -77,7 +75,7 @@ def _head(result: SobolResult) -> str:
     return "\n".join(filter(None, lines))
 
 
-def _short(result: SobolResult) -> str:
+def _short(result: SobolData) -> str:
     varying = [k for k in range(len(result.outcomes)) if verdicts.varies(result, k)]
     sentences = [(_enough(result, varying), ""), (_runs_sentence(result), ""), (verdicts.failed(result), "warn")]
     sentences.append((verdicts.intervals(result), "warn"))
@@ -90,13 +88,13 @@ def _short(result: SobolResult) -> str:
     return f'<h2>In short</h2>\n<div class="short">{bullets(sentences)}</div>'
 
 
-def _runs_sentence(result: SobolResult) -> str:
+def _runs_sentence(result: SobolData) -> str:
     good = int(result.runs.ok.sum())
     total = len(result.runs.status)
     return f"All {total:,} runs succeeded." if good == total else f"{good:,} of {total:,} runs succeeded."
 
 
-def _enough(result: SobolResult, varying: Sequence[int]) -> str:
+def _enough(result: SobolData, varying: Sequence[int]) -> str:
     """Whether N suffices, and if not about how much would and what that takes."""
     if not varying:
         return "No outcome varies: there is nothing to rank."
@@ -116,7 +114,7 @@ def _enough(result: SobolResult, varying: Sequence[int]) -> str:
     return f"{text} About N = {max(needed):,} {more}: {price}."
 
 
-def _price(result: SobolResult, n: int) -> str:
+def _price(result: SobolData, n: int) -> str:
     runs, cost = n * result.design.rows_per_base, result.runs.cost
     text = f"{runs:,} runs"
     if cost is None or not cost.run:
@@ -124,14 +122,14 @@ def _price(result: SobolResult, n: int) -> str:
     return text + f", about {clock(runs * cost.seconds / cost.run)} at the pace of this analysis"
 
 
-def _glance(result: SobolResult, top: int) -> str:
+def _glance(result: SobolData, top: int) -> str:
     if len(result.outcomes) < 2:
         return ""
     caption = "Total index of each factor for each outcome: its share of the variance, interactions included."
-    return "<h2>At a glance</h2>\n" + image(lambda: result.plot(kind="heatmap", top=top), caption)
+    return "<h2>At a glance</h2>\n" + image(lambda: plot_sobol(result, "heatmap", None, top), caption)
 
 
-def _outcome(result: SobolResult, k: int, top: int) -> str:
+def _outcome(result: SobolData, k: int, top: int) -> str:
     name, unit = result.outcomes[k], outcome_unit(plan_of(result).model, result.runs.outcomes[k])
     mean, deviation = float(result.indices.mean[k]), float(np.sqrt(result.indices.variance[k]))
     spread = f"Mean {mean:.4g}, standard deviation {deviation:.4g}{f' {unit}' if unit else ''} over the ranges."
@@ -152,26 +150,28 @@ def _outcome(result: SobolResult, k: int, top: int) -> str:
     return "\n".join([*lines, folded(f"All {len(result.factors)} indices", _index_table(result, k))])
 
 
-def _figures(result: SobolResult, name: str, top: int) -> Iterator[str]:
+def _figures(result: SobolData, name: str, top: int) -> Iterator[str]:
     most = f", the {top} largest of {len(result.factors)}" if top < len(result.factors) else ""
-    yield image(lambda: result.plot(name, top=top), f"{name}: first-order and total indices{most}{_unsure(result)}.")
+    yield image(
+        lambda: plot_sobol(result, "bars", name, top), f"{name}: first-order and total indices{most}{_unsure(result)}."
+    )
     if np.isfinite(verdicts.directions(result).low).any():
         caption = f"{name}: its mean where a parameter lies low or high in its range{most}."
-        yield image(lambda: result.plot(name, kind="tornado", top=top), caption)
+        yield image(lambda: plot_sobol(result, "tornado", name, top), caption)
     if result.design.n >= TRACED:
         yield image(
-            lambda: result.plot(name, kind="convergence", top=4),
+            lambda: plot_sobol(result, "convergence", name, 4),
             f"{name}: total indices of the leaders as N grows; N below {ENOUGH:,} is too small for intervals.",
         )
     if result.indices.S2 is not None:
-        yield image(lambda: result.plot(name, kind="interactions"), f"{name}: pairs that act together.")
+        yield image(lambda: plot_sobol(result, "interactions", name, top), f"{name}: pairs that act together.")
 
 
-def _unsure(result: SobolResult) -> str:
+def _unsure(result: SobolData) -> str:
     return f"; N = {result.indices.n_used} is too small for intervals" if verdicts.too_small(result) else ""
 
 
-def _index_table(result: SobolResult, k: int) -> str:
+def _index_table(result: SobolData, k: int) -> str:
     unit = outcome_unit(plan_of(result).model, result.runs.outcomes[k])
     shift = verdicts.directions(result)
     with_shift = bool(np.isfinite(shift.low).any())
@@ -184,7 +184,7 @@ def _index_table(result: SobolResult, k: int) -> str:
     return table(headers, rows, numbers=range(1, len(headers)))
 
 
-def _interval(result: SobolResult, index: str, i: int, k: int) -> tuple[str, str]:
+def _interval(result: SobolData, index: str, i: int, k: int) -> tuple[str, str]:
     value, low, high = (float(getattr(result.indices, index + end)[i, k]) for end in ("", "_low", "_high"))
     return _share(value), f"{_share(low)} to {_share(high)}"
 
@@ -197,11 +197,14 @@ def _signed(value: float) -> str:
     return f"{value:+.3g}" if np.isfinite(value) else "-"
 
 
-def _over_time(result: SobolResult) -> str:
+def _over_time(result: SobolData) -> str:
     if result.over_time is None:
         return ""
     drawings = [
-        image(partial(result.plot, name, kind="bands"), f"{shown(name)}: mean and spread, then the indices over time.")
+        image(
+            partial(plot_sobol, result, "bands", name, top),
+            f"{shown(name)}: mean and spread, then the indices over time.",
+        )
         for name in result.runs.courses
     ]
     return '<h2>Over time</h2>\n<div class="figures">' + "\n".join(drawings) + "</div>"

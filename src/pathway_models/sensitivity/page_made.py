@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..ensembles.ensemble import Cost
+from ..ensembles.outcomes import Outcome
+from ..ensembles.plan import Plan
 from ..ensembles.rows import STATUS
 from . import verdicts
 from .html import code, facts, folded, paragraph, table
 from .repeat import changes, command_line, literal, python_code
+from .results import SobolData
 from .verdicts import outcome_unit, shown
-
-if TYPE_CHECKING:
-    from ..ensembles.ensemble import Cost
-    from ..ensembles.outcomes import Outcome
-    from ..ensembles.plan import Plan
-    from .sobol import SobolResult
 
 GLOSSARY = (
     ("First-order index S1", "share of the variance of the outcome that a factor explains alone."),
@@ -54,18 +51,18 @@ HOW = {
 }
 
 
-def plan_of(result: SobolResult) -> Plan:
+def plan_of(result: SobolData) -> Plan:
     """What was run."""
     assert result.runs.plan is not None
     return result.runs.plan
 
 
-def is_grouped(result: SobolResult) -> bool:
+def is_grouped(result: SobolData) -> bool:
     """Whether a factor may be several parameters."""
     return len(result.factors) < len(result.parameters)
 
 
-def design(result: SobolResult) -> str:
+def design(result: SobolData) -> str:
     """Model, treatments, outcomes, what is varied and how."""
     parts = ["<h2>Model and design</h2>", facts([*_model_facts(result), *_design_facts(result)])]
     model, outcomes = plan_of(result).model, result.runs.outcomes
@@ -75,7 +72,7 @@ def design(result: SobolResult) -> str:
     return "\n".join(parts)
 
 
-def _model_facts(result: SobolResult) -> Iterator[tuple[str, str]]:
+def _model_facts(result: SobolData) -> Iterator[tuple[str, str]]:
     model, study = plan_of(result).model, result.study
     assert study is not None
     _, readings, constants = changes(model)
@@ -91,7 +88,7 @@ def _model_facts(result: SobolResult) -> Iterator[tuple[str, str]]:
     yield "Start of a run", "its own steady state" if plan_of(result).job.steady else "as in the file"
 
 
-def _design_facts(result: SobolResult) -> Iterator[tuple[str, str]]:
+def _design_facts(result: SobolData) -> Iterator[tuple[str, str]]:
     study, layout = result.study, result.design
     assert study is not None
     groups = f" in {len(result.factors)} groups" if is_grouped(result) else ""
@@ -106,20 +103,20 @@ def _design_facts(result: SobolResult) -> Iterator[tuple[str, str]]:
     yield "Correlations", "by a Gaussian copula within groups" if study.correlation is not None else ""
 
 
-def _length(result: SobolResult) -> str:
+def _length(result: SobolData) -> str:
     plan = plan_of(result)
     if plan.model.time_unit_seconds == 3600:
         return f"{plan.length / 168:.4g} weeks" if plan.length >= 336 else f"{plan.length:.4g} h"
     return f"{plan.length:.4g} (unit of time of the model)"
 
 
-def _how(result: SobolResult, outcome: Outcome) -> str:
+def _how(result: SobolData, outcome: Outcome) -> str:
     unit = " h" if plan_of(result).model.time_unit_seconds == 3600 else " (model time)"
     text = HOW.get(outcome.reduce, outcome.reduce).format(window=f"{outcome.window or 0:.4g}{unit}")
     return text + (", divided by the value before treatment" if outcome.relative else "")
 
 
-def _ranges(result: SobolResult) -> str:
+def _ranges(result: SobolData) -> str:
     assert result.study is not None
     values = {**{p.id: p.value for p in result.parameters}, **plan_of(result).model.settings}
     groups = result.study.group_of if is_grouped(result) else ("",) * len(result.parameters)
@@ -133,12 +130,12 @@ def _ranges(result: SobolResult) -> str:
     return table(headers[:kept], rows, numbers={1, 2, 3})
 
 
-def cost(result: SobolResult) -> str:
+def cost(result: SobolData) -> str:
     """What the runs took."""
     return "" if result.runs.cost is None else "<h2>Cost</h2>\n" + facts(_cost_facts(result, result.runs.cost))
 
 
-def _cost_facts(result: SobolResult, spent: Cost) -> Iterator[tuple[str, str]]:
+def _cost_facts(result: SobolData, spent: Cost) -> Iterator[tuple[str, str]]:
     yield "Runs", f"{spent.run:,} here" + (f", {spent.reused:,} taken over from before" if spent.reused else "")
     yield "Time of a run", f"{1000 * spent.core_seconds / spent.run:.3g} ms of one core" if spent.run else ""
     share = f", {100 * spent.efficiency:.0f} % of their time in runs" if spent.run else ""
@@ -151,7 +148,7 @@ def _cost_facts(result: SobolResult, spent: Cost) -> Iterator[tuple[str, str]]:
         yield "N on the way", ", ".join(f"{d.n} (widest interval {d.width:.2g})" for d in result.doublings)
 
 
-def failures(result: SobolResult) -> str:
+def failures(result: SobolData) -> str:
     """How many runs failed, of what, and where in the ranges."""
     runs = result.runs
     if runs.ok.all():
@@ -170,14 +167,14 @@ def failures(result: SobolResult) -> str:
     return "\n".join([*parts, folded("Where in the ranges the failed runs lie", _where(result))])
 
 
-def _where(result: SobolResult) -> str:
+def _where(result: SobolData) -> str:
     frame = result.failures().head(PLACES)
     rows = [(shown(str(name)), *(f"{v:.2f}" for v in numbers)) for name, *numbers in frame.itertuples(index=False)]
     note = "Mean place in the range (0 low, 1 high) of failed and of other runs; distance of Kolmogorov and Smirnov."
     return paragraph(note, "note") + table(["constant", "failed runs", "others", "distance"], rows, numbers={1, 2, 3})
 
 
-def repeat(result: SobolResult, source: str) -> str:
+def repeat(result: SobolData, source: str) -> str:
     """Python and command line that give the same numbers, and the versions they came from."""
     command, reason = command_line(result, source)
     parts = ["<h2>How to repeat it</h2>", paragraph("In Python (the same numbers on any number of processes):")]
@@ -188,7 +185,7 @@ def repeat(result: SobolResult, source: str) -> str:
     return "\n".join([*parts, paragraph(f"Versions: {versions}.")])
 
 
-def _folder_text(result: SobolResult) -> str:
+def _folder_text(result: SobolData) -> str:
     folder = plan_of(result).folder
     if folder is None:
         return (
@@ -201,7 +198,7 @@ def _folder_text(result: SobolResult) -> str:
     )
 
 
-def glossary(result: SobolResult) -> str:
+def glossary(result: SobolData) -> str:
     """What the words mean."""
     pairs = result.indices.S2 is not None
     words = [(name, text) for name, text in GLOSSARY if pairs or "S2" not in name]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +16,7 @@ from ..models.model import Model
 from ..treatments.named import NAMED, named
 from ..treatments.schedule import snake
 from .factors import Range
-
-if TYPE_CHECKING:
-    from .sobol import SobolResult
+from .results import SobolData
 
 WIDTH = 100  # characters of a line of code
 DEFAULTS = {
@@ -180,7 +178,7 @@ def literal(value: Any) -> str:
     return repr(value) if plain else f"{type(value).__name__}(...)"
 
 
-def python_code(result: SobolResult, source: str) -> str:
+def python_code(result: SobolData, source: str) -> str:
     """A script that repeats the analysis."""
     arguments = dict(_arguments(result))
     things = [*arguments["treatments"], *arguments["outcomes"]]
@@ -213,7 +211,7 @@ def _wrapped(text: str) -> list[str]:
     return [f"    {key}{separator}{body[0]}", *(f"        {item}," for item in items), f"    {body[-1]},"]
 
 
-def _arguments(result: SobolResult) -> Iterator[tuple[str, Any]]:
+def _arguments(result: SobolData) -> Iterator[tuple[str, Any]]:
     assert result.study is not None
     assert result.runs.plan is not None
     asked, study = result.study.asked, result.study
@@ -262,7 +260,7 @@ def changes(model: Model) -> tuple[bool, dict[str, str], dict[str, float]]:
     return True, readings, other
 
 
-def _model_lines(result: SobolResult, source: str) -> list[str]:
+def _model_lines(result: SobolData, source: str) -> list[str]:
     assert result.study is not None
     model = result.study.plan.model
     ours, readings, constants = changes(model)
@@ -279,7 +277,7 @@ def _model_lines(result: SobolResult, source: str) -> list[str]:
 # ---- the command line ----------------------------------------------------------------------------------------------
 
 
-def command_line(result: SobolResult, source: str) -> tuple[str, str]:
+def command_line(result: SobolData, source: str) -> tuple[str, str]:
     """The command that repeats the analysis, and an empty text; or an empty command and the reason."""
     assert result.study is not None
     model, asked = result.study.plan.model, result.study.asked

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,168 +20,29 @@ from ..ensembles.rows import Limits
 from ..errors import InvalidValueError, require_count, require_range
 from ..models.model import Model
 from ..modules.laws import Z95, sample
-from ..modules.module import Parameter
 from ..simulation.tolerances import Tolerance
 from ..treatments.schedule import Treatment
 from . import verdicts
 from .factors import GROUPINGS, GaussianCopula, Groups, Wanted
+from .figures import plot_sobol
 from .indices import Design, Indices, sobol_indices
-from .reliability import FailureBounds, failure_bounds, trace, where_failed, widest
+from .page import write_report
+from .reliability import widest
+from .results import Doubling, SobolData
 from .study import CostEstimate, Study, announce, estimate_cost, make_study
 
 if TYPE_CHECKING:
     import pandas as pd
-    import xarray as xr
     from matplotlib.figure import Figure
 
 __all__ = ["GROUPINGS", "Z95", "SobolResult", "sample", "sobol", "sobol_cost"]
 
 DOUBLINGS = 6  # of N at most, where a width is asked for without a budget
-INTERVALS = ("S1", "S1_low", "S1_high", "ST", "ST_low", "ST_high")
-
-
-class Doubling(NamedTuple):
-    """A step of the search for narrow intervals: base rows, and the width of the widest interval of ST."""
-
-    n: int
-    width: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class SobolResult:
-    """Sobol indices of one model under one treatment, with the design and the runs they came from.
-
-    `over_time` holds the indices of the courses at `runs.times`, one column per course and time; `timings` are the
-    seconds in design, simulation and estimator; `doublings` and `stopped` tell how N was found.
-    """
-
-    model: str
-    arm: str
-    parameters: tuple[Parameter, ...]
-    design: Design
-    indices: Indices
-    runs: Ensemble
-    over_time: Indices | None = None
-    timings: Mapping[str, float] = field(default_factory=dict)
-    doublings: tuple[Doubling, ...] = ()
-    stopped: str = ""
-    study: Study | None = field(default=None, repr=False)
-
-    @property
-    def factors(self) -> tuple[str, ...]:
-        """Names of the parameters or groups, in the order of the indices."""
-        return tuple(map(str, self.design.groups))
-
-    @property
-    def outcomes(self) -> tuple[str, ...]:
-        """Names of the outcomes, in the order of the indices."""
-        return tuple(o.name for o in self.runs.outcomes)
-
-    def __repr__(self) -> str:
-        what = f"{self.model}, {self.arm}: {len(self.factors)} factors, N = {self.design.n}"
-        return f"SobolResult({what}, outcomes {', '.join(self.outcomes)})"
-
-    # ---- tables ----------------------------------------------------------------------------------------------------
-
-    def to_dataframe(self) -> pd.DataFrame:
-        """One row per outcome and factor: S1 and ST with their 95 percent intervals; sorted by ST."""
-        import pandas as pd
-
-        frames = []
-        for k, outcome in enumerate(self.outcomes):
-            columns = {n: getattr(self.indices, n)[:, k] for n in INTERVALS}
-            frame = pd.DataFrame({"outcome": outcome, "factor": self.factors, **columns})
-            frames.append(frame.sort_values("ST", ascending=False))
-        return pd.concat(frames, ignore_index=True)
-
-    def second_order(self) -> pd.DataFrame:
-        """One row per outcome and pair: S2 with its interval. `InvalidValueError` unless it was asked for."""
-        import pandas as pd
-
-        if self.indices.S2 is None or self.indices.S2_low is None or self.indices.S2_high is None:
-            raise InvalidValueError("no second-order indices: call sobol(..., second_order=True)")
-        matrices = (self.indices.S2, self.indices.S2_low, self.indices.S2_high)
-        rows = [
-            (outcome, a, b, *(float(m[i, j, k]) for m in matrices))
-            for k, outcome in enumerate(self.outcomes)
-            for i, a in enumerate(self.factors)
-            for j, b in enumerate(self.factors)
-            if i < j
-        ]
-        return pd.DataFrame(rows, columns=["outcome", "a", "b", "S2", "S2_low", "S2_high"])
-
-    def indices_over_time(self) -> xr.Dataset:
-        """S1 and ST with intervals, dims factor, course, time (model time); `InvalidValueError` without `times=`."""
-        import xarray as xr
-
-        if self.over_time is None:
-            raise InvalidValueError("no indices over time: call sobol(..., times=[...])")
-        shape = (len(self.factors), len(self.runs.courses), len(self.runs.times))
-        dims = ("factor", "course", "time")
-        data: dict[str, Any] = {name: (dims, getattr(self.over_time, name).reshape(shape)) for name in INTERVALS}
-        data |= {name: (dims[1:], getattr(self.over_time, name).reshape(shape[1:])) for name in ("mean", "variance")}
-        coords = {"factor": list(self.factors), "course": list(self.runs.courses), "time": list(self.runs.times)}
-        return xr.Dataset(data, coords)
-
-    def convergence(self, *, resamples: int = 200) -> pd.DataFrame:
-        """ST against the number of base rows (8, 16, ... all): n, outcome, factor, ST, ST_low, ST_high."""
-        import pandas as pd
-
-        found = trace(
-            self.runs.values,
-            self.design,
-            ok=self.runs.ok,
-            resamples=resamples,
-            confidence=self.indices.confidence,
-            seed=self.design.seed,
-        )
-        rows = [
-            (n, outcome, factor, *(float(getattr(part, name)[g, k]) for name in INTERVALS[3:]))
-            for n, part in found
-            for k, outcome in enumerate(self.outcomes)
-            for g, factor in enumerate(self.factors)
-        ]
-        return pd.DataFrame(rows, columns=["n", "outcome", "factor", *INTERVALS[3:]])
-
-    def to_salib(self) -> tuple[dict[str, Any], Array]:
-        """(problem, Y) for `SALib.analyze.sobol.analyze(problem, Y[:, k], calc_second_order=...)`.
-
-        With groups the problem has one variable per group.
-        """
-        count = len(self.factors)
-        return {
-            "num_vars": count,
-            "names": list(self.factors),
-            "bounds": [[0.0, 1.0]] * count,
-        }, self.runs.values
-
-    def directions(self) -> pd.DataFrame:
-        """Mean of each outcome in the lowest and the highest fifth of each range, less the mean of all runs.
-
-        Columns outcome, factor, low, high (unit of the outcome) and error (half width of a 95 percent interval that
-        holds for all factors at once); the largest difference first. NaN for groups and for fewer than 8 runs in a
-        fifth.
-        """
-        import pandas as pd
-
-        found, frames = verdicts.directions(self), []
-        for k, outcome in enumerate(self.outcomes):
-            columns = {name: getattr(found, name)[:, k] for name in ("low", "high", "error")}
-            frame = pd.DataFrame({"outcome": outcome, "factor": self.factors, **columns})
-            order = (frame["high"] - frame["low"]).abs().sort_values(ascending=False, kind="stable").index
-            frames.append(frame.loc[order])
-        return pd.concat(frames, ignore_index=True)
-
-    # ---- failures --------------------------------------------------------------------------------------------------
-
-    @property
-    def failure_bounds(self) -> FailureBounds:
-        """Between what ST could lie if the failed runs had values within the range of the others."""
-        return failure_bounds(self.runs.values, self.design, self.runs.ok)
-
-    def failures(self) -> pd.DataFrame:
-        """Where in the ranges the failed runs lie: per parameter, mean place (0 to 1) of failed and good rows."""
-        return where_failed(self.design.unit, self.runs.ok, [p.id for p in self.parameters])
+class SobolResult(SobolData):
+    """Sobol indices of one model under one treatment: the data, what they say, and more of them."""
 
     # ---- more of it ------------------------------------------------------------------------------------------------
 
@@ -207,6 +68,23 @@ class SobolResult:
         study = replace(self.study, plan=runs.plan, asked=asked)
         return _analysed(study, self.design, runs, dict(self.timings))
 
+    def directions(self) -> pd.DataFrame:
+        """Mean of each outcome in the lowest and the highest fifth of each range, less the mean of all runs.
+
+        Columns outcome, factor, low, high (unit of the outcome) and error (half width of a 95 percent interval that
+        holds for all factors at once); the largest difference first. NaN for groups and for fewer than 8 runs in a
+        fifth.
+        """
+        import pandas as pd
+
+        found, frames = verdicts.directions(self), []
+        for k, outcome in enumerate(self.outcomes):
+            columns = {name: getattr(found, name)[:, k] for name in ("low", "high", "error")}
+            frame = pd.DataFrame({"outcome": outcome, "factor": self.factors, **columns})
+            order = (frame["high"] - frame["low"]).abs().sort_values(ascending=False, kind="stable").index
+            frames.append(frame.loc[order])
+        return pd.concat(frames, ignore_index=True)
+
     # ---- words and figures -----------------------------------------------------------------------------------------
 
     def summary(self) -> str:
@@ -227,8 +105,6 @@ class SobolResult:
         'interactions' (pairs; needs `second_order=True`), 'convergence' (ST against N). Raises `UnknownNameError` for
         another kind or outcome, `InvalidValueError` for what was not asked for.
         """
-        from .figures import plot_sobol
-
         return plot_sobol(self, kind, outcome, top)
 
     def report_html(self, path: str | os.PathLike[str], *, source: str = "", top: int = 15) -> Path:
@@ -237,8 +113,6 @@ class SobolResult:
         `source` is the model as `load` found it (a name or a path), for the code that repeats the analysis; `top` as in
         `plot`. Raises `ModelError` if the file cannot be written.
         """
-        from .page import write_report
-
         return write_report(self, Path(path), source, top)
 
 

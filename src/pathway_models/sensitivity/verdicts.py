@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,9 +13,7 @@ from ..ensembles.outcomes import Outcome
 from ..models.model import Model
 from .indices import Bools, Design, Floats
 from .reliability import ENOUGH, HELD, HELD_HEAVY, measured_at
-
-if TYPE_CHECKING:
-    from .sobol import SobolResult
+from .results import SobolData
 
 WIDE = 0.1  # half width of a 95 percent interval above which a ranking is not to be trusted
 FURTHEST = 0.01  # share of the runs, those furthest from the mean, by which a heavy tail is judged
@@ -30,23 +28,23 @@ LARGEST_N = 2**20
 # ---- numbers -------------------------------------------------------------------------------------------------------
 
 
-def half_widths(result: SobolResult, k: int) -> Floats:
+def half_widths(result: SobolData, k: int) -> Floats:
     """Half widths of the intervals of ST of one outcome."""
     return np.asarray(result.indices.ST_high[:, k] - result.indices.ST_low[:, k]) / 2
 
 
-def varies(result: SobolResult, k: int) -> bool:
+def varies(result: SobolData, k: int) -> bool:
     """Whether an outcome has indices."""
     return bool(np.isfinite(result.indices.ST[:, k]).all())
 
 
-def noise_floor(result: SobolResult, k: int) -> float:
+def noise_floor(result: SobolData, k: int) -> float:
     """Largest S1, 95 percent, of a parameter that does nothing."""
     found = result.indices
     return max(abs(float(found.S1_dummy_low[k])), abs(float(found.S1_dummy_high[k])))
 
 
-def n_needed(result: SobolResult, k: int) -> int:
+def n_needed(result: SobolData, k: int) -> int:
     """About how many base rows give intervals that are narrow enough for a ranking and hold the true index.
 
     Widths on the logarithmic scale fall with the root of N.
@@ -58,7 +56,7 @@ def n_needed(result: SobolResult, k: int) -> int:
     return 1 << math.ceil(math.log2(min(max(exact, ENOUGH), LARGEST_N)) - 1e-9)
 
 
-def tied(result: SobolResult, k: int) -> list[int]:
+def tied(result: SobolData, k: int) -> list[int]:
     """The factor with the largest ST and those whose intervals reach into its own, the largest first."""
     total = result.indices.ST[:, k]
     order = [int(i) for i in np.argsort(-total, kind="stable")]
@@ -99,7 +97,7 @@ class Pair(NamedTuple):
     most: float
 
 
-def possible_pairs(result: SobolResult, k: int) -> list[Pair]:
+def possible_pairs(result: SobolData, k: int) -> list[Pair]:
     """Pairs whose S2 does not contradict the other indices.
 
     A pair explains no more than what each of the two explains beyond its S1. Among hundreds of pairs some intervals lie
@@ -130,7 +128,7 @@ class Directions(NamedTuple):
     error: Floats
 
 
-def directions(result: SobolResult) -> Directions:
+def directions(result: SobolData) -> Directions:
     """Which way each factor moves each outcome."""
     from scipy.special import ndtri  # here and not above: scipy would double the import time of the package
 
@@ -151,7 +149,7 @@ def directions(result: SobolResult) -> Directions:
     return found
 
 
-def group_members(result: SobolResult, group: object) -> list[int]:
+def group_members(result: SobolData, group: object) -> list[int]:
     """Places of the parameters of a group in the design."""
     assert result.study is not None
     return [j for j, name in enumerate(result.study.group_of) if name == group]
@@ -197,7 +195,7 @@ def listed(names: Sequence[str], most: int = MOST_NAMED) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else "none"
 
 
-def own_ranges(result: SobolResult) -> str:
+def own_ranges(result: SobolData) -> str:
     """The ranges that the user gave, with the law that they are sampled by; '' if there are none."""
     asked = None if result.study is None else result.study.asked["parameters"]
     if result.study is None or not isinstance(asked, Mapping):
@@ -207,7 +205,7 @@ def own_ranges(result: SobolResult) -> str:
     return f" Ranges given: {listed(texts)}." if texts else ""
 
 
-def sentence(result: SobolResult, k: int) -> str:
+def sentence(result: SobolData, k: int) -> str:
     """The line of an outcome in `summary`."""
     name, total = result.outcomes[k], result.indices.ST[:, k]
     if not varies(result, k):
@@ -219,7 +217,7 @@ def sentence(result: SobolResult, k: int) -> str:
     return f"{name}: {', '.join(leaders)}; {widest}, {precision(result, k)}." + (f" {heavy}" if heavy else "")
 
 
-def precision(result: SobolResult, k: int) -> str:
+def precision(result: SobolData, k: int) -> str:
     """Whether N suffices."""
     if float(np.max(half_widths(result, k))) <= WIDE:
         small = f"narrow enough for a ranking, but N = {result.indices.n_used} is too small to rely on them"
@@ -228,12 +226,12 @@ def precision(result: SobolResult, k: int) -> str:
     return text if heavy_tail(result, k) else f"{text}, about {n_needed(result, k):,} would do"
 
 
-def too_small(result: SobolResult) -> bool:
+def too_small(result: SobolData) -> bool:
     """Whether N is one at which intervals were measured to hold the true index too seldom."""
     return measured_at(result.indices.n_used) < ENOUGH
 
 
-def intervals(result: SobolResult) -> str:
+def intervals(result: SobolData) -> str:
     """A warning where N is too small for intervals; else ''."""
     if not too_small(result) or not any(varies(result, k) for k in range(len(result.outcomes))):
         return ""
@@ -245,7 +243,7 @@ def intervals(result: SobolResult) -> str:
     )
 
 
-def leading(result: SobolResult, k: int) -> str:
+def leading(result: SobolData, k: int) -> str:
     """What leads, and whether that is settled."""
     first = tied(result, k)
     names = [said(result.factors[i]) for i in first]
@@ -258,7 +256,7 @@ def leading(result: SobolResult, k: int) -> str:
     return f"{listed(names)} lead; their intervals overlap, so that their order is not settled."
 
 
-def above_floor(result: SobolResult, k: int) -> str:
+def above_floor(result: SobolData, k: int) -> str:
     """How many factors stand out from what a dummy parameter shows."""
     floor, count = noise_floor(result, k), len(result.factors)
     out = int(np.sum(result.indices.ST_low[:, k] > floor))
@@ -270,7 +268,7 @@ def above_floor(result: SobolResult, k: int) -> str:
     return text + (f", {count - out - under} across." if count - out - under else ".")
 
 
-def negligible(result: SobolResult, k: int) -> str:
+def negligible(result: SobolData, k: int) -> str:
     """How many factors may be fixed; '' for none."""
     count = int(np.sum(result.indices.ST_high[:, k] < NEGLIGIBLE))
     if not count:
@@ -279,7 +277,7 @@ def negligible(result: SobolResult, k: int) -> str:
     return f"{which} be fixed anywhere in the range: ST below {NEGLIGIBLE:g} with the whole interval."
 
 
-def heavy_tail(result: SobolResult, k: int) -> str:
+def heavy_tail(result: SobolData, k: int) -> str:
     """A warning where few runs make up the variance; else ''."""
     values = independent_rows(result.runs.values, result.design, result.runs.ok)[1][:, k]
     share = tail_share(values)
@@ -294,7 +292,7 @@ def heavy_tail(result: SobolResult, k: int) -> str:
     )
 
 
-def through_interactions(result: SobolResult, k: int) -> str:
+def through_interactions(result: SobolData, k: int) -> str:
     """Which factors act together with others: S1 below ST beyond doubt; else ''."""
     found = result.indices
     clear = np.flatnonzero((found.S1_high[:, k] < found.ST_low[:, k]) & (found.ST_low[:, k] > noise_floor(result, k)))
@@ -305,7 +303,7 @@ def through_interactions(result: SobolResult, k: int) -> str:
     return f"Partly through interactions with others: {listed(names)}."
 
 
-def pairs(result: SobolResult, k: int) -> str:
+def pairs(result: SobolData, k: int) -> str:
     """Which pairs interact beyond doubt; '' without second order."""
     if result.indices.S2 is None:
         return ""
@@ -318,7 +316,7 @@ def pairs(result: SobolResult, k: int) -> str:
     return f"Interact beyond doubt (S2): {listed(names)}."
 
 
-def failed(result: SobolResult) -> str:
+def failed(result: SobolData) -> str:
     """What was dropped for failures, how much that could matter, and where the failures lie; '' if nothing was."""
     if not result.indices.n_dropped:
         return ""

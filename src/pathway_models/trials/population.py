@@ -11,6 +11,7 @@ import numpy as np
 
 from .._types import Array, Brief, Frozen
 from ..errors import InvalidValueError, require_choice, require_count, require_kind, require_range, unknown_name
+from ..models.library import load
 from ..models.model import Model
 from ..modules.flat import require_model
 from ..sensitivity.sobol import sample
@@ -279,8 +280,6 @@ def population(
     >>> bool((patients.baseline_count >= 8).all())
     True
     """
-    from ..models.library import load
-
     require_count("the number of patients", n, 1, 1_000_000)
     require_count("the seed", seed, 0)
     require_range("the entry rule in seizures per 28 days", minimum, 0.0, 28 * _constant("rate_max"))

@@ -13,6 +13,7 @@ from .._types import Frozen
 from ..ensembles.ensemble import Ensemble, ensemble
 from ..errors import require_choice
 from ..evidence.tables import evidence_table, split_cell
+from ..models.library import load
 from ..models.model import Model
 from ..treatments.diets import KetogenicDiet, ModifiedAtkinsDiet
 from ..treatments.schedule import Dose, Treatment
@@ -153,8 +154,6 @@ def published_trials(
     True
     """
     import pandas as pd
-
-    from ..models.library import load
 
     model = load("epilepsy") if model is None else model
     chosen = list(PUBLISHED_TRIALS) if names is None else [require_choice("trial", k, PUBLISHED_TRIALS) for k in names]

@@ -19,6 +19,7 @@ from ..ensembles.processes import worker_count
 from ..errors import InvalidValueError, UnknownNameError, require_choice, require_kind, require_range
 from ..experiments.loop import AT_REST, gains_from_rest, has_loop
 from ..figures import subplots
+from ..models.library import load
 from ..models.model import Model
 from ..modules.flat import require_model
 from ..modules.laws import Z95
@@ -294,8 +295,6 @@ def trial(
     >>> bool(result.to_dataframe().loc["drug", "model_ratio"] < 1)
     True
     """
-    from ..models.library import load
-
     model = load("epilepsy") if model is None else model
     require_model(model)
     plans = _plans(patients, arms)

@@ -1,0 +1,221 @@
+"""Results of sensitivity analyses as data: indices or effects, with the design and the runs that they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from .._types import Array, Brief
+from ..ensembles.ensemble import Ensemble
+from ..errors import InvalidValueError
+from ..modules.module import Parameter
+from .indices import Bools, Design, Floats, Indices
+from .reliability import FailureBounds, failure_bounds, trace, where_failed
+from .study import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+INTERVALS = ("S1", "S1_low", "S1_high", "ST", "ST_low", "ST_high")
+COLUMNS = ("mu_star", "mu_star_low", "mu_star_high", "mu", "sigma", "effects")
+
+
+class Doubling(NamedTuple):
+    """A step of the search for narrow intervals: base rows, and the width of the widest interval of ST."""
+
+    n: int
+    width: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class SobolData:
+    """Sobol indices of one model under one treatment, with the design and the runs they came from.
+
+    `over_time` holds the indices of the courses at `runs.times`, one column per course and time; `timings` are the
+    seconds in design, simulation and estimator; `doublings` and `stopped` tell how N was found.
+    """
+
+    model: str
+    arm: str
+    parameters: tuple[Parameter, ...]
+    design: Design
+    indices: Indices
+    runs: Ensemble
+    over_time: Indices | None = None
+    timings: Mapping[str, float] = field(default_factory=dict)
+    doublings: tuple[Doubling, ...] = ()
+    stopped: str = ""
+    study: Study | None = field(default=None, repr=False)
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """Names of the parameters or groups, in the order of the indices."""
+        return tuple(map(str, self.design.groups))
+
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        """Names of the outcomes, in the order of the indices."""
+        return tuple(o.name for o in self.runs.outcomes)
+
+    def __repr__(self) -> str:
+        what = f"{self.model}, {self.arm}: {len(self.factors)} factors, N = {self.design.n}"
+        return f"{type(self).__name__}({what}, outcomes {', '.join(self.outcomes)})"
+
+    # ---- tables ----------------------------------------------------------------------------------------------------
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One row per outcome and factor: S1 and ST with their 95 percent intervals; sorted by ST."""
+        import pandas as pd
+
+        frames = []
+        for k, outcome in enumerate(self.outcomes):
+            columns = {n: getattr(self.indices, n)[:, k] for n in INTERVALS}
+            frame = pd.DataFrame({"outcome": outcome, "factor": self.factors, **columns})
+            frames.append(frame.sort_values("ST", ascending=False))
+        return pd.concat(frames, ignore_index=True)
+
+    def second_order(self) -> pd.DataFrame:
+        """One row per outcome and pair: S2 with its interval. `InvalidValueError` unless it was asked for."""
+        import pandas as pd
+
+        if self.indices.S2 is None or self.indices.S2_low is None or self.indices.S2_high is None:
+            raise InvalidValueError("no second-order indices: call sobol(..., second_order=True)")
+        matrices = (self.indices.S2, self.indices.S2_low, self.indices.S2_high)
+        rows = [
+            (outcome, a, b, *(float(m[i, j, k]) for m in matrices))
+            for k, outcome in enumerate(self.outcomes)
+            for i, a in enumerate(self.factors)
+            for j, b in enumerate(self.factors)
+            if i < j
+        ]
+        return pd.DataFrame(rows, columns=["outcome", "a", "b", "S2", "S2_low", "S2_high"])
+
+    def indices_over_time(self) -> xr.Dataset:
+        """S1 and ST with intervals, dims factor, course, time (model time); `InvalidValueError` without `times=`."""
+        import xarray as xr
+
+        if self.over_time is None:
+            raise InvalidValueError("no indices over time: call sobol(..., times=[...])")
+        shape = (len(self.factors), len(self.runs.courses), len(self.runs.times))
+        dims = ("factor", "course", "time")
+        data: dict[str, Any] = {name: (dims, getattr(self.over_time, name).reshape(shape)) for name in INTERVALS}
+        data |= {name: (dims[1:], getattr(self.over_time, name).reshape(shape[1:])) for name in ("mean", "variance")}
+        coords = {"factor": list(self.factors), "course": list(self.runs.courses), "time": list(self.runs.times)}
+        return xr.Dataset(data, coords)
+
+    def convergence(self, *, resamples: int = 200) -> pd.DataFrame:
+        """ST against the number of base rows (8, 16, ... all): n, outcome, factor, ST, ST_low, ST_high."""
+        import pandas as pd
+
+        found = trace(
+            self.runs.values,
+            self.design,
+            ok=self.runs.ok,
+            resamples=resamples,
+            confidence=self.indices.confidence,
+            seed=self.design.seed,
+        )
+        rows = [
+            (n, outcome, factor, *(float(getattr(part, name)[g, k]) for name in INTERVALS[3:]))
+            for n, part in found
+            for k, outcome in enumerate(self.outcomes)
+            for g, factor in enumerate(self.factors)
+        ]
+        return pd.DataFrame(rows, columns=["n", "outcome", "factor", *INTERVALS[3:]])
+
+    def to_salib(self) -> tuple[dict[str, Any], Array]:
+        """(problem, Y) for `SALib.analyze.sobol.analyze(problem, Y[:, k], calc_second_order=...)`.
+
+        With groups the problem has one variable per group.
+        """
+        count = len(self.factors)
+        return {
+            "num_vars": count,
+            "names": list(self.factors),
+            "bounds": [[0.0, 1.0]] * count,
+        }, self.runs.values
+
+    # ---- failures --------------------------------------------------------------------------------------------------
+
+    @property
+    def failure_bounds(self) -> FailureBounds:
+        """Between what ST could lie if the failed runs had values within the range of the others."""
+        return failure_bounds(self.runs.values, self.design, self.runs.ok)
+
+    def failures(self) -> pd.DataFrame:
+        """Where in the ranges the failed runs lie: per parameter, mean place (0 to 1) of failed and good rows."""
+        return where_failed(self.design.unit, self.runs.ok, [p.id for p in self.parameters])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class MorrisDesign(Brief):
+    """Trajectories through the unit cube on which one group after the other moves by `delta`.
+
+    Attributes:
+        unit: (trajectories * (G + 1), parameters), read-only, dimensionless.
+        moved: (trajectories, G), which group moves in each step.
+        up: (trajectories, parameters), whether a parameter moves up.
+        groups: names of the G groups.
+        group_of: (parameters,), number of the group of each parameter.
+        delta: size of a step, a share of the range.
+        levels: number of levels of the grid.
+    """
+
+    unit: Floats
+    moved: np.ndarray[Any, np.dtype[np.int64]]
+    up: Bools
+    groups: tuple[Hashable, ...]
+    group_of: np.ndarray[Any, np.dtype[np.int64]]
+    delta: float
+    levels: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class MorrisData:
+    """Elementary effects of one model, in the unit of the outcome per whole range of a parameter.
+
+    `mu_star` (mean size, with a 95 percent interval), `mu` (mean) and `sigma` (standard deviation) are
+    (factors, outcomes); mu and sigma are NaN for groups, whose effects have no sign. `effects` counts those that
+    could be computed, (factors,).
+    """
+
+    model: str
+    arm: str
+    parameters: tuple[Parameter, ...]
+    design: MorrisDesign
+    runs: Ensemble
+    mu: Floats
+    mu_star: Floats
+    mu_star_low: Floats
+    mu_star_high: Floats
+    sigma: Floats
+    effects: np.ndarray[Any, np.dtype[np.int64]]
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """Names of the parameters or groups."""
+        return tuple(map(str, self.design.groups))
+
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        """Names of the outcomes."""
+        return tuple(o.name for o in self.runs.outcomes)
+
+    def __repr__(self) -> str:
+        what = f"{self.model}, {self.arm}: {len(self.factors)} factors, {len(self.design.moved)} trajectories"
+        return f"{type(self).__name__}({what}, outcomes {', '.join(self.outcomes)})"
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One row per outcome and factor, the largest mu_star first."""
+        import pandas as pd
+
+        frames = []
+        for k, outcome in enumerate(self.outcomes):
+            columns = {name: getattr(self, name)[:, k] for name in COLUMNS[:-1]}
+            frame = pd.DataFrame({"outcome": outcome, "factor": self.factors, **columns, "effects": self.effects})
+            frames.append(frame.sort_values("mu_star", ascending=False))
+        return pd.concat(frames, ignore_index=True)
