@@ -22,12 +22,13 @@ test: $(VENV)/.installed
 # Random models and schedules run in every way, against an evaluator of our own: make fuzz [FUZZ_EXAMPLES=10000]
 FUZZ_EXAMPLES ?= 2000
 fuzz: $(VENV)/.installed
-	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -s tests/test_meaning.py
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -s tests/formulas/test_meaning.py
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check src tests analyses benchmarks tools
 	$(BIN)/ruff format --check src tests analyses benchmarks tools
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 # Regenerates every SBML file under sbml/ from the authored Antimony and TOML.
 models: $(VENV)/.installed

@@ -37,8 +37,9 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def analysis(name: str) -> ModuleType:
-    """A script of `analyses/` as a module."""
-    path = Path(__file__).parents[1] / "analyses" / f"{name}.py"
+    """A script of `analyses/` or `benchmarks/` as a module."""
+    root = Path(__file__).parents[1]
+    path = next(p for p in (root / "analyses" / f"{name}.py", root / "benchmarks" / f"{name}.py") if p.exists())
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None

@@ -23,6 +23,7 @@ FIRST, TOTAL = "#56B4E9", BLUE
 LOW, HIGH, UNSURE, PALE = "#E69F00", BLUE, "#dddddd", "#9a9a9a"
 LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 PAIR = "#D55E00"
+DRAWN = 15  # factors in a figure unless another number is asked for
 MOST_NODES = 12
 LONG = 24  # characters of a name that needs a line of a legend for itself
 TALLEST = 2.0  # index up to which bands are drawn

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import ModelError
 from . import verdicts
-from .figures import plot_sobol
+from .figures import DRAWN, plot_sobol
 from .html import bullets, folded, image, paragraph, table
 from .page_made import cost, design, failures, glossary, is_grouped, plan_of, repeat
 from .reliability import ENOUGH
@@ -164,7 +164,7 @@ def _figures(result: SobolData, name: str, top: int) -> Iterator[str]:
             f"{name}: total indices of the leaders as N grows; N below {ENOUGH:,} is too small for intervals.",
         )
     if result.indices.S2 is not None:
-        yield image(lambda: plot_sobol(result, "interactions", name, top), f"{name}: pairs that act together.")
+        yield image(lambda: plot_sobol(result, "interactions", name, DRAWN), f"{name}: pairs that act together.")
 
 
 def _unsure(result: SobolData) -> str:
@@ -202,7 +202,7 @@ def _over_time(result: SobolData) -> str:
         return ""
     drawings = [
         image(
-            partial(plot_sobol, result, "bands", name, top),
+            partial(plot_sobol, result, "bands", name, DRAWN),
             f"{shown(name)}: mean and spread, then the indices over time.",
         )
         for name in result.runs.courses

@@ -24,7 +24,7 @@ from ..simulation.tolerances import Tolerance
 from ..treatments.schedule import Treatment
 from . import verdicts
 from .factors import GROUPINGS, GaussianCopula, Groups, Wanted
-from .figures import plot_sobol
+from .figures import DRAWN, plot_sobol
 from .indices import Design, Indices, sobol_indices
 from .page import write_report
 from .reliability import widest
@@ -97,7 +97,7 @@ class SobolResult(SobolData):
         trust = [verdicts.failed(self), verdicts.intervals(self)]
         return "\n".join(filter(None, [*lines, *trust, *sentences, self.stopped]))
 
-    def plot(self, outcome: str | None = None, *, kind: str = "bars", top: int = 15) -> Figure:
+    def plot(self, outcome: str | None = None, *, kind: str = "bars", top: int = DRAWN) -> Figure:
         """A figure of all outcomes or of the named one; `top` factors at most.
 
         `kind`: 'bars' (S1 and ST with 95 percent intervals), 'tornado' (mean of the outcome at both ends of each
@@ -107,7 +107,7 @@ class SobolResult(SobolData):
         """
         return plot_sobol(self, kind, outcome, top)
 
-    def report_html(self, path: str | os.PathLike[str], *, source: str = "", top: int = 15) -> Path:
+    def report_html(self, path: str | os.PathLike[str], *, source: str = "", top: int = DRAWN) -> Path:
         """Write one self-contained HTML page: verdicts, figures, indices, design, cost, failures, how to repeat it.
 
         `source` is the model as `load` found it (a name or a path), for the code that repeats the analysis; `top` as in

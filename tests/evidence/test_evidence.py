@@ -25,7 +25,7 @@ from pathway_models.evidence import observations, scores, tables
 from pathway_models.evidence import report as _evidence
 from pathway_models.simulation.job import at_rest
 
-SBML = Path(__file__).resolve().parents[1] / "sbml"
+SBML = Path(__file__).resolve().parents[2] / "sbml"
 COUPLED = ("epilepsy_core", "epilepsy")
 OURS = ("ketone_katp", "ampk_pgc1a", "acupuncture", "excitability", *COUPLED)
 MODELS = sorted({*(p.parent.name for p in SBML.glob("modules/*/observations.tsv")), *COUPLED})

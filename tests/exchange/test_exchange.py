@@ -25,7 +25,7 @@ from pathway_models.models.model import Model
 from pathway_models.models.swap import module_from, with_module
 from pathway_models.simulation.phases import phases
 
-MODULES = Path(__file__).parents[1] / "sbml" / "modules"
+MODULES = Path(__file__).parents[2] / "sbml" / "modules"
 PLAN = [pm.Level(input="MCC950", value=1, start=24, stop=200), pm.Level(input="BHB", value=3, start=48)]
 EA = pm.Electroacupuncture(weeks=2, sessions_per_week=3)
 SCENARIO_FORMATS = ("sbml", "sbml-l3v1", "sbml-l2v5", "antimony", "omex")

@@ -182,13 +182,13 @@ def test_with_values_wins_over_an_initial_assignment() -> None:
 
 
 def test_hierarchical_documents_are_told_apart() -> None:
-    root = Path(__file__).parents[1] / "sbml" / "coupled"
+    root = Path(__file__).parents[2] / "sbml" / "coupled"
     assert _sbml.is_hierarchical(_sbml.parse((root / "epilepsy-comp.xml").read_text()))
     assert not _sbml.is_hierarchical(_sbml.parse((root / "epilepsy.xml").read_text()))
 
 
 def test_flattening_an_unknown_submodel_is_an_error() -> None:
-    root = Path(__file__).parents[1] / "sbml" / "coupled"
+    root = Path(__file__).parents[2] / "sbml" / "coupled"
     text = (root / "epilepsy-comp.xml").read_text().replace('comp:modelRef="nlrp3_il1b"', 'comp:modelRef="gone"')
     with pytest.raises(ModelError, match=r"broken_parts.*"):
         flatten(libsbml.readSBMLFromString(text), name="broken_parts")

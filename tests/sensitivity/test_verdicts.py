@@ -118,7 +118,7 @@ def test_a_large_n_is_not_said_to_be_too_small_for_intervals(tmp_path: Path) -> 
 
 def test_the_numbers_of_the_warning_are_those_published() -> None:
     """The table of docs/intervals.md: case, N, then S1 and ST, worst factor and mean, percent."""
-    published = (Path(__file__).parents[1] / "docs" / "intervals.md").read_text(encoding="utf-8")
+    published = (Path(__file__).parents[2] / "docs" / "intervals.md").read_text(encoding="utf-8")
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in published.splitlines() if line.count("|") == 9
     ]

@@ -289,7 +289,7 @@ def alive(group: int) -> bool:
 def test_an_interrupted_run_keeps_what_is_finished_and_leaves_no_process(tmp_path: Path, stop: signal.Signals) -> None:
     folder, gate = tmp_path / "checkpoint", tmp_path / "gate"
     script = tmp_path / "script.py"
-    text = SCRIPT.format(tests=str(Path(__file__).parent), gate=str(gate), folder=str(folder))
+    text = SCRIPT.format(tests=str(Path(__file__).parents[1]), gate=str(gate), folder=str(folder))
     script.write_text(text, encoding="utf-8")
     command = [sys.executable, str(script)]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}

@@ -127,7 +127,7 @@ def test_compiled_steps_of_two_threads_do_not_touch_each_other() -> None:
     pytest.importorskip("llvmlite")
     script = f"""
 import sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 import numpy as np
 from concurrent.futures import ThreadPoolExecutor
 from helpers import tiny
@@ -280,7 +280,7 @@ def test_tasks_that_come_from_many_threads_know_their_work(decay: pm.Model, monk
 def test_a_process_forked_while_a_thread_runs_a_model_can_run_it_too(decay: pm.Model) -> None:
     script = f"""
 import os, threading, sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from helpers import tiny
 model = tiny("S = 10; k = 0.1; S' = -k*S")
 model.simulate(duration=1)  # a fork in the middle of an import is beyond our reach

@@ -26,8 +26,8 @@ import pytest
 import pathway_models as pm
 from helpers import GUARD
 
-ROOT = Path(__file__).resolve().parents[1]
-MODULES = ["pathway_models", *(f"pathway_models.{m.name}" for m in pkgutil.iter_modules(pm.__path__))]
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = ["pathway_models", *(m.name for m in pkgutil.walk_packages(pm.__path__, "pathway_models."))]
 PUBLIC = [getattr(pm, name) for name in pm.__all__ if name != "errors"]
 ATTEMPTS = 8
 README = ROOT / "README.md"

@@ -11,7 +11,7 @@ import pytest
 
 import pathway_models as pm
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from pathway_models.errors import ModelError
 from pathway_models.models import library
 from pathway_models.simulation.job import at_rest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / pages.FOLDER
 NAMES = pages.names()
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\w.]*\w)")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-SBML = Path(__file__).resolve().parents[1] / "sbml"
+SBML = Path(__file__).resolve().parents[2] / "sbml"
 COLUMNS = {
     "measurements": "id quantity value low high unit organism tissue condition source_kind citation reference url note",
     "responses": (

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import test_calibrate
 import xarray as xr
 
 import pathway_models as pm
-import test_calibrate
 from helpers import sbml, tiny
 from pathway_models._types import Frozen
 from pathway_models.errors import unknown_name

@@ -91,7 +91,7 @@ def test_a_folder_of_several_kinds_of_files(tmp_path: Path) -> None:
     (tmp_path / "page.xml").write_text("<html></html>", encoding="utf-8")
     (tmp_path / "notes.yaml").write_text("no: problem", encoding="utf-8")
     table = tmp_path / "table.tsv"
-    script = Path(__file__).parents[1] / "benchmarks" / "public_models.py"
+    script = Path(__file__).parents[2] / "benchmarks" / "public_models.py"
     command = [sys.executable, str(script), str(tmp_path), "--commit", "abc", "--out", str(table), "--compile-times"]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True)
     assert "2 files, commit abc" in done.stdout

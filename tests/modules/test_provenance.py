@@ -185,4 +185,4 @@ def test_patterns() -> None:
 
 def test_evidence_root_is_the_checkout() -> None:
     """The numbers are followed in the files that are edited, not in an installed copy."""
-    assert library.sbml_root() == Path(__file__).resolve().parents[1] / "sbml"
+    assert library.sbml_root() == Path(__file__).resolve().parents[2] / "sbml"

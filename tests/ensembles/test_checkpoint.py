@@ -224,7 +224,7 @@ def test_two_processes_on_one_folder_give_the_same_bits(decay: pm.Model, tmp_pat
     script.write_text(
         f"""
 import sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 import numpy as np
 import pathway_models as pm
 from helpers import tiny

@@ -22,7 +22,7 @@ from pathway_models.models.model import Model
 from pathway_models.modules.coupling import SharedInput, Wire, couple, flatten
 from pathway_models.modules.module import Module
 
-COUPLED = Path(__file__).parents[1] / "sbml" / "coupled"
+COUPLED = Path(__file__).parents[2] / "sbml" / "coupled"
 SENDER = tiny_module(
     "sender",
     "substanceOnly species X in brain; X has dimensionless; X = 1 dimensionless; const tau = 5 time_unit;"

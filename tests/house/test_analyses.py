@@ -15,7 +15,7 @@ import pytest
 import pathway_models as pm
 from helpers import analysis
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
