@@ -10,22 +10,24 @@ import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from .._sbml import files
 from .._sbml.annotation import coverage_text
-from ..ensembles import ensemble
+from ..ensembles.execution import Execution
+from ..ensembles.study import Study, default_duration
 from ..errors import InvalidValueError, PathwayModelsError
 from ..evidence import report
 from ..exchange import export
 from ..experiments import arms as _combination
 from ..models import library
 from ..models.model import Model
-from ..sensitivity import repeat, sobol
-from ..sensitivity.factors import OWN_LAWS
+from ..sensitivity import sobol
+from ..sensitivity.analysis import Sampling, announce
+from ..sensitivity.factors import GROUPINGS, OWN_LAWS, Factors
 from ..sensitivity.figures import KINDS
-from ..sensitivity.study import announce
 from ..treatments import named
+from . import text
 from .options import (
     TREAT_HELP,
     hypothesis_option,
@@ -44,9 +46,6 @@ PARAMETER_HELP = (
     f"LAW says {', '.join(OWN_LAWS)}"
 )
 TABLE_ROWS = 15  # per outcome, in the terminal
-SOBOL_OPTIONS = (
-    "n", "seed", "groups", "second_order", "every", "store", "workers", "engine", "checkpoint", "weeks", "duration",
-)  # fmt: skip
 
 
 class _Parser(argparse.ArgumentParser):
@@ -152,7 +151,7 @@ def _simulate(arguments: argparse.Namespace) -> int:
     check_files(arguments.out, endings=(".csv", ".nc"), figure=arguments.plot)
     model = loaded(arguments)
     treatments = treatments_of(arguments)
-    length = ensemble.default_duration(model, arguments.weeks, arguments.duration)
+    length = default_duration(model, arguments.weeks, arguments.duration)
     announce(model, "compiling and running it")
     run = model.simulate(treatments, duration=length, every=arguments.every, **tolerances(arguments))
     names = [run.pm.resolve(n) for n in arguments.show or _default_variables(model)]
@@ -206,7 +205,7 @@ def _compare(arguments: argparse.Namespace) -> int:
         b,
         weeks=arguments.weeks,
         duration=arguments.duration,
-        outcomes=arguments.outcome,
+        outcomes=arguments.outcome or (),
         **tolerances(arguments),
     )
     show(arms.to_dataframe(), arguments, index=True)
@@ -224,10 +223,10 @@ def _compare(arguments: argparse.Namespace) -> int:
 def _sobol_command(parser: argparse.ArgumentParser) -> None:
     model_options(parser)
     parser.add_argument("--treat", action="append", default=[], metavar="TREATMENT", help=TREAT_HELP)
-    parser.add_argument("--outcome", action="append", required=True, metavar="OUTCOME", help=repeat.OUTCOME_HELP)
+    parser.add_argument("--outcome", action="append", required=True, metavar="OUTCOME", help=text.OUTCOME_HELP)
     parser.add_argument("--n", type=int, default=128, help="base rows, a power of two (default 128)")
     parser.add_argument("--seed", type=int, default=1, help="default 1")
-    parser.add_argument("--groups", choices=sobol.GROUPINGS, help="one index per module, kind of evidence or wire")
+    parser.add_argument("--groups", choices=GROUPINGS, help="one index per module, kind of evidence or wire")
     parser.add_argument("--parameter", action="append", metavar="NAME[=LOW:HIGH[:LAW]]", help=PARAMETER_HELP)
     parser.add_argument("--workers", type=int, help="processes (default: all cores)")
     parser.add_argument("--engine", default="auto", help="auto (default), roadrunner or batch")
@@ -237,7 +236,7 @@ def _sobol_command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--second-order", action="store_true", help="also indices of pairs (about twice the runs)")
     parser.add_argument("--times", metavar="T,T,...", help="also indices over time, at these model times")
     parser.add_argument("--every", type=float, help="output step in model time (default 6 h)")
-    parser.add_argument("--store", choices=("timecourses",), help="keep all time courses in the checkpoint folder")
+    parser.add_argument("--store", action="store_true", help="keep all time courses in the checkpoint folder")
     tolerance_options(parser)
     parser.add_argument("--cost", action="store_true", help="say what it will take, from a few runs, and stop")
     length_options(parser)
@@ -256,18 +255,22 @@ def _sobol(arguments: argparse.Namespace) -> int:
         if arguments.kind == kind and not getattr(arguments, option):
             raise InvalidValueError(f"--kind {kind} needs --{option.replace('_', '-')}")
     model, treatments = loaded(arguments), treatments_of(arguments)
-    options: dict[str, Any] = {
-        "outcomes": [repeat.outcome_named(o) for o in arguments.outcome],
-        "parameters": repeat.parameters_named(arguments.parameter),
-        "times": repeat.times_named(arguments.times),
-        **{k: getattr(arguments, k) for k in SOBOL_OPTIONS},
-        **tolerances(arguments),
-    }
+    study = Study(
+        model,
+        treatments,
+        outcomes=[text.outcome_named(o) for o in arguments.outcome],
+        times=text.times_named(arguments.times),
+        **{k: getattr(arguments, k) for k in ("weeks", "duration", "every")},
+    )
+    factors = Factors(parameters=text.parameters_named(arguments.parameter), groups=arguments.groups)
+    sampling = Sampling(**{k: getattr(arguments, k) for k in ("n", "seed", "second_order", "target_width", "budget")})
+    on = {k: getattr(arguments, k) for k in ("workers", "engine", "checkpoint", "store")}
+    execution = Execution(**on, **tolerances(arguments))
     if arguments.cost:
         announce(model, "compiling it and timing a few runs")
-        sys.stdout.write(f"{sobol.sobol_cost(model, treatments, **options)}\n")
+        sys.stdout.write(f"{sobol.sobol_cost(study, n=sampling, factors=factors, execution=execution)}\n")
         return 0
-    result = sobol.sobol(model, treatments, target_width=arguments.target_width, budget=arguments.budget, **options)
+    result = sobol.sobol(study, n=sampling, factors=factors, execution=execution)
     show(result.to_dataframe(), arguments, index=False, most=TABLE_ROWS, by="outcome")
     sys.stderr.write(result.summary() + "\n")
     if arguments.plot is not None or arguments.report is not None:
@@ -275,7 +278,7 @@ def _sobol(arguments: argparse.Namespace) -> int:
     if arguments.plot is not None:
         plot(result.plot(kind=arguments.kind), arguments.plot)
     if arguments.report is not None:
-        sys.stderr.write(f"wrote {result.report_html(arguments.report, source=arguments.model)}\n")
+        sys.stderr.write(f"wrote {result.report_html(arguments.report)}\n")
     return 0
 
 

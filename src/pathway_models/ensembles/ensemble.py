@@ -7,10 +7,9 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,31 +18,21 @@ from .._types import Array, Brief
 from ..errors import AccuracyWarning, InvalidValueError
 from ..models.model import Model
 from ..simulation.run import absolute_tolerances, unsolved_switches
-from ..simulation.tolerances import ALLOWED_ERROR, Tolerance
+from ..simulation.tolerances import ALLOWED_ERROR
 from ..treatments.schedule import Treatment
 from .accuracy import accuracy, below_zero, outcome_errors
 from .checkpoint import Checkpoint, Counts, Done, described, versions
 from .choice import Choice, choose, recorded_engine, some_rows
+from .execution import Execution, executed
 from .outcomes import Outcome, resolve_outcomes, values_at
-from .plan import Folder, Plan, Table, asked_times, check_table, default_duration, make_plan
-from .processes import make_work, results, worker_count
-from .rows import FAILED, OK, RETRIED, STATUS, TIMED_OUT, WORKER_DIED, Block, Limits, peak_memory
+from .plan import Plan, Table, asked_times, check_table, make_plan
+from .processes import make_work, results
+from .rows import RETRIED, STATUS, WORKER_DIED, Block, peak_memory
 from .store import reduce_stored, write_courses
+from .study import Study, study_of
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = [
-    "FAILED",
-    "OK",
-    "RETRIED",
-    "STATUS",
-    "TIMED_OUT",
-    "WORKER_DIED",
-    "Ensemble",
-    "default_duration",
-    "ensemble",
-]
 
 
 LARGEST_BLOCK = {"roadrunner": 32, "batch": 256}  # lanes idle at the end of a block, so that long ones are better
@@ -86,11 +75,11 @@ class Ensemble(Brief):
     status: Counts
     messages: Mapping[int, str]
     seconds: float
+    cost: Cost
+    plan: Plan = field(repr=False)
     times: tuple[float, ...] = ()
     over_time: Array | None = None
-    cost: Cost | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
-    plan: Plan | None = field(default=None, repr=False)
     engine: str = "roadrunner"
     engine_reason: str = ""
     relative_tolerance: float = math.nan
@@ -136,99 +125,68 @@ class Ensemble(Brief):
     def with_outcomes(self, outcomes: Sequence[str | Outcome], *, times: Sequence[float] = ()) -> Ensemble:
         """Other outcomes of the same runs, from the stored time courses; nothing is simulated.
 
-        Raises `InvalidValueError` unless the ensemble was run with `store="timecourses"`, or if a variable was not
+        Raises `InvalidValueError` unless the ensemble was run with `store=True`, or if a variable was not
         stored; `UnknownNameError` for unknown names.
         """
         plan = self.plan
-        if plan is None or not plan.stored or plan.folder is None:
-            raise InvalidValueError('no time courses: run with checkpoint=FOLDER and store="timecourses"')
+        if not plan.stored or plan.folder is None:
+            raise InvalidValueError("no time courses: run with Execution(checkpoint=FOLDER, store=True)")
         found = resolve_outcomes(plan.model, outcomes, plan.length)
         other = replace(plan, outcomes=found, times=asked_times(times, plan.length))
         return _assembled(self, other, reduce_stored(plan.folder, other.reads, self.ok))
 
 
 def ensemble(
-    model: Model,
+    study: Model | Study,
     rows: Table,
     treatments: Sequence[Treatment] = (),
     *,
-    outcomes: Sequence[str | Outcome],
+    outcomes: Sequence[str | Outcome] = (),
     weeks: float | None = None,
     duration: float | None = None,
-    every: float | None = None,
-    times: Sequence[float] = (),
-    start: str = "auto",
-    workers: int | None = None,
-    executor: Executor | None = None,
-    progress: bool = True,
-    limits: Limits | None = None,
-    checkpoint: Folder | None = None,
-    store: str | None = None,
-    engine: str = "auto",
-    rtol: float | None = None,
-    atol: Tolerance | None = None,
+    execution: Execution | None = None,
 ) -> Ensemble:
-    """Run `model` once per row of parameter values and reduce each run to its outcomes.
+    """Run a model once per row of parameter values and reduce each run to its outcomes.
 
-    `rows` maps parameter names to equally long columns. Each row starts from its own steady state. `times` (model
-    time) also gives the variables of the outcomes at these times (`over_time`). `workers` is the number of processes
-    (default: all cores; 1 runs here), or hand in any `concurrent.futures.Executor`: processes, the executor of
-    `dask.distributed`, `mpi4py.futures.MPIPoolExecutor`, or threads: these start at once, but libroadrunner runs in
-    one of them at a time, only the batch engine in all, and the seconds of `limits` do not count there. A row that
-    fails is tried again as `limits` says, then recorded, and never raised. Results do not depend on the number of
-    processes. With `checkpoint` finished blocks go to that folder, and the same call resumes from there, if nobody
-    else may write to its files; `store="timecourses"` keeps all states and outputs over time in it, for
-    `with_outcomes`.
+    Each row starts from its own steady state. A row that fails is tried again as the limits say, then recorded, and
+    never raised. Results do not depend on the number of processes. One to three rows run again at a hundredth of the
+    tolerances tell the numerical error, and a warning (`AccuracyWarning`) comes where it is above 1e-3 of the spread of
+    an outcome.
 
-    `engine` is 'roadrunner' (the reference), 'batch' (vectorised machine code, many times faster; a row that it cannot
-    finish goes to libroadrunner) or 'auto': batch from 64 rows on, or more where compiling would take longer than it
-    saves, if the model fits it and three rows agree with libroadrunner. A checkpoint keeps its engine. `rtol` (default
-    1e-6 for our models, 1e-8 for others) and `atol` (a number, or one per state, in the unit of the state) are the
-    tolerances of the solver; one to three rows run again at a hundredth of them tell the numerical error, and a warning
-    (`AccuracyWarning`) comes where it is above 1e-3 of the spread of an outcome.
+    Args:
+        study: what is run: a `Study`, or a model with `treatments`, `outcomes`, and `weeks` or `duration` here.
+        rows: parameter name -> values, one per row, in the unit of the model.
+        treatments: as in `Study`.
+        outcomes: as in `Study`.
+        weeks: as in `Study`.
+        duration: as in `Study`.
+        execution: workers, engine, tolerances, limits, checkpoint; see `Execution`.
 
-    Raises `InvalidValueError` for an empty or ragged table, a checkpoint of other runs and a model that the engine
-    'batch' cannot run, `UnknownNameError` for unknown names, `CheckpointError` for a folder that cannot be written (a
-    full disk).
+    Returns:
+        The outcomes (rows x outcomes), a status per row, and the courses at `times` of the study.
 
-    >>> import pathway_models as pm
-    >>> model = pm.load("acupuncture")
-    >>> runs = pm.ensemble(model, {"efficacy": [0.0, 1.0]}, [pm.Electroacupuncture()], outcomes=["vagal_drive"],
-    ...                    weeks=8, workers=1, progress=False)
-    >>> bool(runs.values[0, 0] == 0 and runs.values[1, 0] > 0)
-    True
+    Raises:
+        InvalidValueError: for an empty or ragged table, a checkpoint of other runs, a model that the engine 'batch'
+            cannot run.
+        UnknownNameError: for unknown names.
+        CheckpointError: for a folder that cannot be written (a full disk).
+
+    Example:
+        >>> import pathway_models as pm
+        >>> runs = pm.ensemble(pm.load("acupuncture"), {"efficacy": [0.0, 1.0]}, [pm.Electroacupuncture()],
+        ...                    outcomes=["vagal_drive"], weeks=8, execution=pm.Execution(workers=1, progress=False))
+        >>> bool(runs.values[0, 0] == 0 and runs.values[1, 0] > 0)
+        True
     """
-    names, table = check_table(model, rows)
-    plan = make_plan(
-        model,
-        names,
-        treatments,
-        outcomes=outcomes,
-        length=default_duration(model, weeks, duration),
-        every=every,
-        times=times,
-        start=start,
-        limits=limits,
-        checkpoint=checkpoint,
-        store=store,
-        engine=engine,
-        rtol=rtol,
-        atol=atol,
-    )
-    return execute(plan, table, workers=workers, executor=executor, progress=progress)
+    study = study_of(study, treatments, outcomes, weeks, duration)
+    how = executed(execution)
+    names, table = check_table(study.model, rows)
+    return execute(make_plan(study, names, how), table, how)
 
 
-def execute(
-    plan: Plan,
-    table: Array,
-    *,
-    workers: int | None,
-    executor: Executor | None,
-    progress: bool,
-    before: Ensemble | None = None,
-) -> Ensemble:
+def execute(plan: Plan, table: Array, execution: Execution, before: Ensemble | None = None) -> Ensemble:
     """Run the rows of `table` that neither the checkpoint nor `before` (the first rows) has."""
-    began, count = time.perf_counter(), worker_count(workers)
+    began = time.perf_counter()
     choice = _engine(plan, table, before)
     plan = replace(plan, engine=choice.engine)
     spec = described(plan.job, plan.names, plan.reads, plan.limits, plan.engine, plan.stored)
@@ -238,9 +196,12 @@ def execute(
         done.put(0, _as_block(before))
     reused = int(done.finished.sum())
     spent = [0.0, float(peak_memory())]
-    for a, block in _finished_blocks(plan, table, done, count, executor, progress):
+    known = plan.model.quantities
+    units = [known[c].unit if c in known else "" for c in plan.job.columns]
+    write = partial(write_courses, job=plan.job, units=units)
+    for a, block in _finished_blocks(plan, table, done, execution):
         if folder is not None:
-            folder.save(a, block, int(done.finished.sum()), _writer(plan))
+            folder.save(a, block, int(done.finished.sum()), write)
         done.put(a, block)
         spent = [spent[0] + block.seconds, max(spent[1], block.peak_bytes)]
     cost = Cost(
@@ -249,7 +210,7 @@ def execute(
         seconds=time.perf_counter() - began,
         core_seconds=spent[0],
         peak_bytes=int(spent[1]),
-        workers=count,
+        workers=execution.count,
     )
     runs = Ensemble(
         values=done.values,
@@ -258,6 +219,7 @@ def execute(
         messages=done.messages,
         seconds=cost.seconds,
         cost=cost,
+        plan=plan,
         versions=versions(),
         engine=choice.engine,
         engine_reason=choice.reason,
@@ -299,19 +261,19 @@ def _as_block(runs: Ensemble) -> Block:
     return Block(np.hstack(columns), runs.status.tolist(), messages)
 
 
-def _finished_blocks(
-    plan: Plan, table: Array, done: Done, workers: int, executor: Executor | None, progress: bool
-) -> Iterator[tuple[int, Block]]:
+def _finished_blocks(plan: Plan, table: Array, done: Done, execution: Execution) -> Iterator[tuple[int, Block]]:
     """First row and result of each block as it ends, with a progress bar over the rows."""
     from tqdm import tqdm
 
-    blocks = _blocks(np.flatnonzero(~done.finished), workers, LARGEST_BLOCK[plan.engine])
+    blocks = _blocks(np.flatnonzero(~done.finished), execution.count, LARGEST_BLOCK[plan.engine])
     work = make_work(plan.job, plan.names, plan.reads, limits=plan.limits, engine=plan.engine, keep_courses=plan.stored)
     tasks = {i: (work, table[a:b]) for i, (a, b) in enumerate(blocks)}
     total, reused = len(table), int(done.finished.sum())
     with (
-        tqdm(total=total, initial=reused, unit="run", disable=not progress, file=sys.stderr, mininterval=0.5) as bar,
-        closing(results(tasks, workers, executor)) as found,
+        tqdm(
+            total=total, initial=reused, unit="run", disable=not execution.progress, file=sys.stderr, mininterval=0.5
+        ) as bar,
+        closing(results(tasks, execution.count, execution.executor)) as found,
     ):
         for i, result in found:
             a, b = blocks[i]
@@ -336,19 +298,3 @@ def _blocks(left: np.ndarray[tuple[int], np.dtype[np.int64]], workers: int, most
     size = max(1, min(most, len(left) // (4 * workers)))
     stretches = np.split(left, np.flatnonzero(np.diff(left) > 1) + 1)
     return [(int(a), min(int(a) + size, int(s[-1]) + 1)) for s in stretches for a in range(s[0], s[-1] + 1, size)]
-
-
-class _Writer:
-    """Writes the courses of a block."""
-
-    def __init__(self, plan: Plan) -> None:
-        self.job = plan.job
-        known = plan.model.quantities
-        self.units = [known[c].unit if c in known else "" for c in plan.job.columns]
-
-    def __call__(self, path: Path, start: int, block: Block) -> None:
-        write_courses(path, start, block, self.job, self.units)
-
-
-def _writer(plan: Plan) -> _Writer:
-    return _Writer(plan)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,25 +11,22 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from .._types import Array
-from ..errors import InvalidValueError, require_choice, require_kind, require_numbers, require_range, shown
+from ..errors import InvalidValueError, require_numbers, require_range, shown
 from ..models.model import Model
 from ..modules.flat import require_model
 from ..simulation.job import Job, make_job
 from ..simulation.phases import snapped
 from ..simulation.run import output_times
-from ..simulation.tolerances import OF_ENSEMBLES, OF_ENSEMBLES_ELSEWHERE, Tolerance
-from ..treatments.schedule import Treatment
-from .choice import ENGINE_NAMES
+from ..simulation.tolerances import OF_ENSEMBLES, OF_ENSEMBLES_ELSEWHERE
+from .execution import Execution
 from .outcomes import Outcome, resolve_outcomes, times_needed, values_at
 from .rows import Limits
+from .study import Study
 
 if TYPE_CHECKING:
     import pandas as pd
 
-DEFAULT_WEEKS = 12.0
-STORES = ("timecourses",)
 Table: TypeAlias = "Mapping[str, Sequence[float] | Array] | pd.DataFrame"  # column name -> values, one per row
-Folder: TypeAlias = str | os.PathLike[str]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,58 +50,26 @@ class Plan:
         return (*self.outcomes, *values_at(self.outcomes, self.times))
 
 
-def default_duration(model: Model, weeks: float | None, duration: float | None) -> float:
-    """Length of a run in model time; 12 weeks for our own models if nothing is said."""
-    require_model(model)
-    if weeks is None and duration is None and model.context is not None:
-        weeks = DEFAULT_WEEKS
-    return model.duration(weeks, duration)
-
-
-def make_plan(
-    model: Model,
-    names: tuple[str, ...],
-    treatments: Sequence[Treatment],
-    *,
-    outcomes: Sequence[str | Outcome],
-    length: float,
-    every: float | None,
-    times: Sequence[float],
-    start: str,
-    limits: Limits | None,
-    checkpoint: Folder | None,
-    store: str | None,
-    engine: str,
-    rtol: float | None,
-    atol: Tolerance | None,
-) -> Plan:
+def make_plan(study: Study, names: tuple[str, ...], execution: Execution) -> Plan:
     """Everything but the rows, checked."""
-    require_choice("engine", engine, ENGINE_NAMES)
-    require_kind("limits", limits, (Limits, type(None)), "Limits(seconds=60)")
-    require_kind("checkpoint", checkpoint, (str, os.PathLike, type(None)), 'checkpoint="folder"')
-    stored = store is not None
-    if store is not None:
-        require_choice("store", store, STORES)
-        if checkpoint is None:
-            raise InvalidValueError('store="timecourses" needs a folder: give checkpoint=FOLDER')
-    found = resolve_outcomes(model, outcomes, length)
-    asked = asked_times(times, length)
+    model, length = study.model, study.length
+    found = resolve_outcomes(model, study.outcomes, length)
+    asked = asked_times(study.times, length)
     reads = (*found, *values_at(found, asked))
-    grid = _with_asked(output_times(model, length, every), asked, length)
+    grid = _with_asked(output_times(model, length, study.every), asked, length)
     columns = dict.fromkeys(o.variable for o in reads)
-    if stored:
+    if execution.store:
         computed = [k for k, q in model.quantities.items() if q.ruled == "assignment"]
         columns |= dict.fromkeys((*model.states, *([p.id for p in model.outputs_] or computed)))
-    grid = grid if stored else times_needed(reads, grid)
     job = make_job(
         model,
-        treatments,
+        study.treatments,
         duration=length,
-        times=grid,
+        times=grid if execution.store else times_needed(reads, grid),
         columns=tuple(columns),
-        start=start,
-        rtol=rtol,
-        atol=atol,
+        start=study.start,
+        rtol=execution.rtol,
+        atol=execution.atol,
         varied=names,
         usual=OF_ENSEMBLES if model.context is not None else OF_ENSEMBLES_ELSEWHERE,
     )
@@ -116,10 +80,10 @@ def make_plan(
         outcomes=found,
         times=asked,
         length=length,
-        limits=limits or Limits(),
-        engine=engine,
-        folder=None if checkpoint is None else Path(checkpoint),
-        stored=stored,
+        limits=execution.limits,
+        engine=execution.engine,
+        folder=execution.folder,
+        stored=execution.store,
     )
 
 

@@ -12,7 +12,7 @@ from .._files import draft
 from .._sbml import antimony, sbml
 from .._sbml import files as _exchange_read
 from .._sbml.levels import LEVELS, converted
-from ..ensembles.ensemble import default_duration
+from ..ensembles.study import default_duration
 from ..errors import ModelError, ModelWarning, require_kind, unknown_name
 from ..models.model import Model
 from ..modules.flat import require_model

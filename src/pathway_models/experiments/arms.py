@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._types import Array, Brief
-from ..ensembles.ensemble import default_duration
 from ..ensembles.outcomes import Outcome, reduce_course, resolve_outcomes
+from ..ensembles.study import Study, study_of
 from ..errors import InvalidValueError
 from ..figures import plot_arms
 from ..models.model import Model
@@ -70,41 +70,57 @@ class Comparison(Brief):
 
 
 def compare(
-    model: Model,
+    study: Model | Study,
     a: Treatment | Sequence[Treatment],
     b: Treatment | Sequence[Treatment],
     *,
+    outcomes: Sequence[str | Outcome] = (),
     weeks: float | None = None,
     duration: float | None = None,
-    every: float | None = None,
-    outcomes: Sequence[str | Outcome] | None = None,
-    start: str = "auto",
     rtol: float | None = None,
     atol: Tolerance | None = None,
 ) -> Comparison:
-    """Run no treatment, `a`, `b` and both, and give outcomes and interaction.
+    """Run no treatment, `a`, `b` and both, and give outcomes and interaction on three scales (`SCALES`).
 
-    Every arm starts from the same steady state. Default outcomes: `seizure_rate` where the model has it, else all
-    outputs, as the mean over the last 4 weeks; default length 12 weeks. The interaction is given on three scales
-    (`SCALES`). `rtol` and `atol` as in `simulate`. Raises as `simulate` does, and `InvalidValueError` if the two
-    treatments clash on one input.
+    Every arm starts from the same steady state.
 
-    >>> import pathway_models as pm
-    >>> arms = pm.compare(pm.load("nlrp3_il1b"), pm.Level(input="vagal_drive", value=0.5),
-    ...                   pm.Level(input="MCC950", value=0.1), weeks=8, outcomes=["IL1B"])
-    >>> bool(arms.table.loc["vagal_drive", "IL1B"] < arms.table.loc["none", "IL1B"])
-    True
+    Args:
+        study: a model with `outcomes`, and `weeks` or `duration` here, or a `Study` without treatments.
+        a: a treatment, or a list.
+        b: the other one.
+        outcomes: as in `Study`; `seizure_rate` where the model has it, else all outputs.
+        weeks: as in `Study`; 12 weeks if nothing is said.
+        duration: as in `Study`.
+        rtol: relative tolerance of the solver.
+        atol: absolute tolerance, a number or one per state.
+
+    Returns:
+        Four arms: courses, outcomes, interaction.
+
+    Raises:
+        InvalidValueError: if the treatments clash on one input, and as `Model.simulate`.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> arms = pm.compare(pm.load("nlrp3_il1b"), pm.Level(input="vagal_drive", value=0.5),
+        ...                   pm.Level(input="MCC950", value=0.1), weeks=8, outcomes=["IL1B"])
+        >>> bool(arms.table.loc["vagal_drive", "IL1B"] < arms.table.loc["none", "IL1B"])
+        True
     """
-    length = default_duration(model, weeks, duration)
-    times = output_times(model, length, every)
-    found = resolve_outcomes(model, _default_outcomes(model) if outcomes is None else outcomes, length)
+    study = study_of(study, (), outcomes, weeks, duration)
+    if study.treatments:
+        raise InvalidValueError("the study of compare has treatments; give them as a and b")
+    model, length = study.model, study.length
+    times = output_times(model, length, study.every)
+    found = resolve_outcomes(model, study.outcomes or _default_outcomes(model), length)
     single = [list(t) if isinstance(t, Sequence) else [t] for t in (a, b)]
     plans: list[list[Treatment]] = [[], single[0], single[1], [*single[0], *single[1]]]
     arms = _arm_names(single)
     columns = tuple(dict.fromkeys((*model.states, *(p.id for p in model.outputs_), *(o.variable for o in found))))
+    settings: dict[str, Any] = {"start": study.start, "rtol": rtol, "atol": atol}
     datasets, values = [], []
     for plan in plans:
-        job = make_job(model, plan, duration=length, times=times, columns=columns, start=start, rtol=rtol, atol=atol)
+        job = make_job(model, plan, duration=length, times=times, columns=columns, **settings)
         run = solved(job)
         warn_of(model, job, run)
         datasets.append(to_dataset(model, plan, job, run))

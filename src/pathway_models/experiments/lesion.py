@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, get_args
@@ -13,10 +12,11 @@ import numpy as np
 from .._sbml import sbml as _sbml
 from .._sbml.native import libsbml
 from ..ensembles.ensemble import ensemble
+from ..ensembles.execution import Execution
 from ..ensembles.outcomes import Outcome
+from ..ensembles.study import Study, study_of
 from ..errors import InvalidValueError, ModelError, unknown_name
 from ..models.model import Model
-from ..modules.flat import require_model
 from ..simulation.job import at_rest
 from ..treatments.schedule import Treatment
 
@@ -37,39 +37,50 @@ class Connection:
 
 
 def lesion(
-    model: Model,
+    study: Model | Study,
     treatments: Sequence[Treatment] = (),
     *,
-    outcomes: Sequence[str | Outcome],
+    outcomes: Sequence[str | Outcome] = (),
     groups: str | Mapping[str, Sequence[str]] = "module",
     held: Held = "untreated",
     only: bool = False,
     weeks: float | None = None,
-    duration: float | None = None,
-    every: float | None = None,
-    workers: int | None = None,
-    executor: Executor | None = None,
-    progress: bool = True,
+    execution: Execution | None = None,
 ) -> pd.DataFrame:
-    """Outcomes of `model` under `treatments` with groups of wires cut: intact, without each group, all cut.
+    """Outcomes under treatments with groups of wires cut: intact, without each group, all cut.
 
-    `groups`: 'module' (the wires that leave a module or a shared input), 'wire' (each alone), or {name: gains}. A cut
-    wire delivers what `held` says: 'untreated', the value that it has in the untreated state of the intact model, so
-    that this state is the same for every lesion and only the effect of treatment is cut; or 'reference', the healthy
-    value (gain 0), as if the wire had never been there: then each lesion has an untreated state of its own, from which
-    the anchors are set anew. With `only` there is a row per group in which every other group is cut.
+    Args:
+        study: what is run: a `Study`, or a coupled model with `treatments`, `outcomes` and `weeks` here.
+        treatments: as in `Study`.
+        outcomes: as in `Study`.
+        groups: 'module' (the wires that leave a module or a shared input), 'wire' (each alone), or {name: gains}.
+        held: what a cut wire delivers: 'untreated', the value that it has in the untreated state of the intact model,
+            so that this state is the same for every lesion and only the effect of treatment is cut; or 'reference', the
+            healthy value (gain 0), as if the wire had never been there: then each lesion has an untreated state of its
+            own, from which the anchors are set anew.
+        only: whether there is also a row per group in which every other group is cut.
+        weeks: as in `Study`; 12 weeks if nothing is said.
+        execution: workers, engine, tolerances, limits, checkpoint; see `Execution`.
 
-    Returns one row per lesion: group, kept ('all', 'without', 'only', 'none'), wires (number cut), a column per
-    outcome, status and message; a run that fails is NaN. Raises `ModelError` for a model without wires,
-    `UnknownNameError` for an unknown grouping or gain, `InvalidValueError` for an empty mapping.
+    Returns:
+        One row per lesion: group, kept ('all', 'without', 'only', 'none'), wires (number cut), a column per outcome,
+        status and message; a run that fails is NaN.
 
-    >>> import pathway_models as pm
-    >>> table = pm.lesion(pm.load("epilepsy_core"), [pm.KetogenicDiet()], outcomes=["E"], weeks=2, progress=False,
-    ...                   groups={"ketones on NLRP3": ["gain_BHB_brain_to_nlrp3_il1b__BHB"]}, workers=1)
-    >>> table["kept"].tolist()
-    ['all', 'without', 'none']
+    Raises:
+        ModelError: for a model without wires.
+        UnknownNameError: for an unknown grouping or gain.
+        InvalidValueError: for an empty mapping.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> table = pm.lesion(pm.load("epilepsy_core"), [pm.KetogenicDiet()], outcomes=["E"], weeks=2,
+        ...                   groups={"ketones on NLRP3": ["gain_BHB_brain_to_nlrp3_il1b__BHB"]},
+        ...                   execution=pm.Execution(workers=1))
+        >>> table["kept"].tolist()
+        ['all', 'without', 'none']
     """
-    require_model(model)
+    study = study_of(study, treatments, outcomes, weeks, None)
+    model = study.model
     if held not in get_args(Held):
         raise unknown_name("value of held", held, get_args(Held))
     members = _members(model, groups)
@@ -78,18 +89,8 @@ def lesion(
     for wire in [w for w in connections(model) if any(w.gain in names for _, _, names in cut)]:
         column, whole = (KEEP + wire.target, 1.0) if held == "untreated" else (wire.gain, _gain(model, wire.gain))
         table[column] = np.array([0.0 if wire.gain in names else whole for _, _, names in cut])
-    runs = ensemble(
-        holding(model) if held == "untreated" else model,
-        table,
-        treatments,
-        outcomes=outcomes,
-        weeks=weeks,
-        duration=duration,
-        every=every,
-        workers=workers,
-        executor=executor,
-        progress=progress,
-    )
+    variant = holding(model) if held == "untreated" else model
+    runs = ensemble(replace(study, model=variant), table, execution=execution)
     frame = runs.to_dataframe()
     frame.insert(0, "group", [name for name, _, _ in cut])
     frame.insert(1, "kept", [kept for _, kept, _ in cut])

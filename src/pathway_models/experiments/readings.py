@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,14 +12,15 @@ import numpy as np
 
 from .._types import Array, Brief
 from ..ensembles.ensemble import Ensemble, ensemble
+from ..ensembles.execution import Execution
 from ..ensembles.outcomes import Outcome
+from ..ensembles.study import Study, study_of
 from ..errors import InvalidValueError, unknown_name
 from ..figures import subplots
 from ..models.model import Model
 from ..models.readings import alternative_in_force
-from ..modules.flat import require_model
 from ..modules.module import Hypothesis
-from ..treatments.schedule import Treatment, label
+from ..treatments.schedule import Treatment
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,33 +136,48 @@ class HypothesisScan(Brief):
 
 
 def hypothesis_scan(
-    model: Model,
+    study: Model | Study,
     treatments: Sequence[Treatment] = (),
+    *,
     outcomes: Sequence[str | Outcome] = (),
     hypotheses: Sequence[str] | None = None,
-    *,
     which: Which = "oneway",
     weeks: float | None = None,
     duration: float | None = None,
-    every: float | None = None,
-    workers: int | None = None,
-    executor: Executor | None = None,
-    progress: bool = True,
+    execution: Execution | None = None,
 ) -> HypothesisScan:
     """The same outcomes under other readings of contested mechanisms: does a conclusion hang on one of them?
 
-    `hypotheses`: names, or None for all. `which`: 'oneway' changes one at a time from the model as it is, 'full' runs
-    every combination (at most 4,096) and gives Sobol indices. Length and workers as in `ensemble`; constants keep their
-    values. Raises `UnknownNameError` for unknown names, `InvalidValueError` for too many combinations, for none, and
-    for a model whose constants fit no alternative of a hypothesis.
+    Constants keep their values.
 
-    >>> import pathway_models as pm
-    >>> scan = hypothesis_scan(pm.load("acupuncture"), [pm.Electroacupuncture()], ["vagal_drive"], weeks=8, workers=1,
-    ...                        progress=False)
-    >>> bool(scan.spread().loc["vagal_drive", "range"].max() > 0)
-    True
+    Args:
+        study: what is run: a `Study`, or a model with `treatments`, `outcomes`, and `weeks` or `duration` here.
+        treatments: as in `Study`.
+        outcomes: as in `Study`.
+        hypotheses: names, or None for all.
+        which: 'oneway' changes one at a time from the model as it is, 'full' runs every combination (at most 4,096)
+            and gives Sobol indices.
+        weeks: as in `Study`; 12 weeks if nothing is said.
+        duration: as in `Study`.
+        execution: workers, engine, tolerances, limits, checkpoint; see `Execution`.
+
+    Returns:
+        The runs; `spread()` says what hangs on which.
+
+    Raises:
+        UnknownNameError: for unknown names.
+        InvalidValueError: for too many combinations, for none, and for a model whose constants fit no reading of a
+            hypothesis.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> scan = hypothesis_scan(pm.load("acupuncture"), [pm.Electroacupuncture()], outcomes=["vagal_drive"], weeks=8,
+        ...                        execution=pm.Execution(workers=1))
+        >>> bool(scan.spread().loc["vagal_drive", "range"].max() > 0)
+        True
     """
-    require_model(model)
+    study = study_of(study, treatments, outcomes, weeks, duration)
+    model = study.model
     chosen = _chosen(model, hypotheses)
     in_force = {h.id: alternative_in_force(model, h) for h in chosen}
     changed = [k for k, v in in_force.items() if v == "changed"]
@@ -170,21 +185,9 @@ def hypothesis_scan(
         raise InvalidValueError(f"{model.name} has constants that fit no alternative of {', '.join(changed)}")
     readings = _readings(chosen, in_force, which)
     columns = _columns(model, chosen, readings)
-    runs = ensemble(
-        model,
-        columns,
-        treatments,
-        outcomes=outcomes,
-        weeks=weeks,
-        duration=duration,
-        every=every,
-        workers=workers,
-        executor=executor,
-        progress=progress,
-    )
-    arm = label(list(treatments))
+    runs = ensemble(study, columns, execution=execution)
     return HypothesisScan(
-        model=model.name, arm=arm, which=which, in_force=in_force, readings=tuple(readings), runs=runs
+        model=model.name, arm=study.arm, which=which, in_force=in_force, readings=tuple(readings), runs=runs
     )
 
 

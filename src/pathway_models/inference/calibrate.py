@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._types import Array, Frozen
-from ..ensembles.choice import ENGINE_NAMES
-from ..ensembles.processes import own_pool, worker_count
-from ..errors import SimulationError, require_choice, require_count, unknown_name
+from ..ensembles.execution import Execution, executed, one_pool
+from ..errors import InvalidValueError, Named, SimulationError, require_count, unknown_name
 from ..evidence.report import report
 from ..models.model import Model
 from ..modules.flat import require_model
 from ..modules.module import Parameter
-from ..sensitivity.factors import Wanted
-from ..sensitivity.study import announce
-from ..simulation.tolerances import Tolerance
+from ..sensitivity.analysis import announce
+from ..sensitivity.factors import Factors, Wanted, factors_of
 from .figure import plot_fit, plot_profile
 from .identifiability import deviations
 from .objective import (
@@ -34,7 +30,6 @@ from .objective import (
     choose_constants,
     find_targets,
     in_use,
-    started,
     to_values,
 )
 from .predictor import Predictor
@@ -57,9 +52,7 @@ class Profile(ProfileData):
 class Calibration(FitData):
     """A fit: the data, what they say, and profiles of its constants."""
 
-    def profile(
-        self, parameter: str, *, workers: int | None = None, executor: Executor | None = None, points: int = 8
-    ) -> Profile:
+    def profile(self, parameter: str, *, points: int = 8, execution: Execution | None = None) -> Profile:
         """Profile likelihood of one constant: all others are refitted at up to `points` values on each side.
 
         Raises `UnknownNameError` for a constant that was not fitted.
@@ -70,8 +63,8 @@ class Calibration(FitData):
             raise unknown_name("fitted constant", parameter, ids)
         require_count("the number of points per side", points, 2, 1000)
         rows = [t.observation for t in self.targets]
-        with _opened(self.model, workers, executor) as (count, pool):
-            predictor = Predictor(self.model, self.parameters, rows, count, pool, fits=2 * int(points))
+        with one_pool(_for_fits(execution), self.model.sbml) as how:
+            predictor = Predictor(self.model, self.parameters, rows, how, fits=2 * int(points))
             objective = Objective(
                 predictor, self.parameters, self.targets, in_use(self.model, self.parameters), prior=self.prior
             )
@@ -156,58 +149,82 @@ def squares(objective: Objective, x: Array) -> float:
 # ---- the job -----------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, kw_only=True)
+class Residuals(Named):
+    """What a fit makes as small as it can.
+
+    Attributes:
+        assumed_error: error of a number without a printed one, as a share of its value or fold; and of a direction,
+            which is one-sided: 0 where it is right.
+        prior: whether each constant has one residual more: a normal law round the value in use, whose central 95
+            percent are as wide as the range.
+
+    Example:
+        >>> Residuals(prior=False).assumed_error
+        0.25
+    """
+
+    assumed_error: float = 0.25
+    prior: bool = True
+
+
 def calibrate(
     model: Model,
-    parameters: Wanted = None,
+    factors: Factors | Wanted = None,
     observations: Which = (),
     *,
-    start_at: Mapping[str, float] | None = None,
     allow: Sequence[str] = ("fitted",),
     starts: int = 8,
     seed: int = 1,
-    prior: bool = True,
-    assumed_error: float = 0.25,
-    workers: int | None = None,
-    executor: Executor | None = None,
-    engine: str = "auto",
-    rtol: float | None = None,
-    atol: Tolerance | None = None,
-    progress: bool = True,
+    residuals: Residuals = Residuals(),  # noqa: B008 (frozen)
+    execution: Execution | None = None,
 ) -> Calibration:
-    """Fit constants of `model` to observations by bounded least squares from several starts.
+    """Fit constants to observations by bounded least squares from several starts.
 
-    `parameters`: names, {name: (low, high)} or {name: (low, high, law)} as in `sobol`, or None for all of kind
-    'fitted'; other kinds must be in `allow` ('assumed', 'gain'), measured and derived constants never are. A file from
-    elsewhere has no kinds: whatever can be set may be fitted. `observations`: ids or `Observation` objects of use
-    'fit'. Constants move within their ranges, as logarithms unless the law is uniform or normal. Residuals are in
-    errors; folds and percent changes are compared as logarithms (error over fold). A number without a printed error
-    gets `assumed_error` of its value or fold; a direction is one-sided, with `assumed_error` as error: 0 where it is
-    right. With `prior` each constant has one residual more: a normal law round the value in use, whose central 95
-    percent are as wide as the range. The first start is the model as it is, the others are a Sobol design; `start_at`
-    sets other values of the constants first, such as those before an earlier fit. Rows of the Jacobian run in parallel,
-    by `engine` as in `ensemble`, at the tolerances `rtol` (default 5e-9) and `atol` as in `simulate`.
-    Raises `InvalidValueError` or `UnknownNameError` for what cannot be fitted or is no observation, `SimulationError`
-    if the model as it is cannot be run under an observation.
-    Source: trust region reflective, Branch et al. 1999, doi:10.1137/S1064827595289108; profiles, Raue et al. 2009,
-    doi:10.1093/bioinformatics/btp358.
+    Constants move within their ranges, as logarithms unless the law is uniform or normal. Residuals are in errors;
+    folds and percent changes are compared as logarithms (error over fold). The first start is the model as it is
+    (`with_parameters` moves it), the others are a Sobol design. Rows of the Jacobian run in parallel.
 
-    >>> import pathway_models as pm
-    >>> fit = calibrate(pm.load("ampk_pgc1a"), ["gain_BHB_GSH"], ["kd_gsh"], allow=["assumed"], starts=1, workers=1,
-    ...                 progress=False)
-    >>> bool(abs(fit.residuals()["residual"].iloc[0]) < abs(fit.residuals()["residual_before"].iloc[0]))
-    True
+    Args:
+        model: what `pathway_models.load` gives.
+        factors: names, {name: (low, high)} or {name: (low, high, law)} as in `Factors`, or None for all of kind
+            'fitted'. A file from elsewhere has no kinds: whatever can be set may be fitted.
+        observations: ids or `Observation` objects of use 'fit'.
+        allow: further kinds that may be fitted ('assumed', 'gain'); measured and derived constants never are.
+        starts: number of local fits.
+        seed: of the design of the starts.
+        residuals: errors where none is printed, and whether the ranges count.
+        execution: workers, engine, tolerances (`rtol` 5e-9 if not said), limits; no checkpoint.
+
+    Returns:
+        The fit, the runs before and after, and what the data leave open.
+
+    Raises:
+        InvalidValueError: for what cannot be fitted or is no observation.
+        UnknownNameError: for unknown names.
+        SimulationError: if the model as it is cannot be run under an observation.
+
+    Source:
+        Trust region reflective, Branch et al. 1999, doi:10.1137/S1064827595289108; profiles, Raue et al. 2009,
+        doi:10.1093/bioinformatics/btp358.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> fit = calibrate(pm.load("ampk_pgc1a"), ["gain_BHB_GSH"], ["kd_gsh"], allow=["assumed"], starts=1,
+        ...                 execution=pm.Execution(workers=1, progress=False))
+        >>> bool(abs(fit.residuals()["residual"].iloc[0]) < abs(fit.residuals()["residual_before"].iloc[0]))
+        True
     """
     from tqdm import tqdm
 
     require_model(model)
     require_count("the number of starts", starts, 1, 10_000)
     require_count("seed", seed, 0)
-    require_choice("engine", engine, ENGINE_NAMES)
-    announce(model, "compiling it before the first fit", progress)
-    targets = find_targets(model, observations, assumed_error)
-    chosen = choose_constants(model, parameters, allow)
+    on = _for_fits(execution)
+    announce(model, "compiling it before the first fit", on.progress)
+    targets = find_targets(model, observations, residuals.assumed_error)
+    chosen = choose_constants(model, factors_of(factors).parameters, allow)
     rows = [t.observation for t in targets]
-    model = started(model, chosen, start_at)
     before = report(model, rows).rows
     failed = [s for s in before if not math.isfinite(s.prediction)]
     if failed:
@@ -215,12 +232,12 @@ def calibrate(
         why = failed[0].message or "there is no number to compare, its baseline is 0"
         raise SimulationError(f"{names} cannot be predicted by {model.name} as it is: {why}")
     everything = range(len(chosen))
-    with _opened(model, workers, executor) as (count, pool):
-        predictor = Predictor(model, chosen, rows, count, pool, engine=engine, fits=int(starts), rtol=rtol, atol=atol)
-        objective = Objective(predictor, chosen, targets, in_use(model, chosen), prior=prior)
+    with one_pool(on, model.sbml) as how:
+        predictor = Predictor(model, chosen, rows, how, fits=int(starts))
+        objective = Objective(predictor, chosen, targets, in_use(model, chosen), prior=residuals.prior)
         places = _start_places(model, chosen, int(starts), seed)
         ends = []
-        for x in tqdm(places, unit="start", disable=not progress):
+        for x in tqdm(places, unit="start", disable=not on.progress):
             cost = squares(objective, x)
             ends.append((cost, *objective.fit(x, everything)))
         best = min(ends, key=lambda e: e[2])[1]
@@ -239,7 +256,7 @@ def calibrate(
             for x, (a, end, b, text) in zip(places, ends, strict=True)
         ),
         jacobian=jacobian,
-        prior=prior,
+        prior=residuals.prior,
         runs=predictor.runs,
         engines=tuple(predictor.engines),
     )
@@ -257,12 +274,9 @@ def _start_places(model: Model, parameters: Sequence[Parameter], starts: int, se
     return np.vstack([in_use(model, parameters), others])
 
 
-@contextmanager
-def _opened(model: Model, workers: int | None, executor: Executor | None) -> Iterator[tuple[int, Executor | None]]:
-    """Number of workers and the pool: the user's, one of our own, or none for a single worker."""
-    count = worker_count(workers)
-    if executor is not None or count == 1:
-        yield count, executor
-        return
-    with own_pool(count, model.sbml) as pool:
-        yield count, pool
+def _for_fits(execution: Execution | None) -> Execution:
+    """The execution; `InvalidValueError` for one with a checkpoint, which a fit cannot resume from."""
+    on = executed(execution)
+    if on.checkpoint is not None:
+        raise InvalidValueError(f"checkpoint is {on.checkpoint}; a fit keeps none")
+    return on

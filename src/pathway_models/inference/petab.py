@@ -29,7 +29,6 @@ from .objective import (
     find_targets,
     in_use,
     logarithmic,
-    started,
     to_values,
 )
 from .predictor import hypothesis_keys
@@ -90,7 +89,6 @@ def write_petab(
     observations: Which,
     folder: str | Path,
     *,
-    start_at: Mapping[str, float] | None = None,
     allow: Sequence[str] = ("fitted",),
     prior: bool = True,
     assumed_error: float = 0.25,
@@ -120,7 +118,6 @@ def write_petab(
         raise InvalidValueError(f"{model.name} is a file from elsewhere: calibrations of library models can be written")
     targets = find_targets(model, observations, assumed_error)
     chosen = choose_constants(model, parameters, allow)
-    model = started(model, chosen, start_at)
     reasons = {t.observation.id: _reason(model, t.observation) for t in targets}
     absent = [{"id": k, "reason": v} for k, v in reasons.items() if v]
     kept = [t for t in targets if not reasons[t.observation.id]]

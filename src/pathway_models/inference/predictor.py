@@ -11,9 +11,10 @@ import numpy as np
 
 from .._types import Array
 from ..ensembles.choice import choose as choose_engine
+from ..ensembles.execution import Execution
 from ..ensembles.outcomes import Outcome
 from ..ensembles.processes import make_work, results
-from ..ensembles.rows import OK, RETRIED, Limits, Work
+from ..ensembles.rows import OK, RETRIED, Work
 from ..errors import SimulationError
 from ..evidence.observations import Observation, arranged, assumed
 from ..evidence.report import observation_times, reduced
@@ -21,7 +22,6 @@ from ..evidence.scores import compared
 from ..models.model import Model
 from ..modules.module import Parameter
 from ..simulation.job import Job, make_job
-from ..simulation.tolerances import Tolerance
 
 ROUNDS = 10  # evaluations of the Jacobian that a local fit takes, for the choice of the engine
 
@@ -117,19 +117,14 @@ class Predictor:
         model: Model,
         parameters: Sequence[Parameter],
         rows: Sequence[Observation],
-        workers: int,
-        pool: Any,
+        execution: Execution,
         *,
-        engine: str = "auto",
         fits: int = 1,
-        rtol: float | None = None,
-        atol: Tolerance | None = None,
     ) -> None:
         self.names = tuple(p.id for p in parameters)
         self.rows = tuple(rows)
-        self.questions = _questions(model, rows, {"rtol": rtol, "atol": atol, "varied": self.names})
-        self.workers, self.pool = workers, pool
-        self.engine, self.rounds = engine, fits * ROUNDS
+        self.questions = _questions(model, rows, {"rtol": execution.rtol, "atol": execution.atol, "varied": self.names})
+        self.execution, self.rounds = execution, fits * ROUNDS
         self.works: tuple[Work, ...] = ()
         self.engines: dict[str, None] = {}
         self.runs = 0
@@ -141,13 +136,13 @@ class Predictor:
         self.works = self.works or tuple(self._work(q, values) for q in self.questions)
         tasks: dict[int, tuple[Work, Array]] = {}
         where: dict[int, tuple[_Question, int, int]] = {}
-        size = max(1, math.ceil(len(values) / (2 * self.workers)))
+        size = max(1, math.ceil(len(values) / (2 * self.execution.count)))
         for question, work in zip(self.questions, self.works, strict=True):
             for a in range(0, len(values), size):
                 b = min(a + size, len(values))
                 where[len(tasks)] = (question, a, b)
                 tasks[len(tasks)] = (work, values[a:b][:, self._free(question)])
-        for i, result in results(tasks, self.workers, self.pool):
+        for i, result in results(tasks, self.execution.count, self.execution.executor):
             if isinstance(result, str):
                 raise SimulationError(f"calibration stopped: {result}")
             question, a, b = where[i]
@@ -169,8 +164,8 @@ class Predictor:
     def _work(self, question: _Question, values: Array) -> Work:
         """The work of a question, with the engine that suits as many rows as a fit needs."""
         free = self._free(question)
-        names, limits = tuple(self.names[j] for j in free), Limits()
+        names, limits = tuple(self.names[j] for j in free), self.execution.limits
         count = self.rounds * (1 + len(self.names))
-        choice = choose_engine(self.engine, question.job, names, values[:1, free], count, limits)
+        choice = choose_engine(self.execution.engine, question.job, names, values[:1, free], count, limits)
         self.engines[f"{choice.engine}: {choice.reason}"] = None
         return make_work(question.job, names, question.reads, limits=limits, engine=choice.engine)

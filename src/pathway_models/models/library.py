@@ -133,9 +133,10 @@ def load(name: str | Path, *, context: str = DEFAULT_CONTEXT, model: str | None 
     if path.suffix.lower() in (".yaml", ".yml") or path.is_dir():
         if model is not None:
             raise InvalidValueError(f"{path.name} names its model itself; model={model!r} is for archives (.omex)")
-        return load_problem(path)
+        return replace(load_problem(path), source=(str(path),))
     if path.suffix or path.exists():
-        return from_sbml(model_text(path, member=model), name=path.stem)
+        source = (str(path),) if model is None else (str(path), model)
+        return replace(from_sbml(model_text(path, member=model), name=path.stem), source=source)
     raise unknown_name("model", str(name), [*coupled_names(), *module_names(), "a path to an SBML file"])
 
 

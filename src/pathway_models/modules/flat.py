@@ -46,7 +46,7 @@ class FlatModel:
     """An ODE model ready to be asked; every change gives a new model.
 
     `sbml` is the flat text as published; `settings` are the values that differ from it (context, hypotheses,
-    `with_parameters`). Get one from `pathway_models.load`.
+    `with_parameters`); `source` is the path that it was read from (and the place in an archive). Get one from `pathway_models.load`.
 
     >>> import pathway_models as pm
     >>> pm.load("acupuncture").name
@@ -65,6 +65,7 @@ class FlatModel:
     context: str | None = None
     settings: Mapping[str, float] = field(default_factory=dict)
     experiments_: Experiments | None = None
+    source: tuple[str, ...] = field(default=(), compare=False)
 
     def __repr__(self) -> str:
         usual = self.contexts[self.context].settings if self.context else {}

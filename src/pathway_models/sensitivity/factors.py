@@ -20,6 +20,7 @@ from ..errors import (
     unknown_name,
 )
 from ..models.model import Model
+from ..modules.laws import sample
 from ..modules.module import Parameter
 
 Range: TypeAlias = "tuple[float, float] | tuple[float, float, str]"  # low, high, and the law if it is not the usual one
@@ -211,3 +212,62 @@ def refuse_correlated_groups(
                 f"cannot then be divided between them, and S1 and ST of each alone have no meaning; put them in one "
                 f"group, groups={{'together': [{a!r}, {b!r}], ...}}, or take copula= out"
             )
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Factors(Brief, Named):
+    """What varies in a sensitivity analysis, with which laws, and what is counted as one factor.
+
+    Attributes:
+        parameters: None for every parameter with a range, names, or {name: (low, high)}: log-uniform where low > 0,
+            else uniform; (low, high, law) asks for 'uniform', 'loguniform', 'normal' or 'lognormal' (low and high are
+            then the central 95 percent), and None for the range of the table. In the unit of the model. Gains of wires
+            are given so, and what else can be set: inputs, compartments, and start values where the model starts from
+            its file.
+        groups: None, 'module', 'kind' (of evidence), 'wire' (one index per wire, its gain from 0 to 1), or
+            {group: names}, which varies what it names; each of named `parameters` must then be in a group.
+        copula: correlations of parameters of one group.
+
+    Raises:
+        InvalidValueError: for another kind of copula; the rest is checked against the model of an analysis.
+
+    Example:
+        >>> Factors(groups="module")
+        Factors(parameters=None, groups='module', copula=None)
+    """
+
+    parameters: Wanted = None
+    groups: Groups = None
+    copula: GaussianCopula | None = None
+
+    def __post_init__(self) -> None:
+        example = "GaussianCopula(correlations={('Vmax', 'Km'): 0.8})"
+        require_kind("copula", self.copula, (GaussianCopula, type(None)), example)
+
+
+def factors_of(factors: Factors | Wanted) -> Factors:
+    """The factors themselves, or those with these parameters."""
+    return factors if isinstance(factors, Factors) else Factors(parameters=factors)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Chosen:
+    """Factors as one model has them: parameters, the group of each, the correlation of all."""
+
+    parameters: tuple[Parameter, ...]
+    group_of: tuple[str, ...]
+    correlation: Array | None
+
+    def values(self, unit: Array) -> dict[str, Array]:
+        """Columns of parameter values for places in 0..1 (rows x parameters)."""
+        places = unit if self.correlation is None else correlated(unit, self.correlation)
+        return {p.id: sample(p, places[:, j]) for j, p in enumerate(self.parameters)}
+
+
+def choose_factors(model: Model, factors: Factors) -> Chosen:
+    """The factors that `model` has; raises for what it lacks, and for correlated ones in different groups."""
+    wanted, groups, copula = factors.parameters, factors.groups, factors.copula
+    chosen, names = grouped(model, choose(model, wanted, groups), groups, named=wanted is not None)
+    matrix = None if copula is None else copula.matrix(model, chosen)
+    refuse_correlated_groups(chosen, names, copula, matrix)
+    return Chosen(parameters=chosen, group_of=tuple(names), correlation=matrix)

@@ -142,7 +142,6 @@ def _tornado(result: SobolData, outcomes: Sequence[str], top: int) -> Figure:
 
 
 def _draw_tornado(axis: Axes, result: SobolData, found: verdicts.Directions, k: int, rows: int) -> None:
-    assert result.study is not None
     order = largest(np.abs(found.high[:, k] - found.low[:, k]), rows)[::-1]
     centre, y = float(result.indices.mean[k]), np.arange(len(order))
     error = np.nan_to_num(found.error[order, k])
@@ -154,7 +153,7 @@ def _draw_tornado(axis: Axes, result: SobolData, found: verdicts.Directions, k: 
         axis.errorbar(centre + shift, y, xerr=error, fmt="none", ecolor=DARK, elinewidth=0.8, capsize=1.5)
     axis.axvline(centre, color=DARK, lw=0.8)
     axis.set_yticks(y, [_label(result.factors[i]) for i in order], fontsize=8)
-    unit = outcome_unit(result.study.plan.model, result.runs.outcomes[k])
+    unit = outcome_unit(result.analysis.plan.model, result.runs.outcomes[k])
     axis.set_xlabel("mean of the outcome" + (f" ({unit})" if unit else "") + ", 95 % interval", fontsize=8)
     axis.xaxis.set_major_formatter(_plain)
     tidy(axis)
@@ -209,8 +208,7 @@ def _bands(result: SobolData, courses: Sequence[str], top: int) -> Figure:
     figure, grid = subplots(
         3, len(courses), figsize=size, layout="constrained", squeeze=False, sharex=True, height_ratios=(1, 1.6, 1.6)
     )
-    assert result.study is not None
-    model = result.study.plan.model
+    model = result.analysis.plan.model
     weeks = model.time_unit_seconds == 3600 and float(found["time"][-1]) > HOURS_PER_WEEK
     time = found["time"].values / (HOURS_PER_WEEK if weeks else 1.0)
     for axes, name in zip(grid.T, courses, strict=True):
@@ -225,10 +223,9 @@ def _bands(result: SobolData, courses: Sequence[str], top: int) -> Figure:
 
 
 def _course_label(result: SobolData, name: str) -> str:
-    assert result.study is not None
-    known = {o.name: o for o in result.study.plan.reads[len(result.outcomes) :]}
+    known = {o.name: o for o in result.analysis.plan.reads[len(result.outcomes) :]}
     course = known.get(name)
-    unit = "" if course is None else outcome_unit(result.study.plan.model, course)
+    unit = "" if course is None else outcome_unit(result.analysis.plan.model, course)
     return (unit_label(unit) if unit else "no unit") + "\nmean, ± 1 sd"
 
 

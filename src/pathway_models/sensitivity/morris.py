@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Hashable, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..ensembles.ensemble import execute
+from ..ensembles.execution import Execution, executed
 from ..ensembles.outcomes import Outcome
-from ..errors import InvalidValueError, require_count
+from ..ensembles.plan import check_table, make_plan
+from ..ensembles.study import Study, study_of
+from ..errors import InvalidValueError, Named, require_count
 from ..models.model import Model
 from ..treatments.schedule import Treatment
-from .factors import Groups, Wanted
+from .analysis import announce
+from .factors import Factors, Wanted, choose_factors, factors_of
 from .indices import Bools, Floats
 from .morris_figure import plot_morris
 from .results import MorrisData, MorrisDesign
-from .study import announce, make_study
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -105,57 +108,91 @@ def elementary_effects(y: Floats, design: MorrisDesign, ok: Bools | None = None)
     return effects
 
 
+@dataclass(frozen=True, kw_only=True)
+class Trajectories(Named):
+    """How a Morris screening samples.
+
+    Attributes:
+        n: trajectories; they cost n*(factors + 1) runs.
+        levels: of the grid in each range, even.
+        seed: of the design and of the bootstrap.
+        resamples: bootstrap resamples of the 95 percent intervals.
+
+    Raises:
+        InvalidValueError: for numbers that make no sense.
+
+    Example:
+        >>> Trajectories(n=40).levels
+        4
+    """
+
+    n: int = 20
+    levels: int = 4
+    seed: int = 1
+    resamples: int = 1000
+
+    def __post_init__(self) -> None:
+        require_count("trajectories", self.n, 2, 1_000_000)
+        require_count("seed", self.seed, 0)
+        require_count("the number of bootstrap resamples", self.resamples, 1, 1_000_000)
+
+
 def morris(
-    model: Model,
+    study: Model | Study,
     treatments: Sequence[Treatment] = (),
     *,
-    outcomes: Sequence[str | Outcome],
-    trajectories: int = 20,
-    levels: int = 4,
-    seed: int = 1,
-    parameters: Wanted = None,
-    groups: Groups = None,
-    workers: int | None = None,
-    executor: Executor | None = None,
-    progress: bool = True,
-    resamples: int = 1000,
-    **options: Any,
+    outcomes: Sequence[str | Outcome] = (),
+    trajectories: int | Trajectories = 20,
+    factors: Factors | Wanted = None,
+    weeks: float | None = None,
+    duration: float | None = None,
+    execution: Execution | None = None,
 ) -> MorrisResult:
-    """Morris screening of `model` under `treatments`: trajectories*(factors + 1) runs.
+    """Morris screening: which of many factors matter at all. Screen first, then give what matters to `sobol`.
 
-    Screen first, then give what matters to `sobol`. Arguments as in `sobol`; `options` are `weeks`, `duration`,
-    `every`, `start`, `limits`, `checkpoint`, `store`, `engine`, `rtol`, `atol`. A failed run costs the two effects that
-    it is part of, and nothing else. Raises as `sobol` does, and `InvalidValueError` for trajectories or levels that
-    make no sense.
+    A failed run costs the two effects that it is part of, and nothing else.
 
-    >>> import pathway_models as pm
-    >>> screen = morris(pm.load("acupuncture"), [pm.Electroacupuncture()], outcomes=["vagal_drive"], trajectories=4,
-    ...                 parameters=["gain_vagal", "tau_session"], weeks=8, workers=1, progress=False)
-    >>> screen.to_dataframe()["factor"][0]
-    'gain_vagal'
+    Args:
+        study: what is run: a `Study`, or a model with `treatments`, `outcomes`, and `weeks` or `duration` here.
+        treatments: as in `Study`.
+        outcomes: as in `Study`.
+        trajectories: their number (each costs factors + 1 runs), or `Trajectories`: levels, seed, resamples.
+        factors: what varies: `Factors`, or its parameters alone.
+        weeks: as in `Study`; 12 weeks if nothing is said.
+        duration: as in `Study`.
+        execution: workers, engine, tolerances, limits, checkpoint; see `Execution`.
+
+    Returns:
+        Sizes of the effects with intervals, in the unit of the outcome per whole range.
+
+    Raises:
+        InvalidValueError: for trajectories or levels that make no sense, and as `sobol`.
+
+    Source:
+        Morris 1991, doi:10.1080/00401706.1991.10484804; Campolongo et al. 2007, doi:10.1016/j.envsoft.2006.10.004.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> screen = morris(pm.load("acupuncture"), [pm.Electroacupuncture()], outcomes=["vagal_drive"],
+        ...                 trajectories=4, factors=["gain_vagal", "tau_session"], weeks=8)
+        >>> screen.to_dataframe()["factor"][0]
+        'gain_vagal'
     """
-    require_count("trajectories", trajectories, 2, 1_000_000)
-    announce(model, "compiling it and comparing the engines before the first run", progress)
-    study = make_study(
-        model,
-        treatments,
-        outcomes=outcomes,
-        parameters=parameters,
-        groups=groups,
-        seed=seed,
-        resamples=resamples,
-        **options,
-    )
-    design = morris_design(len(study.parameters), trajectories, seed, levels=levels, group_of=study.group_of)
-    runs = study.run(design.unit, workers=workers, executor=executor, progress=progress, before=None)
+    how = trajectories if isinstance(trajectories, Trajectories) else Trajectories(n=trajectories)
+    study, on = study_of(study, treatments, outcomes, weeks, duration), executed(execution)
+    announce(study.model, "compiling it and comparing the engines before the first run", on.progress)
+    chosen = choose_factors(study.model, factors_of(factors))
+    plan = make_plan(study, tuple(p.id for p in chosen.parameters), on)
+    design = morris_design(len(chosen.parameters), how.n, how.seed, levels=how.levels, group_of=chosen.group_of)
+    runs = execute(plan, check_table(study.model, chosen.values(design.unit))[1], on)
     effects = elementary_effects(runs.values, design, runs.ok)
-    low, high = _interval(np.abs(effects), resamples, seed)
+    low, high = _interval(np.abs(effects), how.resamples, how.seed)
     found = np.isfinite(effects).all(axis=2)
     alone = (np.bincount(design.group_of) == 1)[:, None]
     return MorrisResult(
-        model=model.name,
+        model=study.model.name,
         arm=study.arm,
-        parameters=study.parameters,
+        parameters=chosen.parameters,
         design=design,
         runs=runs,
         mu=np.where(alone, _mean(effects), np.nan),

@@ -12,12 +12,12 @@ import numpy as np
 
 from ..errors import ModelError
 from . import verdicts
+from .analysis import clock
 from .figures import DRAWN, plot_sobol
 from .html import bullets, folded, image, paragraph, table
 from .page_made import cost, design, failures, glossary, is_grouped, plan_of, repeat
 from .reliability import ENOUGH
 from .results import SobolData
-from .study import clock
 from .verdicts import outcome_unit, shown
 
 TEMPLATE = Path(__file__).with_name("page.html")
@@ -25,9 +25,9 @@ FEW_OUTCOMES = 3  # up to which there is no list of links
 TRACED = 32  # base rows from which on the way of the indices with N can be drawn
 
 
-def write_report(result: SobolData, path: Path, source: str, top: int) -> Path:
+def write_report(result: SobolData, path: Path, top: int) -> Path:
     """Write the page; raises `ModelError` if that is not possible."""
-    text = report_text(result, source, top)
+    text = report_text(result, top)
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -35,7 +35,7 @@ def write_report(result: SobolData, path: Path, source: str, top: int) -> Path:
     return path
 
 
-def report_text(result: SobolData, source: str, top: int) -> str:
+def report_text(result: SobolData, top: int) -> str:
     """The page as text."""
     parts = [
         _head(result),
@@ -46,7 +46,7 @@ def report_text(result: SobolData, source: str, top: int) -> str:
         design(result),
         cost(result),
         failures(result),
-        repeat(result, source),
+        repeat(result),
         glossary(result),
     ]
     title = f"Sobol analysis: {result.model}, {result.arm.replace('_', ' ')}"
@@ -117,7 +117,7 @@ def _enough(result: SobolData, varying: Sequence[int]) -> str:
 def _price(result: SobolData, n: int) -> str:
     runs, cost = n * result.design.rows_per_base, result.runs.cost
     text = f"{runs:,} runs"
-    if cost is None or not cost.run:
+    if not cost.run:
         return text
     return text + f", about {clock(runs * cost.seconds / cost.run)} at the pace of this analysis"
 

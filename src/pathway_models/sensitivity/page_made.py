@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..ensembles.code import changes, is_ours, literal
 from ..ensembles.ensemble import Cost
 from ..ensembles.outcomes import Outcome
 from ..ensembles.plan import Plan
 from ..ensembles.rows import STATUS
 from . import verdicts
 from .html import code, facts, folded, paragraph, table
-from .repeat import changes, command_line, literal, python_code
 from .results import SobolData
 from .verdicts import outcome_unit, shown
 
@@ -53,8 +53,7 @@ HOW = {
 
 def plan_of(result: SobolData) -> Plan:
     """What was run."""
-    assert result.runs.plan is not None
-    return result.runs.plan
+    return result.analysis.plan
 
 
 def is_grouped(result: SobolData) -> bool:
@@ -73,8 +72,7 @@ def design(result: SobolData) -> str:
 
 
 def _model_facts(result: SobolData) -> Iterator[tuple[str, str]]:
-    model, study = plan_of(result).model, result.study
-    assert study is not None
+    model, treatments = plan_of(result).model, result.analysis.study.treatments
     _, readings, constants = changes(model)
     named = model.title.strip() not in ("", model.name)
     yield "Model", f"{model.name}: {model.title}" if named else model.name
@@ -83,24 +81,21 @@ def _model_facts(result: SobolData) -> Iterator[tuple[str, str]]:
     changed = [f"{h} = {a}" for h, a in readings.items()] + [f"{k} = {v:g}" for k, v in constants.items()]
     yield "Other than as published", ", ".join(changed)
     yield "SBML", f"SHA-256 {model.hash}..."
-    yield "Treatment", "; ".join(literal(t).replace("pm.", "") for t in study.asked["treatments"]) or "none"
+    yield "Treatment", "; ".join(literal(t).replace("pm.", "") for t in treatments) or "none"
     yield "Length of a run", _length(result)
     yield "Start of a run", "its own steady state" if plan_of(result).job.steady else "as in the file"
 
 
 def _design_facts(result: SobolData) -> Iterator[tuple[str, str]]:
-    study, layout = result.study, result.design
-    assert study is not None
+    analysis, layout = result.analysis, result.design
     groups = f" in {len(result.factors)} groups" if is_grouped(result) else ""
     yield "Varied", f"{len(result.parameters)} constants{groups}"
     rows = f"N = {layout.n} base rows of a scrambled Sobol sequence, seed {layout.seed}"
     yield "Rows", f"{rows}; {layout.rows_per_base} runs each"
     pairs = ", S2 Saltelli 2002 (doi:10.1016/S0010-4655(02)00280-1)" if layout.second_order else ""
-    intervals = (
-        f"intervals by Student's t from {study.resamples} bootstrap resamples of the base rows, of ST in the logarithm"
-    )
+    intervals = f"intervals by Student's t from {analysis.sampling.resamples} bootstrap resamples of the base rows, of ST in the logarithm"
     yield "Estimators", f"S1 Saltelli 2010, ST Jansen 1999 (doi:10.1016/j.cpc.2009.09.018){pairs}; {intervals}"
-    yield "Correlations", "by a Gaussian copula within groups" if study.correlation is not None else ""
+    yield "Correlations", "by a Gaussian copula within groups" if analysis.chosen.correlation is not None else ""
 
 
 def _length(result: SobolData) -> str:
@@ -117,9 +112,8 @@ def _how(result: SobolData, outcome: Outcome) -> str:
 
 
 def _ranges(result: SobolData) -> str:
-    assert result.study is not None
     values = {**{p.id: p.value for p in result.parameters}, **plan_of(result).model.settings}
-    groups = result.study.group_of if is_grouped(result) else ("",) * len(result.parameters)
+    groups = result.analysis.chosen.group_of if is_grouped(result) else ("",) * len(result.parameters)
     headers = ["constant", "value", "low", "high", "unit", "law", "kind", "source", "group"]
     kept = len(headers) - (not is_grouped(result))
     rows = []
@@ -132,7 +126,7 @@ def _ranges(result: SobolData) -> str:
 
 def cost(result: SobolData) -> str:
     """What the runs took."""
-    return "" if result.runs.cost is None else "<h2>Cost</h2>\n" + facts(_cost_facts(result, result.runs.cost))
+    return "<h2>Cost</h2>\n" + facts(_cost_facts(result, result.runs.cost))
 
 
 def _cost_facts(result: SobolData, spent: Cost) -> Iterator[tuple[str, str]]:
@@ -174,22 +168,30 @@ def _where(result: SobolData) -> str:
     return paragraph(note, "note") + table(["constant", "failed runs", "others", "distance"], rows, numbers={1, 2, 3})
 
 
-def repeat(result: SobolData, source: str) -> str:
-    """Python and command line that give the same numbers, and the versions they came from."""
-    command, reason = command_line(result, source)
+def repeat(result: SobolData) -> str:
+    """The Python that gives the same numbers, and the versions they came from."""
     parts = ["<h2>How to repeat it</h2>", paragraph("In Python (the same numbers on any number of processes):")]
-    parts.append(code(python_code(result, source)))
-    parts += [paragraph("On the command line:"), code(command)] if command else [paragraph(reason, "note")]
-    parts.append(paragraph(_folder_text(result)))
+    parts += [code(python_code(result)), paragraph(_folder_text(result))]
     versions = ", ".join(f"{k} {v}" for k, v in result.runs.versions.items())
     return "\n".join([*parts, paragraph(f"Versions: {versions}.")])
+
+
+def python_code(result: SobolData) -> str:
+    """A script that repeats the analysis."""
+    study = result.analysis.study
+    outcomes = [study.outcomes] if isinstance(study.outcomes, str | Outcome) else study.outcomes
+    things = [t for t in (*study.treatments, *outcomes) if not isinstance(t, str) and not is_ours(t)]
+    theirs = dict.fromkeys(type(t).__name__ for t in things)
+    lines = [f"# {name} is a class of your own: import it here" for name in theirs]
+    code = result.analysis.code()
+    return "\n".join(["import pathway_models as pm", *lines, "", f"result = {code}", "print(result.summary())"])
 
 
 def _folder_text(result: SobolData) -> str:
     folder = plan_of(result).folder
     if folder is None:
         return (
-            "With checkpoint=FOLDER (--checkpoint FOLDER) finished runs are kept: the same call resumes after an "
+            "With Execution(checkpoint=FOLDER) (--checkpoint FOLDER) finished runs are kept: the same call resumes after an "
             "interruption, and a larger n runs only what is new. In the same session result.extend(n) does that too."
         )
     return (

@@ -12,9 +12,9 @@ from .._types import Array, Brief
 from ..ensembles.ensemble import Ensemble
 from ..errors import InvalidValueError
 from ..modules.module import Parameter
+from .analysis import Analysis
 from .indices import Bools, Design, Floats, Indices
 from .reliability import FailureBounds, failure_bounds, trace, where_failed
-from .study import Study
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,9 +39,7 @@ class SobolData:
     seconds in design, simulation and estimator; `doublings` and `stopped` tell how N was found.
     """
 
-    model: str
-    arm: str
-    parameters: tuple[Parameter, ...]
+    analysis: Analysis
     design: Design
     indices: Indices
     runs: Ensemble
@@ -49,7 +47,21 @@ class SobolData:
     timings: Mapping[str, float] = field(default_factory=dict)
     doublings: tuple[Doubling, ...] = ()
     stopped: str = ""
-    study: Study | None = field(default=None, repr=False)
+
+    @property
+    def model(self) -> str:
+        """Name of the model."""
+        return self.analysis.study.model.name
+
+    @property
+    def arm(self) -> str:
+        """A short name of the treatments."""
+        return self.analysis.study.arm
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """What varied."""
+        return self.analysis.chosen.parameters
 
     @property
     def factors(self) -> tuple[str, ...]:
@@ -83,7 +95,7 @@ class SobolData:
         import pandas as pd
 
         if self.indices.S2 is None or self.indices.S2_low is None or self.indices.S2_high is None:
-            raise InvalidValueError("no second-order indices: call sobol(..., second_order=True)")
+            raise InvalidValueError("no second-order indices: call sobol(..., n=Sampling(second_order=True))")
         matrices = (self.indices.S2, self.indices.S2_low, self.indices.S2_high)
         rows = [
             (outcome, a, b, *(float(m[i, j, k]) for m in matrices))
@@ -99,7 +111,7 @@ class SobolData:
         import xarray as xr
 
         if self.over_time is None:
-            raise InvalidValueError("no indices over time: call sobol(..., times=[...])")
+            raise InvalidValueError("no indices over time: give times=[...] in the Study")
         shape = (len(self.factors), len(self.runs.courses), len(self.runs.times))
         dims = ("factor", "course", "time")
         data: dict[str, Any] = {name: (dims, getattr(self.over_time, name).reshape(shape)) for name in INTERVALS}

@@ -151,8 +151,7 @@ def directions(result: SobolData) -> Directions:
 
 def group_members(result: SobolData, group: object) -> list[int]:
     """Places of the parameters of a group in the design."""
-    assert result.study is not None
-    return [j for j, name in enumerate(result.study.group_of) if name == group]
+    return [j for j, name in enumerate(result.analysis.chosen.group_of) if name == group]
 
 
 def outcome_unit(model: Model, outcome: Outcome) -> str:
@@ -197,10 +196,10 @@ def listed(names: Sequence[str], most: int = MOST_NAMED) -> str:
 
 def own_ranges(result: SobolData) -> str:
     """The ranges that the user gave, with the law that they are sampled by; '' if there are none."""
-    asked = None if result.study is None else result.study.asked["parameters"]
-    if result.study is None or not isinstance(asked, Mapping):
+    asked = result.analysis.factors.parameters
+    if not isinstance(asked, Mapping):
         return ""
-    given = {result.study.plan.model.resolve(name) for name, bounds in asked.items() if bounds is not None}
+    given = {result.analysis.plan.model.resolve(name) for name, bounds in asked.items() if bounds is not None}
     texts = [f"{said(p.id)} {p.low:g} to {p.high:g} ({p.distribution})" for p in result.parameters if p.id in given]
     return f" Ranges given: {listed(texts)}." if texts else ""
 

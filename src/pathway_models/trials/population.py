@@ -11,10 +11,9 @@ import numpy as np
 
 from .._types import Array, Brief, Frozen
 from ..errors import InvalidValueError, require_choice, require_count, require_kind, require_range, unknown_name
-from ..models.library import load
 from ..models.model import Model
 from ..modules.flat import require_model
-from ..sensitivity.sobol import sample
+from ..modules.laws import sample
 from ..treatments.diets import KETOGENIC_CAPACITY
 
 if TYPE_CHECKING:
@@ -252,10 +251,10 @@ class Population(Brief):
 
 
 def population(
+    model: Model,
     n: int,
-    seed: int,
     *,
-    model: Model | None = None,
+    seed: int = 1,
     age_group: str | Mapping[str, float] = "child",
     minimum: float = 4.0,
     baseline_weeks: float = 4.0,
@@ -264,7 +263,7 @@ def population(
     drop_out: bool = True,
     vary: Sequence[str] | None = None,
 ) -> Population:
-    """Draw `n` virtual patients for trials on `model` (default: `load("epilepsy")`).
+    """Draw `n` virtual patients for trials on `model`.
 
     Rates are lognormal (`clinical:P067`, `clinical:P068`); who has at least `minimum` seizures per 28 days in a diary
     of `baseline_weeks` is enrolled, so that regression to the mean is part of the trial. `age_group` is 'child',
@@ -276,7 +275,7 @@ def population(
     `UnknownNameError` for unknown names.
 
     >>> import pathway_models as pm
-    >>> patients = population(5, seed=1, model=pm.load("excitability"), minimum=8)
+    >>> patients = population(pm.load("excitability"), 5, minimum=8)
     >>> bool((patients.baseline_count >= 8).all())
     True
     """
@@ -285,7 +284,6 @@ def population(
     require_range("the entry rule in seizures per 28 days", minimum, 0.0, 28 * _constant("rate_max"))
     require_range("the baseline in weeks", baseline_weeks, 1.0, 104.0)
     drift_law = DRIFTS[require_choice("drift", drift, DRIFTS)]
-    model = load("epilepsy") if model is None else model
     require_model(model)
     # one stream per purpose: another number of parameters leaves rates and drop-outs as they are
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(7)]

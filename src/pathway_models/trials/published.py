@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._types import Frozen
-from ..ensembles.ensemble import Ensemble, ensemble
+from ..ensembles.execution import Execution
 from ..errors import require_choice
 from ..evidence.tables import evidence_table, split_cell
-from ..models.library import load
 from ..models.model import Model
 from ..treatments.diets import KetogenicDiet, ModifiedAtkinsDiet
 from ..treatments.schedule import Dose, Treatment
@@ -132,37 +130,45 @@ PUBLISHED_TRIALS: Mapping[str, PublishedTrial] = Frozen(
 
 
 def published_trials(
+    model: Model,
+    *,
     n: int = 100,
     seed: int = 1,
-    *,
-    model: Model | None = None,
     names: Sequence[str] | None = None,
-    run: Callable[..., Ensemble] = ensemble,
-    workers: int | None = None,
-    executor: Executor | None = None,
-    progress: bool = True,
+    execution: Execution | None = None,
 ) -> pd.DataFrame:
-    """Trials of the evidence table beside the same trials on `n` virtual patients each; one row per published number.
+    """Trials of the evidence table beside the same trials on virtual patients; one row per published number.
 
-    Nothing is fitted here. `cited_by` names the constants of `model` and of the population that rest on the row: where
-    it is not empty, agreement is no test. `low` and `high` are the 95 percent interval of the prediction for `n`
-    patients in pairs. `names` are keys of `PUBLISHED_TRIALS` (default all); the stimulation trials have up to 168
-    sessions and are slow. Raises `UnknownNameError` for other names.
+    Nothing is fitted here.
 
-    >>> from pathway_models.trials.published import PUBLISHED_TRIALS
-    >>> len(PUBLISHED_TRIALS) > 5
-    True
+    Args:
+        model: what `pathway_models.load` gives.
+        n: patients of each trial.
+        seed: of the patients.
+        names: keys of `PUBLISHED_TRIALS` (default all); the stimulation trials have up to 168 sessions and are slow.
+        execution: workers, engine, tolerances, limits; no checkpoint.
+
+    Returns:
+        Observed and predicted numbers; `low` and `high` are the 95 percent interval of the prediction for `n` patients
+        in pairs, `cited_by` names the constants of `model` and of the population that rest on the row: where it is not
+        empty, agreement is no test.
+
+    Raises:
+        UnknownNameError: for other names.
+
+    Example:
+        >>> from pathway_models.trials.published import PUBLISHED_TRIALS
+        >>> len(PUBLISHED_TRIALS) > 5
+        True
     """
     import pandas as pd
 
-    model = load("epilepsy") if model is None else model
     chosen = list(PUBLISHED_TRIALS) if names is None else [require_choice("trial", k, PUBLISHED_TRIALS) for k in names]
     cited, rows = _cited(model), []
     for k, name in enumerate(chosen):
         t = PUBLISHED_TRIALS[name]
-        people = population(n, seed + k, model=model, **t.patients)  # other patients in every trial
-        how: dict[str, Any] = {"run": run, "workers": workers, "executor": executor, "progress": progress}
-        result = trial(people, t.arms, t.weeks, model=model, window_weeks=t.window_weeks, **how)
+        people = population(model, n, seed=seed + k, **t.patients)  # other patients in every trial
+        result = trial(model, people, t.arms, weeks=t.weeks, window_weeks=t.window_weeks, execution=execution)
         for source, arm, statistic in t.found:
             value, low, high = _statistic(result, arm, statistic)
             row: dict[str, Any] = {"trial": name, "arm": arm, "statistic": statistic, "source": source}

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-import multiprocessing
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -14,17 +11,16 @@ import numpy as np
 
 from .._types import Array, Brief, Frozen
 from ..ensembles.ensemble import Ensemble, ensemble
+from ..ensembles.execution import Execution, executed, one_pool
 from ..ensembles.outcomes import Outcome
-from ..ensembles.processes import worker_count
+from ..ensembles.study import Study
 from ..errors import InvalidValueError, UnknownNameError, require_choice, require_kind, require_range
 from ..experiments.loop import AT_REST, gains_from_rest, has_loop
 from ..figures import subplots
-from ..models.library import load
 from ..models.model import Model
 from ..modules.flat import require_model
 from ..modules.laws import Z95
-from ..sensitivity.study import announce
-from ..simulation.runner import adopt, compiled
+from ..sensitivity.analysis import announce
 from ..treatments.schedule import Dose, Level, Treatment, label
 from .population import CAPACITY, Ints, Mask, Population, seizure_counts
 from .statistics import Interval, area_under_curve, bootstrapped, rank_correlation, risk_ratio, wilson
@@ -261,49 +257,61 @@ class Followed:
 
 
 def trial(
+    model: Model,
     patients: Population,
     arms: Arms,
-    weeks: float = 12.0,
     *,
-    model: Model | None = None,
+    weeks: float = 12.0,
     window_weeks: float = 4.0,
     allocation: Literal["paired", "randomised"] = "paired",
     markers: Sequence[str] | None = None,
-    run: Callable[..., Ensemble] = ensemble,
-    workers: int | None = None,
-    executor: Executor | None = None,
-    progress: bool = True,
+    execution: Execution | None = None,
 ) -> Trial:
     """Simulate every patient in every arm (`paired`) or in one (`randomised`), and count seizures in diaries.
 
-    `arms` maps a name to a list of treatments; the first is the control of `contrasts`. Rates are means over the last
-    `window_weeks` of `weeks`. A patient's rate is that of the baseline, times the model's ratio, times the drift; the
-    diary is gamma-Poisson (`seizure_counts`). Adherence scales what is prescribed (`Followed`). Patients whose loop
-    gain is 1 or more (not chronic) or whose run fails are left out and listed. Constants that `model` sets itself
-    (hypotheses, `with_parameters`) win over the patients' own. `markers`: variables read before treatment (default
-    `MARKERS`, as far as the model has them). `run` is any function with the interface of `ensemble`, such as
-    `functools.partial(ensemble, engine="roadrunner")`.
+    A patient's rate is that of the baseline, times the model's ratio, times the drift; the diary is gamma-Poisson
+    (`seizure_counts`). Adherence scales what is prescribed. Patients whose loop gain is 1 or more (not chronic) or
+    whose run fails are left out and listed. Constants that `model` sets itself (hypotheses, `with_parameters`) win over
+    the patients' own.
 
-    Raises `InvalidValueError` for no arms, a window longer than the trial and for no patient left, `UnknownNameError`
-    for names that the model lacks.
+    Args:
+        model: what `pathway_models.load` gives; it must have `seizure_rate`.
+        patients: what `population` gives.
+        arms: name -> list of treatments; the first is the control of `contrasts`.
+        weeks: length of the treatment.
+        window_weeks: the last weeks, over which rates are means.
+        allocation: 'paired' or 'randomised'.
+        markers: variables read before treatment (default `MARKERS`, as far as the model has them).
+        execution: workers, engine, tolerances, limits; no checkpoint.
 
-    >>> import pathway_models as pm
-    >>> model = pm.load("excitability")
-    >>> patients = pm.population(8, seed=1, model=model)
-    >>> result = pm.trial(patients, {"control": [], "drug": [pm.Level(input="GABA", value=2)]}, 8, model=model,
-    ...                progress=False)
-    >>> bool(result.to_dataframe().loc["drug", "model_ratio"] < 1)
-    True
+    Returns:
+        Ratios and counts of every patient in every arm, and what a trial would report.
+
+    Raises:
+        InvalidValueError: for no arms, a window longer than the trial, no patient left.
+        UnknownNameError: for names that the model lacks.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> model = pm.load("excitability")
+        >>> patients = pm.population(model, 8, seed=1)
+        >>> result = pm.trial(model, patients, {"control": [], "drug": [pm.Level(input="GABA", value=2)]}, weeks=8)
+        >>> bool(result.to_dataframe().loc["drug", "model_ratio"] < 1)
+        True
     """
-    model = load("epilepsy") if model is None else model
     require_model(model)
+    on = executed(execution)
+    if on.checkpoint is not None:
+        raise InvalidValueError(f"checkpoint is {on.checkpoint}; a trial keeps none")
     plans = _plans(patients, arms)
     require_range("the length of the trial in weeks", weeks, 1e-3, 1040.0)
     require_range("the window in weeks", window_weeks, 1e-3, weeks)
-    announce(model, "compiling it before the first run", progress)
+    announce(model, "compiling it before the first run", on.progress)
     assigned = _assigned(patients, len(plans), require_choice("allocation", allocation, ("paired", "randomised")))
-    with _workers(model, run, len(patients), workers, executor) as how:
-        runs = _Runs(model=model, patients=patients, run=run, how=how, bar=_bar(patients, assigned, progress))
+    alone = on.workers is None and len(patients) < FEW_ROWS
+    with one_pool(replace(on, workers=1) if alone else on, model.sbml) as how:
+        bar = _bar(patients, assigned, on.progress)
+        runs = _Runs(model=model, patients=patients, execution=replace(how, progress=False), bar=bar)
         found, excluded = runs.baseline(markers)
         ratio = np.ones(assigned.shape)
         for k, plan in enumerate(plans.values()):
@@ -360,30 +368,13 @@ def _bar(patients: Population, assigned: Mask, progress: bool) -> Any:
     return tqdm(total=2 * len(patients) + int(assigned.sum()), unit="run", disable=not progress, mininterval=0.5)
 
 
-@contextmanager
-def _workers(
-    model: Model, run: Callable[..., Ensemble], rows: int, workers: int | None, executor: Executor | None
-) -> Iterator[Mapping[str, Any]]:
-    """How to run: one pool for all calls, as starting one takes seconds; other functions look after themselves."""
-    count = worker_count(workers)
-    if run is not ensemble or executor is not None or (workers is not None and count < 2):
-        yield {"workers": workers, "executor": executor}
-    elif rows < FEW_ROWS:
-        yield {"workers": 1}
-    else:
-        spawn, code = multiprocessing.get_context("spawn"), (model.sbml, compiled(model.sbml))
-        with ProcessPoolExecutor(max_workers=count, mp_context=spawn, initializer=adopt, initargs=code) as pool:
-            yield {"workers": count, "executor": pool}
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Runs:
     """The runs behind a trial: one call of `run` per question and adherence."""
 
     model: Model
     patients: Population
-    run: Callable[..., Ensemble]
-    how: Mapping[str, Any]
+    execution: Execution
     bar: Any
 
     def _columns(self, rows: Ints) -> dict[str, Array]:
@@ -393,8 +384,8 @@ class _Runs:
             columns = {first.id: np.full(len(rows), self.model.settings.get(first.id, first.value))}
         return columns
 
-    def _call(self, model: Model, columns: Mapping[str, Array], plan: Sequence[Treatment], **what: Any) -> Ensemble:
-        runs = self.run(model, columns, plan, progress=False, **what, **self.how)
+    def _call(self, study: Study, columns: Mapping[str, Array]) -> Ensemble:
+        runs = ensemble(study, columns, execution=self.execution)
         self.bar.update(len(runs.status))
         return runs
 
@@ -406,12 +397,12 @@ class _Runs:
         rows = np.arange(len(self.patients))
         outcomes = [Outcome(variable=v, reduce="final", label=v) for v in variables]
         columns = self._columns(rows)
-        runs = self._call(model, columns, (), outcomes=outcomes, **AT_REST)
+        runs = self._call(Study(model, outcomes=outcomes, **AT_REST), columns)
         rest = dict(zip(variables, runs.values.T, strict=True))
         excluded = {int(i): f"run failed: {runs.messages.get(int(i), '')}" for i in np.flatnonzero(~runs.ok)}
         found = {name: rest[v] for name, v in names.items()}
         if has_loop(model):
-            gain = found[GAIN] = gains_from_rest(model, columns, rest, self._call)
+            gain = found[GAIN] = gains_from_rest(model, columns, rest, self.execution)
             for i in np.flatnonzero(~(gain < 1)):
                 excluded.setdefault(int(i), f"not chronic: loop gain {gain[i]:.2f}")
         return found, excluded
@@ -430,7 +421,8 @@ class _Runs:
                 self.bar.update(len(rows))
                 continue
             followed = [self._followed(t, float(adherence)) for t in plan]
-            runs = self._call(self.model, self._columns(rows), followed, outcomes=[outcome], weeks=weeks)
+            study = Study(self.model, followed, outcomes=[outcome], weeks=weeks)
+            runs = self._call(study, self._columns(rows))
             ratio[rows] = runs.values[:, 0]
             for i in np.flatnonzero(~runs.ok):
                 excluded[int(rows[i])] = f"run failed: {runs.messages.get(int(i), '')}"
