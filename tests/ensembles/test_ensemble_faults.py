@@ -260,7 +260,7 @@ sys.path.insert(0, {tests!r})
 import numpy as np
 import pathway_models as pm
 from helpers import GUARD, tiny, until
-from test_ensemble_faults import FINAL_X, Gated
+from ensembles.test_ensemble_faults import FINAL_X, Gated
 model = tiny("x = 1; k = 0.5; x' = -k*x")
 gated = Gated(variable="k", reduce="final", label={gate!r})
 runs = pm.ensemble(model, {{"k": np.linspace(1, 2, 64)}}, outcomes=[gated, FINAL_X], duration=1,

@@ -345,7 +345,7 @@ def test_two_members_of_one_name_are_refused(tmp_path: Path) -> None:
 
 
 def test_oversized_member_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_files, "MAX_BYTES", 1_000_000)
+    monkeypatch.setattr(_omex, "MAX_BYTES", 1_000_000)
     path = tmp_path / "odd.omex"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("manifest.xml", MANIFEST.format(f'<content location="./m.xml" format="{SBML_FORMAT}"/>'))

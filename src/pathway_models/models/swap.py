@@ -97,7 +97,7 @@ def with_module(name: str, module: Module, *, replacing: str, context: str = lib
     `InvalidValueError` that names the ports that the wires need and the module lacks, or units that do not fit.
 
     >>> import pathway_models as pm
-    >>> from pathway_models import library
+    >>> from pathway_models.models import library
     >>> ours = library.module("acupuncture")
     >>> len(with_module("epilepsy_core", ours, replacing="acupuncture").gains)
     35
