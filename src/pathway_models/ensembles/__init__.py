@@ -1,0 +1,21 @@
+"""Many runs: a study, rows of parameter values, how they are executed, and what comes back."""
+
+from ..simulation.tolerances import Attempt
+from .checkpoint import CheckpointError
+from .ensemble import Cost, Ensemble, ensemble
+from .execution import Execution
+from .outcomes import Outcome
+from .rows import Limits
+from .study import Study
+
+__all__ = [
+    "Attempt",
+    "CheckpointError",
+    "Cost",
+    "Ensemble",
+    "Execution",
+    "Limits",
+    "Outcome",
+    "Study",
+    "ensemble",
+]

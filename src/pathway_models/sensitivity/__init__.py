@@ -1,0 +1,28 @@
+"""What decides an outcome: factors, designs, indices with intervals, screening, verdicts, figures."""
+
+from .analysis import CostEstimate, Sampling
+from .draws import draw
+from .factors import Factors, GaussianCopula
+from .indices import Design, Indices, saltelli_design, sobol_indices
+from .morris import MorrisResult, Trajectories, elementary_effects, morris, morris_design
+from .sobol import SobolResult, sobol, sobol_cost
+
+__all__ = [
+    "CostEstimate",
+    "Design",
+    "Factors",
+    "GaussianCopula",
+    "Indices",
+    "MorrisResult",
+    "Sampling",
+    "SobolResult",
+    "Trajectories",
+    "draw",
+    "elementary_effects",
+    "morris",
+    "morris_design",
+    "saltelli_design",
+    "sobol",
+    "sobol_cost",
+    "sobol_indices",
+]

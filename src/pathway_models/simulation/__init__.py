@@ -1,0 +1,1 @@
+"""One run: phases, tolerances, libroadrunner, the course that comes back."""

@@ -1,0 +1,14 @@
+"""Virtual patients and trials on them, and published trials rerun."""
+
+from .population import Population, assumptions, population
+from .published import published_trials
+from .trial import Trial, trial
+
+__all__ = [
+    "Population",
+    "Trial",
+    "assumptions",
+    "population",
+    "published_trials",
+    "trial",
+]
