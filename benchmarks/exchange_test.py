@@ -263,7 +263,8 @@ def page(rows: list[dict], kept: list[dict], weeks: float) -> str:
     tools = [f"{p} {version(p)}" for p in packages if installed(p)]
     return f"""# The same numbers in everybody's tool
 
-Written by `make exchange-test` ([`benchmarks/exchange_test.py`](../benchmarks/exchange_test.py)) with {", ".join(tools)}.
+Written by `make exchange-test` ([`benchmarks/exchange_test.py`](../benchmarks/exchange_test.py)) with
+{", ".join(tools)}.
 
 Every model of the library in untreated epilepsy, {weeks:g} weeks, under every arm that acts on it: no treatment, diet,
 needles, both, every input moved for a while, and all named treatments at once. A number is the largest difference to

@@ -18,7 +18,6 @@ from pathway_models._sbml import sbml
 from pathway_models.errors import InvalidValueError, UnknownNameError
 from pathway_models.models import library
 from pathway_models.models.foreign import from_sbml
-from pathway_models.models.model import Model
 from pathway_models.modules.coupling import SharedInput, Wire, couple, flatten
 from pathway_models.modules.module import Module
 
@@ -41,11 +40,13 @@ DRIVE = SharedInput(id="drive", title="a drive", reference=1.0, low=0.0, high=3.
 Y_TO_FEED = Wire(source="sender.Y", target="receiver.feed")
 
 
-def _coupled(*wires: Wire, modules: Sequence[Module] = (SENDER, RECEIVER), shared: Sequence[SharedInput] = ()) -> Model:
+def _coupled(
+    *wires: Wire, modules: Sequence[Module] = (SENDER, RECEIVER), shared: Sequence[SharedInput] = ()
+) -> pm.Model:
     return from_sbml(flatten(couple("pair", "a pair", modules, wires, shared), name="pair"), name="pair")
 
 
-def _run(model: Model, **gains: float) -> xr.Dataset:
+def _run(model: pm.Model, **gains: float) -> xr.Dataset:
     return model.with_parameters(gains).simulate(duration=10, every=1)
 
 
@@ -298,7 +299,7 @@ def test_module_alone_equals_module_in_the_coupled_model_with_all_gains_zero(nam
     assert worst(alone, _cut(), f"{name}__")[0] < 1e-6, worst(alone, _cut(), f"{name}__")
 
 
-def _rules(model: Model) -> dict[str, str]:
+def _rules(model: pm.Model) -> dict[str, str]:
     document = sbml.parse(model.sbml)  # held: libSBML frees the rules with it
     return {r.getVariable(): libsbml.formulaToL3String(r.getMath()) for r in document.getModel().getListOfRules()}
 

@@ -20,7 +20,7 @@ from pathway_models.models import library
 from pathway_models.models.foreign import from_sbml
 from pathway_models.modules import coupling
 from pathway_models.modules.annotate import from_row
-from pathway_models.modules.module import Parameter, ParameterRow
+from pathway_models.modules.module import ParameterRow
 
 NAMES = library.module_names()
 TEXT = sbml("k = 2; j = 3; x = 1; x' = -k*x*j")
@@ -28,7 +28,7 @@ RANGE = Uncertainty(distribution="loguniform", kind="measured", low=0.06, high=1
 FIXED = Uncertainty(distribution="fixed", kind="assumed")
 
 
-def of(p: Parameter) -> Uncertainty:
+def of(p: pm.Parameter) -> Uncertainty:
     cited = tuple(part.strip() for part in p.source.split(";") if part.strip())
     return Uncertainty(distribution=p.distribution, kind=p.kind, low=p.low, high=p.high, evidence=cited)
 
