@@ -13,14 +13,12 @@ import numpy as np
 import pytest
 
 import pathway_models as pm
-from helpers import UNITS, sbml, tiny, worst
-from pathway_models._cli.main import main
+from helpers import UNITS, coupled_names, from_sbml, main, module_names, sbml, tiny, worst
 from pathway_models._sbml import files
 from pathway_models._sbml.annotation import resources
 from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
 from pathway_models.exchange.export import FORMATS
-from pathway_models.models.foreign import from_sbml
-from pathway_models.models.library import coupled_names, module_names, read_coupled
+from pathway_models.models.library import read_coupled
 from pathway_models.simulation.phases import phases
 
 MODULES = Path(__file__).parents[2] / "sbml" / "modules"

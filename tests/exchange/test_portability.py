@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 import pathway_models as pm
-from helpers import UNITS, sbml, tiny
+from helpers import UNITS, from_sbml, sbml, tiny
 from pathway_models.errors import ModelWarning
 from pathway_models.exchange import portability
-from pathway_models.models.foreign import from_sbml
 
 MATHML = "http://www.w3.org/1998/Math/MathML"
 MOVING = "S = 1; S' = -S;"

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, Phase, assume, given, note, settings
 
 import pathway_models as pm
 from copasi_runs import Copasi, Refused
-from pathway_models.models.foreign import from_sbml
+from helpers import from_sbml
 from sbml_random import DURATION, GIVEN_UP, IDLE, STEP, Scenario, scheduled, valued
 from sbml_reference import evaluate
 

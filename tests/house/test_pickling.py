@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import test_calibrate
 import xarray as xr
 
 import pathway_models as pm
 from helpers import sbml, tiny
+from inference import test_calibrate
 from pathway_models._types import Frozen
 from pathway_models.errors import unknown_name
 

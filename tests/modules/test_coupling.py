@@ -13,11 +13,10 @@ import roadrunner
 import xarray as xr
 
 import pathway_models as pm
-from helpers import UNITS, tiny_module, worst
+from helpers import UNITS, coupled_names, from_sbml, module_names, tiny_module, worst
 from pathway_models._sbml import sbml
 from pathway_models.errors import InvalidValueError, UnknownNameError
 from pathway_models.models import library
-from pathway_models.models.foreign import from_sbml
 from pathway_models.modules.coupling import SharedInput, Wire, couple, flatten
 from pathway_models.modules.module import Module
 
@@ -183,7 +182,7 @@ def test_modules_with_other_units_of_time_do_not_couple() -> None:
 # ---- the coupled model of the library --------------------------------------------------------------------------
 
 
-each_coupled = pytest.mark.parametrize("name", library.coupled_names())
+each_coupled = pytest.mark.parametrize("name", coupled_names())
 
 
 @cache
@@ -288,7 +287,7 @@ def _cut() -> xr.Dataset:
     return model.with_parameters(dict.fromkeys(model.gains, 0.0)).simulate(plan, weeks=3)
 
 
-@pytest.mark.parametrize("name", library.module_names())
+@pytest.mark.parametrize("name", module_names())
 def test_module_alone_equals_module_in_the_coupled_model_with_all_gains_zero(name: str) -> None:
     model = pm.load(name)
     if "seizure_drive" in model.inputs.index:  # its wire is cut as well

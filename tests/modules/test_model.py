@@ -9,9 +9,8 @@ import math
 import pytest
 
 import pathway_models as pm
-from helpers import tiny
+from helpers import coupled_names, module_names, tiny
 from pathway_models.errors import InvalidValueError, UnknownNameError
-from pathway_models.models.library import coupled_names, module_names
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,13 @@ import derived_more  # noqa: F401  (registers its rules)
 import pathway_models as pm
 from derived import ALIGNED, DERIVED, READINGS, Rows
 from evidence_units import UnknownUnitError, converted, parse_unit
+from helpers import module_names
 from pathway_models._files import read_text
 from pathway_models._sbml import sbml
 from pathway_models.evidence import tables as _evidence_tables
 from pathway_models.models import library
 
-NAMES = library.module_names()
+NAMES = module_names()
 CONSTANTS = {f"{n}.{p.id}": p for n in NAMES for p in library.module(n).parameters}
 MEASURED, COMPUTED = ([k for k, p in CONSTANTS.items() if p.kind == kind] for kind in ("measured", "derived"))
 DIGITS = r"[-+]?(\d+)(?:\.(\d+))?(?:[eE]([-+]?\d+))?"

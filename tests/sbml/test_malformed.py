@@ -12,13 +12,12 @@ from pathlib import Path
 import pytest
 
 import pathway_models as pm
-from helpers import sbml
+from helpers import from_sbml, sbml
 from pathway_models import _files
 from pathway_models._sbml import files
 from pathway_models._sbml import omex as _omex
 from pathway_models._sbml import sbml as _sbml
 from pathway_models.errors import ModelError, ModelWarning, PathwayModelsError
-from pathway_models.models.foreign import from_sbml
 
 SECONDS = 10.0
 DECAY = "compartment c = 2; species S in c; S = 1; k = 1; J: S -> ; k*S*c"

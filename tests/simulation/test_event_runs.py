@@ -9,9 +9,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 import pathway_models as pm
-from helpers import tiny
+from helpers import from_sbml, tiny
 from pathway_models.errors import InvalidValueError, ModelError
-from pathway_models.models.foreign import from_sbml
 from pathway_models.simulation.phases import cut, phases
 
 S = "compartment C = 1; species $S in C; S = 1; p = 0.5"
