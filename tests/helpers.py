@@ -23,7 +23,7 @@ from pathway_models.modules.module import Module
 from pathway_models.simulation import job as _simulate
 from pathway_models.simulation.job import at_rest
 
-__all__ = ["at_rest", "coupled_names", "from_sbml", "main", "module_names"]  # private names that several rooms test with
+__all__ = ["at_rest", "coupled_names", "from_sbml", "main", "module_names"]  # what several rooms test with
 
 UNITS = (
     "unit time_unit = 3600 second; unit substance = 1e-3 mole; unit extent = 1e-3 mole; unit volume = litre; "
