@@ -1,0 +1,1 @@
+"""The command line: the library's questions, one command each."""

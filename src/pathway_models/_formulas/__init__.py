@@ -1,0 +1,1 @@
+"""What the formulas of an SBML text say: expressions, switches in time, values at the start."""

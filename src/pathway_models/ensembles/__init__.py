@@ -1,0 +1,1 @@
+"""Many runs of one model: outcomes, rows, the choice of an engine, processes, checkpoints."""

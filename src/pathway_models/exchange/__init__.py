@@ -1,0 +1,1 @@
+"""Models on their way out: scenarios in every format, and what other tools make of them."""

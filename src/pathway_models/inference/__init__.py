@@ -1,0 +1,1 @@
+"""Constants from observations: objective, fit, profiles, what the data cannot tell apart."""

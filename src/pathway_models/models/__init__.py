@@ -1,0 +1,1 @@
+"""Models ready to be asked: the library, other people's SBML and PEtab files, a module in another's place."""

@@ -1,0 +1,1 @@
+"""One run of one flat model: phases between known switch times, libroadrunner, tolerances, rest."""

@@ -1,0 +1,1 @@
+"""Virtual patients, trials with them, and published trials to compare with."""
