@@ -355,7 +355,7 @@ def test_the_example_of_somebody_s_module_still_has_all_ports(name: str, monkeyp
     monkeypatch.syspath_prepend(str(MODULES.parents[1] / "analyses"))
     import swap_module
 
-    swapped = pm.with_module(name, swap_module.their_module(), replacing="nlrp3_il1b")
+    swapped = swap_module.with_theirs(name)
     assert "nlrp3_il1b__glia" not in swapped.states  # it is a port and has our name
     assert "nlrp3_il1b__NFKB" in swapped.states
     assert set(swapped.gains) == set(pm.load(name).gains)
