@@ -10,7 +10,6 @@ from pathlib import Path
 import pandas as pd
 
 import pathway_models as pm
-from pathway_models.modules.module import Module
 
 # One cytokine, one switch, one microglial state; hours, mmol/L. Written for this example, not from a publication.
 THEIRS = """
@@ -43,25 +42,22 @@ PORTS = {
     "IL1B": "il1",
     "IL1B_free_receptor": "felt",
 }
+OURS = "nlrp3_il1b"
 SHOWN = ("IL1B", "GABA", "GLU", "seizure_rate")
 
 
-def their_module() -> Module:
-    """Their text as a file, read as a module with our ports."""
+def with_theirs(name: str) -> pm.Model:
+    """A coupled model with their text, read from a file as a module with our ports, in the place of ours."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "cytokine_switch.ant"
         path.write_text(THEIRS, encoding="utf-8")
-        return pm.module_from(path, ports=PORTS)
+        return pm.with_module(name, pm.module_from(path, ports=PORTS), replacing=OURS)
 
 
 def main() -> None:
     """Print the effect of the diet with our module and with theirs."""
-    theirs = their_module()
     rows = {}
-    for who, model in (
-        ("nlrp3_il1b", pm.load("epilepsy")),
-        (theirs.name, pm.with_module("epilepsy", theirs, replacing="nlrp3_il1b")),
-    ):
+    for who, model in ((OURS, pm.load("epilepsy")), ("cytokine_switch", with_theirs("epilepsy"))):
         before, after = (model.simulate(t, weeks=4) for t in ([], [pm.KetogenicDiet(ratio=4)]))
         rows[who] = {n: float(after.pm[n][-1] / before.pm[n][-1]) for n in SHOWN}
     print("After 4 weeks of diet, relative to untreated, by module of inflammation\n")

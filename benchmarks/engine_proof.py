@@ -20,7 +20,7 @@ from scipy.stats import qmc
 
 import pathway_models as pm
 from pathway_models._batch import run_rows
-from pathway_models.ensembles.rows import Limits, roadrunner_rows
+from pathway_models.ensembles.rows import roadrunner_rows
 from pathway_models.modules.laws import sample
 from pathway_models.sensitivity.factors import choose
 from pathway_models.simulation.job import Course, Job, make_job
@@ -78,7 +78,7 @@ def line(
     """Print a line of the table; the reasons of rows that the batch engine did not finish."""
     job, values = job_of(model, arm), np.column_stack(list(rows.values()))
     runs = run_rows(job, tuple(rows), values)
-    limits = Limits(steps=1_000_000, attempts=LADDER[:1])
+    limits = pm.Limits(steps=1_000_000, attempts=LADDER[:1])
     exact = roadrunner_rows(job.scaled(EXACT / job.relative_tolerance), tuple(rows), values[:reference], limits)
     pairs = [(a, b) for a, (b, _, _) in zip(runs, exact, strict=False) if isinstance(a, Course) and b is not None]
     worst = deviations(model, job, [a for a, _ in pairs], [b for _, b in pairs])

@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 import pathway_models as pm
 from pathway_models._batch import Unsupported, compile_model, run_rows
-from pathway_models.ensembles.rows import Limits, roadrunner_rows
+from pathway_models.ensembles.rows import roadrunner_rows
 from pathway_models.simulation.job import Course, Job, make_job
 from pathway_models.simulation.tolerances import LADDER
 
@@ -64,7 +64,7 @@ def job_of(path: Path) -> Job:
 
 def reference(job: Job, tolerance: float) -> Course | None:
     """The course on libroadrunner, None where it fails."""
-    limits = Limits(steps=1_000_000, attempts=LADDER[:1])
+    limits = pm.Limits(steps=1_000_000, attempts=LADDER[:1])
     (run,) = roadrunner_rows(job.scaled(tolerance / job.relative_tolerance), (), np.zeros((1, 0)), limits)
     return run[0]
 

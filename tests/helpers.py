@@ -1,4 +1,4 @@
-"""Tiny models for the tests, written in Antimony."""
+"""Tiny models written in Antimony, and the door to what tests of several rooms need of the inside of one."""
 
 from __future__ import annotations
 
@@ -14,11 +14,16 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import pathway_models as pm
+from pathway_models._cli.main import main
 from pathway_models._sbml import sbml as _sbml
 from pathway_models.models.foreign import from_sbml
-from pathway_models.models.model import Model
-from pathway_models.modules.module import Module, Parameter, Port
+from pathway_models.models.library import coupled_names, module_names
+from pathway_models.modules.module import Module
 from pathway_models.simulation import job as _simulate
+from pathway_models.simulation.job import at_rest
+
+__all__ = ["at_rest", "coupled_names", "from_sbml", "main", "module_names"]  # what several rooms test with
 
 UNITS = (
     "unit time_unit = 3600 second; unit substance = 1e-3 mole; unit extent = 1e-3 mole; unit volume = litre; "
@@ -56,7 +61,7 @@ def sbml(body: str, *, name: str = "tiny") -> str:
     return str(antimony.getSBMLString(name))
 
 
-def tiny(body: str, *, name: str = "tiny") -> Model:
+def tiny(body: str, *, name: str = "tiny") -> pm.Model:
     """A model as `load` gives it for somebody's SBML file."""
     return from_sbml(sbml(body, name=name), name=name)
 
@@ -68,9 +73,9 @@ def tiny_module(
     text = sbml(f"{units}\ncompartment brain = 1 litre\n{body}", name=name)
     found = _sbml.quantities(_sbml.parse(text, name=name), name=name)
 
-    def port(key: str, role: str) -> Port:
+    def port(key: str, role: str) -> pm.Port:
         q = found[key]
-        return Port(id=key, title=key, unit=q.unit, role=role, reference=q.value, low=0.0, high=100.0, module=name)
+        return pm.Port(id=key, title=key, unit=q.unit, role=role, reference=q.value, low=0.0, high=100.0, module=name)
 
     return Module(
         name=name,
@@ -79,7 +84,7 @@ def tiny_module(
         notes="",
         sbml=text,
         parameters=tuple(
-            Parameter(id=k, value=q.value, unit=q.unit, kind="assumed", module=name)
+            pm.Parameter(id=k, value=q.value, unit=q.unit, kind="assumed", module=name)
             for k, q in found.items()
             if q.kind == "parameter" and q.constant
         ),

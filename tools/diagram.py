@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import pathway_models as pm
 from equations import influences
-from pathway_models.models.model import Model
 from pathway_models.modules.coupling import SharedInput, Wire
 
 STYLES = (
@@ -32,7 +32,7 @@ def fenced(lines: Iterable[str], *, gap: int, rank: int) -> str:
     return "\n".join(["```mermaid", head, "flowchart TD", *STYLES, *lines, "```"])
 
 
-def module_diagram(model: Model) -> str:
+def module_diagram(model: pm.Model) -> str:
     """Inputs, states and assigned outputs of a module with signed arrows."""
     signs = influences(model)
     drawn = [k for pair in signs for k in pair]

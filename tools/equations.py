@@ -10,10 +10,9 @@ from types import CodeType
 
 import numpy as np
 
+import pathway_models as pm
 from pathway_models._sbml import sbml
 from pathway_models._sbml.native import libsbml
-from pathway_models.models.model import Model
-from pathway_models.modules.module import Port
 from pathway_models.simulation.job import at_rest
 
 POINTS = 12  # places around rest at which signs are looked at
@@ -130,7 +129,7 @@ def _over(total: str, terms: int, compartment: str) -> str:
 # ---- what acts on what ----
 
 
-def influences(model: Model) -> dict[tuple[str, str], int]:
+def influences(model: pm.Model) -> dict[tuple[str, str], int]:
     """(from, to) -> +1, -1, or 0 where the sign changes, between inputs, states and assigned outputs.
 
     Direct effects: the other outputs are held, so that what acts through an output is drawn through it. Signs are
@@ -145,7 +144,7 @@ def influences(model: Model) -> dict[tuple[str, str], int]:
     return {(a, b): s for (a, b), s in signs.items() if a != b}
 
 
-def _signs(model: Model, causes: Sequence[str], effects: Sequence[str]) -> dict[tuple[str, str], int]:
+def _signs(model: pm.Model, causes: Sequence[str], effects: Sequence[str]) -> dict[tuple[str, str], int]:
     changes: dict[tuple[str, str], list[float]] = {}
     for place in _places(model, causes):
         held = {**place, **{k: Values(model.sbml, place)[k] for k in effects}}
@@ -155,7 +154,7 @@ def _signs(model: Model, causes: Sequence[str], effects: Sequence[str]) -> dict[
     return {pair: int(sum(found)) for pair, found in signs.items() if found}
 
 
-def _places(model: Model, causes: Iterable[str]) -> Iterator[dict[str, float]]:
+def _places(model: pm.Model, causes: Iterable[str]) -> Iterator[dict[str, float]]:
     """Places around the model's rest at which all its equations have a value."""
     rest = {k: q.value for k, q in model.quantities.items()} | dict(model.settings)
     rest |= at_rest(model, (*model.states, *model.anchors))
@@ -171,7 +170,7 @@ def _places(model: Model, causes: Iterable[str]) -> Iterator[dict[str, float]]:
         yield place
 
 
-def _moved(value: float, port: Port | None, share: float) -> float:
+def _moved(value: float, port: pm.Port | None, share: float) -> float:
     """A state near rest; an input on the first third of the way from its value to the upper end of its range."""
     if port is not None and math.isfinite(port.high):
         return value + share * (port.high - value) / 3

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from urllib.parse import quote
 
-from pathway_models.evidence.tables import TABLE_COLUMNS, evidence_table, split_cell
+import pathway_models as pm
+from pathway_models.evidence.tables import TABLE_COLUMNS, split_cell
 
 DIGITS = 3
 NOTHING = 1e-9  # what is smaller is written as 0: rounding of a solver has no size
@@ -65,7 +66,7 @@ def rows() -> dict[str, dict[str, str]]:
     """Every row of the evidence tables by id, with the name of its table."""
     found: dict[str, dict[str, str]] = {}
     for kind in TABLE_COLUMNS:
-        frame = evidence_table("measurements" if kind == "measurements" else "responses")
+        frame = pm.evidence_table("measurements" if kind == "measurements" else "responses")
         for name, row in frame.iterrows():
             found[str(name)] = {"table": kind, **{str(k): str(v) for k, v in row.items()}}
     return found

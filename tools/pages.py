@@ -6,19 +6,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
+import pathway_models as pm
 from diagram import KEY, coupled_diagram, module_diagram
 from equations import equations
 from page_markdown import code, links, number, rows, table, words, written
 from pathway_models._files import read_text
 from pathway_models._sbml.uncertainty import KINDS
-from pathway_models.evidence.observations import Observation, observations_paths
-from pathway_models.evidence.report import EvidenceReport, evidence
+from pathway_models.evidence.observations import observations_paths
 from pathway_models.evidence.scores import FAILED, NO_ERROR, OUTSIDE, RIGHT, WITHIN_ONE, WITHIN_TWO, WRONG, Score
 from pathway_models.evidence.tables import split_cell
 from pathway_models.models import library
-from pathway_models.models.model import Model
 from pathway_models.modules.coupling import Wire
-from pathway_models.modules.module import Alternative, Hypothesis, Parameter, Port
+from pathway_models.modules.module import Alternative
 
 FOLDER = Path("docs") / "models"
 SBML_FROM_PAGES = "../../sbml"
@@ -32,13 +31,13 @@ def names() -> tuple[str, ...]:
 
 
 @cache
-def report(name: str) -> EvidenceReport | None:
+def report(name: str) -> pm.EvidenceReport | None:
     """The model against its observations, None for one without any."""
     model = library.load(name)
-    return evidence(model) if _has_observations(model) else None
+    return pm.evidence(model) if _has_observations(model) else None
 
 
-def _has_observations(model: Model) -> bool:
+def _has_observations(model: pm.Model) -> bool:
     return any(path.exists() for path in observations_paths(model))
 
 
@@ -54,7 +53,7 @@ def page(name: str) -> str:
     return f"{GENERATED}\n\n# {model.title}\n\n{_head(model)}\n\n{body}\n"
 
 
-def _head(model: Model) -> str:
+def _head(model: pm.Model) -> str:
     counts = f"{len(model.states)} states, {len(model.inputs_)} inputs, {len(constants(model))} constants"
     use = f'`pm.load("{model.name}")`'
     files = f"[{'coupled' if model.name in library.coupled_names() else 'module'} files]({_folder(model.name)})"
@@ -65,12 +64,12 @@ def _folder(name: str) -> str:
     return f"{SBML_FROM_PAGES}/coupled" if name in library.coupled_names() else f"{SBML_FROM_PAGES}/modules/{name}"
 
 
-def constants(model: Model) -> list[Parameter]:
+def constants(model: pm.Model) -> list[pm.Parameter]:
     """The constants with a source: the gains of wires are none."""
     return [p for p in model.parameters_ if p.kind in KINDS]
 
 
-def _module_sections(model: Model) -> Iterator[tuple[str, str]]:
+def _module_sections(model: pm.Model) -> Iterator[tuple[str, str]]:
     module = library.module(model.name)
     yield "What it holds", words(module.summary)
     yield "Diagram", f"{module_diagram(model)}\n\n{KEY}"
@@ -85,7 +84,7 @@ def _module_sections(model: Model) -> Iterator[tuple[str, str]]:
     yield "Works", _works(_cited(model))
 
 
-def _coupled_sections(model: Model) -> Iterator[tuple[str, str]]:
+def _coupled_sections(model: pm.Model) -> Iterator[tuple[str, str]]:
     made = library.read_coupled(model.name)
     parts, wires, shared = library.coupled_parts(made)
     yield "Modules", table(["module", "what it holds"], ([f"[{m.name}]({m.name}.md)", words(m.title)] for m in parts))
@@ -102,7 +101,7 @@ def _coupled_sections(model: Model) -> Iterator[tuple[str, str]]:
     yield "Works", _works(i for s in (found.rows if found else ()) for i in s.observation.source)
 
 
-def _states(model: Model) -> str:
+def _states(model: pm.Model) -> str:
     """States with their values at rest in health and in untreated epilepsy."""
     rest = {c: library.load(model.name, context=c).steady_state() for c in ("healthy", "epilepsy")}
     titles = _entity_names(model) | {p.id: p.title for p in (*model.outputs_, *model.inputs_)}
@@ -120,7 +119,7 @@ def _states(model: Model) -> str:
     )
 
 
-def _entity_names(model: Model) -> dict[str, str]:
+def _entity_names(model: pm.Model) -> dict[str, str]:
     """State -> what it stands for by its first annotation, for those that are no ports."""
     coupled = model.name in library.coupled_names()
     found: dict[str, str] = {}
@@ -132,7 +131,7 @@ def _entity_names(model: Model) -> dict[str, str]:
     return found
 
 
-def _inputs(ports: Iterable[Port]) -> str:
+def _inputs(ports: Iterable[pm.Port]) -> str:
     return table(
         ["input", "unit", "healthy", "range", "given as", "what it is"],
         (
@@ -153,16 +152,16 @@ def _range(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f"{written(low)} to {written(high)}"
 
 
-def _outputs(ports: Iterable[Port]) -> str:
+def _outputs(ports: Iterable[pm.Port]) -> str:
     return table(["output", "unit", "what it is"], ([code(p.id), p.unit, words(p.title)] for p in ports))
 
 
-def _equations(model: Model) -> str:
+def _equations(model: pm.Model) -> str:
     text = "Time in hours. Rates of change, then the laws of the reactions (`J_...`), then what follows from others."
     return f"{text}\n\n```text\n{equations(model.sbml).listing()}\n```"
 
 
-def _parameters(model: Model) -> str:
+def _parameters(model: pm.Model) -> str:
     head = ["parameter", "value", "range", "kind", "source", "note"]
     cells = (
         [code(p.id), _with_unit(p), _law(p), p.kind, links(split_cell(p.source), model.name), words(p.note)]
@@ -172,25 +171,25 @@ def _parameters(model: Model) -> str:
     return "\n\n".join(filter(None, [_kinds(model), table(head, cells), text, _overlay(model)]))
 
 
-def _with_unit(p: Parameter) -> str:
+def _with_unit(p: pm.Parameter) -> str:
     return f"{written(p.value)} {'' if p.unit == 'dimensionless' else p.unit}".strip()
 
 
-def _law(p: Parameter) -> str:
+def _law(p: pm.Parameter) -> str:
     return f"{_range(p.low, p.high)}, {p.distribution}" if p.uncertain else p.distribution
 
 
-def _kinds(model: Model) -> str:
+def _kinds(model: pm.Model) -> str:
     counts = by_kind(constants(model))
     return f"{', '.join(f'{n} {kind}' for kind, n in counts.items())}."
 
 
-def by_kind(parameters: Sequence[Parameter]) -> dict[str, int]:
+def by_kind(parameters: Sequence[pm.Parameter]) -> dict[str, int]:
     """Number of constants per kind."""
     return {kind: sum(p.kind == kind for p in parameters) for kind in KINDS}
 
 
-def _overlay(model: Model) -> str:
+def _overlay(model: pm.Model) -> str:
     changed = library.module(model.name).epilepsy
     values = {p.id: p.value for p in model.parameters_} | {p.id: p.reference for p in model.inputs_}
     if not changed:
@@ -199,11 +198,11 @@ def _overlay(model: Model) -> str:
     return table(["in untreated epilepsy", "healthy", "epilepsy"], cells)
 
 
-def _hypotheses(model: Model) -> str:
+def _hypotheses(model: pm.Model) -> str:
     return "\n\n".join(_hypothesis(h, model.name) for h in model.hypotheses_) or "None."
 
 
-def _hypothesis(h: Hypothesis, topic: str) -> str:
+def _hypothesis(h: pm.Hypothesis, topic: str) -> str:
     head = ["reading", "settings", "for", "against", "note"]
     cells = (
         [_name(k, h), _settings(a), links(a.supports, topic), links(a.opposes, topic), words(a.note)]
@@ -212,7 +211,7 @@ def _hypothesis(h: Hypothesis, topic: str) -> str:
     return f"### `{h.id}`: {words(h.title)}\n\n{table(head, cells)}"
 
 
-def _name(reading: str, h: Hypothesis) -> str:
+def _name(reading: str, h: pm.Hypothesis) -> str:
     return f"**{words(reading)}** (default)" if reading == h.default else words(reading)
 
 
@@ -220,7 +219,7 @@ def _settings(a: Alternative) -> str:
     return words(", ".join(f"{k} = {written(v)}" for k, v in a.settings.items()))
 
 
-def _every_hypothesis(model: Model) -> str:
+def _every_hypothesis(model: pm.Model) -> str:
     """The hypotheses of a coupled model; their evidence stands on the pages of the modules."""
     cells = (
         [
@@ -276,14 +275,14 @@ def score_cells(score: Score, topic: str) -> list[str]:
     ]
 
 
-def _condition(o: Observation) -> str:
+def _condition(o: pm.Observation) -> str:
     pairs = [f"{k} = {v}" for k, v in o.hypotheses] + [f"{k} = {written(v)}" for k, v in o.settings]
     when = f"at {written(o.hours)} h" if o.hours else "at rest"
     against = [f"against {o.baseline}"] if o.baseline in ("healthy", "untreated") else []
     return words(", ".join([o.context, *split_cell(o.treatments), *pairs, when, *against]))
 
 
-def _observed(o: Observation) -> str:
+def _observed(o: pm.Observation) -> str:
     if o.value is None:
         return {"none": "no change"}.get(o.comparison, o.comparison)
     error = f" ± {number(o.error)}" if o.error is not None else ""
@@ -295,7 +294,7 @@ def _observed(o: Observation) -> str:
 # ---- works ----
 
 
-def _cited(model: Model) -> Iterator[str]:
+def _cited(model: pm.Model) -> Iterator[str]:
     for p in model.parameters_:
         yield from split_cell(p.source)
     for h in model.hypotheses_:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+import pathway_models as pm
 from page_markdown import code, table, words
 from pages import FOLDER, NUMBERS, SIGNS, by_kind, constants, report, score_cells
 from pathway_models._sbml.uncertainty import KINDS
 from pathway_models.errors import ModelError
 from pathway_models.evidence.observations import Use
-from pathway_models.evidence.report import EvidenceReport
 from pathway_models.evidence.scores import FAILED
 from pathway_models.models import library
 
@@ -51,7 +51,7 @@ def _extended() -> set[str]:
     return {a for name in library.coupled_names() for a in library.lineage(name) if a != name}
 
 
-def _tally(reports: Sequence[EvidenceReport]) -> Iterator[str]:
+def _tally(reports: Sequence[pm.EvidenceReport]) -> Iterator[str]:
     """Numbers and directions by verdict: of the tests, then of what set the model."""
     uses: tuple[Use, ...] = ("check", "fit")
     for use in uses:

@@ -21,7 +21,6 @@ from helpers import tiny
 from pathway_models import _batch
 from pathway_models.ensembles import choice
 from pathway_models.ensembles import rows as _rows
-from pathway_models.ensembles.rows import Limits
 from pathway_models.errors import InvalidValueError
 from pathway_models.simulation.job import Course
 
@@ -243,7 +242,7 @@ def test_a_row_that_diverges_is_on_record_and_its_lanes_are_as_alone() -> None:
 
 def test_a_row_beyond_the_limit_of_steps_fails() -> None:
     model = tiny("x = 1; y = 0; k = 1; x' = k*y; y' = -k*x")
-    limits = Limits(steps=300)
+    limits = pm.Limits(steps=300)
     runs = pm.ensemble(model, {"k": [1.0, 1e6, 2.0]}, outcomes=[FINAL_X], workers=1, limits=limits, **BATCH)
     assert runs.counts == {"ok": 2, "failed": 1}
     assert "300" in runs.messages[1]
@@ -256,7 +255,7 @@ def test_a_block_that_never_ends_goes_to_libroadrunner(decay: pm.Model, monkeypa
             time.sleep(0.01)
 
     monkeypatch.setattr(_batch, "run_rows", endless)
-    limits = Limits(seconds=2)
+    limits = pm.Limits(seconds=2)
     runs = pm.ensemble(decay, {"k": rates(5)}, outcomes=[FINAL_X], workers=1, limits=limits, **BATCH)
     assert runs.counts == {"ok after a retry": 5}
     assert runs.messages[0] == "libroadrunner, after the batch engine: the block took longer than 2 s"

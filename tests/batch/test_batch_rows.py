@@ -19,7 +19,6 @@ from pathway_models._batch import compile_model, machine, run_rows
 from pathway_models._batch.read import read
 from pathway_models.errors import SimulationError
 from pathway_models.simulation.job import Course, Job, make_job, run_job
-from pathway_models.treatments.schedule import Treatment
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -30,7 +29,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> object:
 
 
 def job_of(
-    model: pm.Model, treatments: Sequence[Treatment], columns: Sequence[str], *, duration: float, start: str = "auto"
+    model: pm.Model, treatments: Sequence[pm.Treatment], columns: Sequence[str], *, duration: float, start: str = "auto"
 ) -> Job:
     """A job with 25 output times."""
     times = np.linspace(0, duration, 25)
@@ -64,7 +63,7 @@ def sampled(model: pm.Model, count: int, seed: int = 1) -> tuple[list[str], np.n
         ("nlrp3_il1b", [pm.Level(input="BHB", value=3.0, start=20, stop=200)]),
     ],
 )
-def test_our_modules_agree_with_libroadrunner(name: str, treatments: list[Treatment]) -> None:
+def test_our_modules_agree_with_libroadrunner(name: str, treatments: list[pm.Treatment]) -> None:
     model = pm.load(name)
     job = job_of(model, treatments, (*model.states, *(p.id for p in model.outputs_)), duration=4 * 168.0)
     names, table = sampled(model, 6)

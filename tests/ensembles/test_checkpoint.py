@@ -17,8 +17,6 @@ from numpy.testing import assert_array_equal
 import pathway_models as pm
 from helpers import GUARD, count_rows, tiny
 from pathway_models.ensembles import checkpoint
-from pathway_models.ensembles.checkpoint import CheckpointError
-from pathway_models.ensembles.rows import Limits
 from pathway_models.errors import InvalidValueError
 from pathway_models.simulation.tolerances import OF_ENSEMBLES_ELSEWHERE
 
@@ -83,7 +81,7 @@ def test_failed_rows_are_kept_with_their_messages(tmp_path: Path, count_runs: li
         ({"outcomes": ["x"]}, "outcomes: stored"),
         ({"duration": 2}, "schedule: stored"),
         ({"every": 0.5, "outcomes": [pm.Outcome(variable="x")]}, "another grid of output times"),
-        ({"limits": Limits(steps=100)}, "limits: stored"),
+        ({"limits": pm.Limits(steps=100)}, "limits: stored"),
         ({"start": "steady"}, "start: stored"),
         ({"treatments": [pm.Level(input="j", value=3.0)]}, "schedule: stored"),
     ],
@@ -140,7 +138,7 @@ def test_a_full_disk_is_a_clear_error_and_nothing_finished_is_lost(
     options = {**SHORT, "workers": workers}
     with monkeypatch.context() as patched:
         patched.setattr(checkpoint, "_save_arrays", full_after(2))
-        with pytest.raises(CheckpointError, match=r"(12|6) of 24 rows are safe in it.*No space left on device"):
+        with pytest.raises(pm.CheckpointError, match=r"(12|6) of 24 rows are safe in it.*No space left on device"):
             pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, **options)
     assert not list(tmp_path.glob(".*")), "no half file stays"
     resumed = pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, **options)
@@ -151,7 +149,7 @@ def test_a_full_disk_is_a_clear_error_and_nothing_finished_is_lost(
 
 def test_a_folder_that_cannot_be_made_is_a_clear_error(decay: pm.Model, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(CheckpointError, match="cannot be used"):
+    with pytest.raises(pm.CheckpointError, match="cannot be used"):
         pm.ensemble(decay, {"k": K}, checkpoint=tmp_path / "file", **SHORT)
 
 
@@ -178,7 +176,7 @@ def test_a_damaged_file_is_named_with_the_cure(
     runs = pm.ensemble(decay, {"k": K}, **options)
     path = next(iter(tmp_path.glob(name)))
     path.write_bytes(DAMAGE[damage](path.read_bytes()))
-    with pytest.raises(CheckpointError, match=rf"damaged {path.name}: delete {path.name}.* and run the same again$"):
+    with pytest.raises(pm.CheckpointError, match=rf"damaged {path.name}: delete {path.name}.* and run the same again$"):
         pm.ensemble(decay, {"k": K}, **options).with_outcomes(["x"])
     path.unlink()
     if name == "courses-*.nc":
@@ -200,7 +198,7 @@ def test_no_bit_of_a_checkpoint_can_change_unseen(decay: pm.Model, tmp_path: Pat
                 path.write_bytes(bad)
                 try:
                     found = pm.ensemble(decay, {"k": K[:2]}, **options).with_outcomes([FINAL_X, "x"]).values
-                except CheckpointError:
+                except pm.CheckpointError:
                     continue
                 assert_array_equal(found, whole)
         path.write_bytes(good)

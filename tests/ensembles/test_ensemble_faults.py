@@ -20,10 +20,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 import pathway_models as pm
 from helpers import GUARD, tiny, until
 from pathway_models.ensembles import processes
-from pathway_models.ensembles.rows import Limits
 from pathway_models.errors import InvalidValueError, UnknownNameError
 from pathway_models.simulation import job
-from pathway_models.simulation.tolerances import Attempt
 
 DECAY = "x = 1; k = 0.5; x' = -k*x"
 OSCILLATOR = "x = 1; y = 0; k = 1; x' = k*y; y' = -k*x"
@@ -94,7 +92,7 @@ def values(count: int = 16) -> np.ndarray:
 
 def test_a_row_beyond_the_limit_of_steps_fails_and_the_next_one_is_as_alone() -> None:
     model = tiny(OSCILLATOR)
-    limits = Limits(steps=300)
+    limits = pm.Limits(steps=300)
     options: dict[str, Any] = {"outcomes": [FINAL_X], "workers": 1, "limits": limits, **SHORT}
     runs = pm.ensemble(model, {"k": [1.0, 1e6, 2.0]}, **options)
     assert runs.counts == {"ok": 2, "failed": 1}
@@ -107,7 +105,7 @@ def test_a_row_beyond_the_limit_of_steps_fails_and_the_next_one_is_as_alone() ->
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_row_that_never_ends_is_stopped(decay: pm.Model, workers: int) -> None:
     k = values()
-    options: dict[str, Any] = {"workers": workers, "limits": Limits(seconds=2), **SHORT}
+    options: dict[str, Any] = {"workers": workers, "limits": pm.Limits(seconds=2), **SHORT}
     runs = pm.ensemble(decay, {"k": k}, outcomes=[Endless(variable="k", reduce="final")], **options)
     assert runs.counts == {"ok": 15, "took too long": 1}
     assert runs.messages[9] == "the outcomes took longer than 2 s"
@@ -117,7 +115,7 @@ def test_a_row_that_never_ends_is_stopped(decay: pm.Model, workers: int) -> None
 def test_a_worker_that_hears_nothing_is_ended(decay: pm.Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "GRACE", 0.0)
     k = values()
-    options: dict[str, Any] = {"workers": 2, "limits": Limits(seconds=2), **SHORT}
+    options: dict[str, Any] = {"workers": 2, "limits": pm.Limits(seconds=2), **SHORT}
     runs = pm.ensemble(decay, {"k": k}, outcomes=[Deaf(variable="k", reduce="final")], **options)
     assert runs.counts == {"ok": 15, "took too long": 1}
     assert_array_equal(np.delete(runs.values[:, 0], 9), np.delete(k, 9))
@@ -162,12 +160,12 @@ def test_the_ladder_changes_tolerance_first_step_and_method_and_leaves_nothing_b
 @pytest.mark.parametrize(
     ("make", "error"),
     [
-        (lambda: Limits(seconds=0), InvalidValueError),
-        (lambda: Limits(steps=0), InvalidValueError),
-        (lambda: Limits(attempts=()), InvalidValueError),
-        (lambda: Attempt(relative_tolerance=1.0), InvalidValueError),
-        (lambda: Attempt(initial_step=-1), InvalidValueError),
-        (lambda: Attempt(method="euler"), UnknownNameError),  # type: ignore[arg-type]
+        (lambda: pm.Limits(seconds=0), InvalidValueError),
+        (lambda: pm.Limits(steps=0), InvalidValueError),
+        (lambda: pm.Limits(attempts=()), InvalidValueError),
+        (lambda: pm.Attempt(relative_tolerance=1.0), InvalidValueError),
+        (lambda: pm.Attempt(initial_step=-1), InvalidValueError),
+        (lambda: pm.Attempt(method="euler"), UnknownNameError),  # type: ignore[arg-type]
     ],
 )
 def test_limits_that_make_no_sense(make: Any, error: type[Exception]) -> None:

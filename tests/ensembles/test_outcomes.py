@@ -10,7 +10,7 @@ import pytest
 
 import pathway_models as pm
 from helpers import tiny
-from pathway_models.ensembles.outcomes import Outcome, reduce_course, resolve_outcomes, times_needed
+from pathway_models.ensembles.outcomes import reduce_course, resolve_outcomes, times_needed
 from pathway_models.errors import InvalidValueError, UnknownNameError
 from pathway_models.simulation.job import Course
 
@@ -155,12 +155,12 @@ def test_reduce_course_takes_the_column_by_name() -> None:
 
 def test_only_the_times_that_outcomes_look_at_are_needed() -> None:
     times = np.arange(0.0, 101.0, 10.0)
-    final, mean = Outcome(variable="x", reduce="final"), Outcome(variable="x", window=25.0)
+    final, mean = pm.Outcome(variable="x", reduce="final"), pm.Outcome(variable="x", window=25.0)
     assert times_needed([final], times).tolist() == [100.0]
     assert times_needed([final, mean], times).tolist() == [70.0, 80.0, 90.0, 100.0]
-    assert times_needed([mean, Outcome(variable="x", reduce="peak")], times).tolist() == times.tolist()
+    assert times_needed([mean, pm.Outcome(variable="x", reduce="peak")], times).tolist() == times.tolist()
 
-    class Own(Outcome):
+    class Own(pm.Outcome):
         pass
 
     assert times_needed([Own(variable="x", reduce="final")], times).tolist() == times.tolist()
@@ -168,6 +168,6 @@ def test_only_the_times_that_outcomes_look_at_are_needed() -> None:
 
 def test_the_mean_of_a_window_needs_no_earlier_times() -> None:
     times = np.arange(0.0, 101.0, 10.0)
-    outcome, course = Outcome(variable="x", window=25.0), times**2
+    outcome, course = pm.Outcome(variable="x", window=25.0), times**2
     few = times_needed([outcome], times)
     assert outcome.value(few, few**2, 0.0) == pytest.approx(outcome.value(times, course, 0.0), rel=1e-14)

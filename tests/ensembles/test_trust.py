@@ -18,7 +18,6 @@ import pathway_models as pm
 from helpers import sbml, tiny
 from pathway_models import _files
 from pathway_models.ensembles import processes
-from pathway_models.ensembles.checkpoint import CheckpointError
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")
 
@@ -187,7 +186,7 @@ def test_a_file_that_others_may_have_written_is_refused_by_name(
     change(file)
     again = partial(pm.ensemble, decay, {"k": K}, **options)
     call = partial(runs.with_outcomes, ["x"]) if kind == "courses-*.nc" else again
-    with pytest.raises(CheckpointError, match=reason) as said:
+    with pytest.raises(pm.CheckpointError, match=reason) as said:
         call()
     assert file.name in str(said.value)
     assert "\n" not in str(said.value)
@@ -198,7 +197,7 @@ def test_a_checkpoint_of_another_user_is_refused(
 ) -> None:
     pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, **SHORT)
     as_if_of_another_user(monkeypatch)
-    with pytest.raises(CheckpointError, match=r"run\.json belongs to another user \(number 4711\)"):
+    with pytest.raises(pm.CheckpointError, match=r"run\.json belongs to another user \(number 4711\)"):
         pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, **SHORT)
 
 

@@ -18,12 +18,10 @@ import pandas as pd
 import pytest
 
 import pathway_models as pm
-from helpers import tiny
-from pathway_models._cli.main import main
+from helpers import at_rest, main, tiny
 from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
 from pathway_models.evidence import observations, scores, tables
 from pathway_models.evidence import report as _evidence
-from pathway_models.simulation.job import at_rest
 
 SBML = Path(__file__).resolve().parents[2] / "sbml"
 COUPLED = ("epilepsy_core", "epilepsy")

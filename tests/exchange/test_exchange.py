@@ -13,16 +13,12 @@ import numpy as np
 import pytest
 
 import pathway_models as pm
-from helpers import UNITS, sbml, tiny, worst
-from pathway_models._cli.main import main
+from helpers import UNITS, coupled_names, from_sbml, main, module_names, sbml, tiny, worst
 from pathway_models._sbml import files
 from pathway_models._sbml.annotation import resources
 from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
-from pathway_models.exchange.export import FORMATS, check, export
-from pathway_models.models.foreign import from_sbml
-from pathway_models.models.library import coupled_names, module_names, read_coupled
-from pathway_models.models.model import Model
-from pathway_models.models.swap import module_from, with_module
+from pathway_models.exchange.export import FORMATS
+from pathway_models.models.library import read_coupled
 from pathway_models.simulation.phases import phases
 
 MODULES = Path(__file__).parents[2] / "sbml" / "modules"
@@ -31,12 +27,12 @@ EA = pm.Electroacupuncture(weeks=2, sessions_per_week=3)
 SCENARIO_FORMATS = ("sbml", "sbml-l3v1", "sbml-l2v5", "antimony", "omex")
 
 
-def load(path: Path) -> Model:
+def load(path: Path) -> pm.Model:
     """What `pm.load` does with a path."""
     return from_sbml(files.model_text(path), name=path.stem)
 
 
-def same(a: Model, b: Model, plan: list[pm.Treatment], *, duration: float, every: float) -> float:
+def same(a: pm.Model, b: pm.Model, plan: list[pm.Treatment], *, duration: float, every: float) -> float:
     """Largest difference between `a` under `plan` and the exported scenario `b`, over the states of `a`."""
     ours = a.simulate(plan, duration=duration, every=every)
     return worst(ours[list(a.states)], b.simulate(duration=duration, every=every))[0]
@@ -49,9 +45,9 @@ def same(a: Model, b: Model, plan: list[pm.Treatment], *, duration: float, every
 def test_scenario_runs_the_same_in_every_format(tmp_path: Path, format: str) -> None:
     model = pm.load("acupuncture")
     suffix = {"omex": ".omex", "antimony": ".ant"}.get(format, ".xml")
-    path = export(model, tmp_path / f"m{suffix}", format=format, interventions=[EA], weeks=4)
+    path = pm.export(model, tmp_path / f"m{suffix}", format=format, interventions=[EA], weeks=4)
     assert same(model, load(path), [EA], duration=672, every=7) < 2e-6
-    assert [f for f in check(path) if f.severity in ("error", "fatal")] == []
+    assert [f for f in pm.check(path) if f.severity in ("error", "fatal")] == []
 
 
 def test_scenario_holds_levels_that_end_and_switches_at_zero(tmp_path: Path) -> None:
@@ -62,16 +58,16 @@ def test_scenario_holds_levels_that_end_and_switches_at_zero(tmp_path: Path) -> 
         pm.Level(input="vagal_drive", value=1, start=30, stop=60),
         pm.Level(input="MCC950", value=1, start=24),
     ]
-    path = export(model, tmp_path / "m.xml", interventions=plan, duration=200)
+    path = pm.export(model, tmp_path / "m.xml", interventions=plan, duration=200)
     again = load(path)
     assert again.quantities["BHB"].value == 3
     assert again.quantities["vagal_drive"].value == 0.2
     assert same(model, again, plan, duration=200, every=4) < 2e-6
-    assert {f.severity for f in check(path)} <= {"note"}
+    assert {f.severity for f in pm.check(path)} <= {"note"}
 
 
 def test_events_are_persistent_and_at_known_times(tmp_path: Path) -> None:
-    path = export(pm.load("acupuncture"), tmp_path / "m.xml", interventions=[EA], weeks=2)
+    path = pm.export(pm.load("acupuncture"), tmp_path / "m.xml", interventions=[EA], weeks=2)
     document = libsbml.readSBMLFromFile(str(path))
     events = document.getModel().getListOfEvents()
     formulas = [libsbml.formulaToL3String(e.getTrigger().getMath()) for e in events]
@@ -99,14 +95,14 @@ def test_exported_dose_of_somebody_s_species(tmp_path: Path, by_amount: bool) ->
         document.getModel().getSpecies("S").setInitialAmount(6.0)
     model = from_sbml(libsbml.writeSBMLToString(document), name="s")
     dose = pm.Dose(input="S", amount=2, times=(0.0, 5.0))
-    again = load(export(model, tmp_path / "s.xml", interventions=[dose], duration=10))
+    again = load(pm.export(model, tmp_path / "s.xml", interventions=[dose], duration=10))
     assert same(model, again, [dose], duration=10, every=1) < 1e-6
 
 
 def test_initial_assignments_see_the_values_before_treatment(tmp_path: Path) -> None:
     model = tiny("p = 1; k = 2*p; S = 3*p; S' = -k*S")
     plan: list[pm.Treatment] = [pm.Level(input="p", value=5, start=0), pm.Level(input="k", value=0, start=1, stop=2)]
-    again = load(export(model, tmp_path / "s.xml", interventions=plan, duration=3))
+    again = load(pm.export(model, tmp_path / "s.xml", interventions=plan, duration=3))
     assert same(model, again, plan, duration=3, every=0.5) < 1e-6
 
 
@@ -115,14 +111,14 @@ def test_level_on_a_constant_makes_it_variable(tmp_path: Path) -> None:
     assert document.getModel().getParameter("k").getConstant()
     model = from_sbml(libsbml.writeSBMLToString(document), name="s")
     plan: list[pm.Treatment] = [pm.Level(input="k", value=0, start=1)]
-    again = load(export(model, tmp_path / "s.xml", interventions=plan, duration=2))
+    again = load(pm.export(model, tmp_path / "s.xml", interventions=plan, duration=2))
     assert same(model, again, plan, duration=2, every=0.5) < 1e-6
 
 
 def test_names_of_the_schedule_avoid_those_of_the_model(tmp_path: Path) -> None:
     model = tiny("S = 1; S' = -S; schedule_1 = 2; dose_S = 3")
     dose = pm.Dose(input="S", amount=2, times=(1.0, 2.0))
-    again = load(export(model, tmp_path / "s.xml", interventions=[dose], duration=3))
+    again = load(pm.export(model, tmp_path / "s.xml", interventions=[dose], duration=3))
     assert again.quantities["dose_S"].value == 3
     assert again.quantities["dose_S_2"].value == 2
     assert same(model, again, [dose], duration=3, every=0.5) < 1e-6
@@ -132,11 +128,11 @@ def test_schedule_needs_a_length_and_has_a_limit(tmp_path: Path) -> None:
     model = tiny("S = 1; S' = -S")
     dose = pm.Dose(input="S", amount=1, times=tuple(range(1, 6000)))
     with pytest.raises(InvalidValueError, match="weeks"):
-        export(model, tmp_path / "s.xml", interventions=[dose])
+        pm.export(model, tmp_path / "s.xml", interventions=[dose])
     with pytest.raises(InvalidValueError, match="5999 switches and doses; allowed are 5000"):
-        export(model, tmp_path / "s.xml", interventions=[dose], duration=7000)
+        pm.export(model, tmp_path / "s.xml", interventions=[dose], duration=7000)
     with pytest.raises(UnknownNameError, match="unknown input"):
-        export(model, tmp_path / "s.xml", interventions=[pm.Level(input="Q", value=1)], duration=7)
+        pm.export(model, tmp_path / "s.xml", interventions=[pm.Level(input="Q", value=1)], duration=7)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -154,7 +150,7 @@ def test_schedule_needs_a_length_and_has_a_limit(tmp_path: Path) -> None:
 )
 def test_older_level_is_refused_with_its_reason(tmp_path: Path, body: str, format: str, reason: str) -> None:
     with pytest.raises(ModelError, match=reason) as caught:
-        export(tiny(f"S = 1; S' = -S; {body}"), tmp_path / "s.xml", format=format)
+        pm.export(tiny(f"S = 1; S' = -S; {body}"), tmp_path / "s.xml", format=format)
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -165,14 +161,14 @@ def test_coupled_scenario_is_the_same_flat_and_hierarchical(tmp_path: Path) -> N
     wanted = (pm.KetogenicDiet(), pm.Electroacupuncture(), pm.KetoneEster(days=2))
     plan = [t for t in wanted if _fits(model, t)]
     assert plan
-    flat = load(export(model, tmp_path / "flat.xml", interventions=plan, weeks=1))
-    comp = load(export(model, tmp_path / "comp.xml", format="comp", interventions=plan, weeks=1))
+    flat = load(pm.export(model, tmp_path / "flat.xml", interventions=plan, weeks=1))
+    comp = load(pm.export(model, tmp_path / "comp.xml", format="comp", interventions=plan, weeks=1))
     runs = [m.simulate(duration=168, every=7) for m in (flat, comp)]
     assert worst(runs[0][list(model.states)], runs[1])[0] < 1e-6
     assert same(model, flat, plan, duration=168, every=7) < 2e-6
 
 
-def _fits(model: Model, treatment: pm.Treatment) -> bool:
+def _fits(model: pm.Model, treatment: pm.Treatment) -> bool:
     try:
         phases(model, [treatment], 168.0)
     except pm.errors.PathwayModelsError:
@@ -183,7 +179,7 @@ def _fits(model: Model, treatment: pm.Treatment) -> bool:
 def test_rounding_around_zero_is_not_written(tmp_path: Path) -> None:
     """A state of 1e-59 at rest would take libroadrunner's scalar tolerance to nothing."""
     for name in (*module_names(), *coupled_names()):
-        again = load(export(pm.load(name), tmp_path / "m.xml"))
+        again = load(pm.export(pm.load(name), tmp_path / "m.xml"))
         sizes = {s: abs(again.quantities[s].value) for s in again.states}
         assert {s: v for s, v in sizes.items() if 0 < v < 1e-12} == {}, name
 
@@ -191,13 +187,13 @@ def test_rounding_around_zero_is_not_written(tmp_path: Path) -> None:
 def test_comp_is_for_coupled_models_of_the_library(tmp_path: Path) -> None:
     for model in (pm.load("acupuncture"), tiny("S = 1; S' = -S")):
         with pytest.raises(InvalidValueError, match="has no parts; format comp is for the coupled models"):
-            export(model, tmp_path / "c.xml", format="comp")
+            pm.export(model, tmp_path / "c.xml", format="comp")
 
 
 def test_annotations_survive_load_and_export(tmp_path: Path) -> None:
     for name in module_names():
-        once = export(pm.load(name), tmp_path / "once.xml")
-        twice = export(load(once), tmp_path / "twice.xml")
+        once = pm.export(pm.load(name), tmp_path / "once.xml")
+        twice = pm.export(load(once), tmp_path / "twice.xml")
         marks = [_marks(p.read_text(encoding="utf-8")) for p in (MODULES / name / "model.xml", once, twice)]
         assert marks[0]
         assert marks[0] == marks[1] == marks[2], name
@@ -223,7 +219,7 @@ def test_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mo
     path.write_text("old", encoding="utf-8")
     monkeypatch.setattr("os.replace", _no_space)
     with pytest.raises(ModelError, match=r"cannot write .*m\.xml: No space left on device"):
-        export(tiny("S = 1; S' = -S"), path)
+        pm.export(tiny("S = 1; S' = -S"), path)
     assert path.read_text(encoding="utf-8") == "old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -233,7 +229,7 @@ def _no_space(*_: object) -> None:
 
 
 def test_archive_holds_what_its_manifest_names(tmp_path: Path) -> None:
-    path = export(pm.load("acupuncture"), tmp_path / "a.omex", format="omex", interventions=[EA], weeks=2)
+    path = pm.export(pm.load("acupuncture"), tmp_path / "a.omex", format="omex", interventions=[EA], weeks=2)
     with zipfile.ZipFile(path) as archive:
         manifest = ElementTree.fromstring(archive.read("manifest.xml"))
         listed = {c.get("location", "").removeprefix("./") for c in manifest} - {"."}
@@ -248,7 +244,7 @@ def test_archive_holds_what_its_manifest_names(tmp_path: Path) -> None:
 
 def test_archive_of_somebody_s_model_claims_no_licence(tmp_path: Path) -> None:
     model = tiny("S = 1; S' = -S")
-    path = export(model, tmp_path / "a.omex", format="omex", duration=5, creators=["Ada Lovelace"])
+    path = pm.export(model, tmp_path / "a.omex", format="omex", duration=5, creators=["Ada Lovelace"])
     with zipfile.ZipFile(path) as archive:
         metadata = archive.read("metadata.rdf")
         assert b"license" not in metadata
@@ -259,7 +255,7 @@ def test_archive_of_somebody_s_model_claims_no_licence(tmp_path: Path) -> None:
 def test_libsedml_and_libcombine_read_the_archive(tmp_path: Path) -> None:
     libsedml = pytest.importorskip("libsedml")
     libcombine = pytest.importorskip("libcombine")
-    path = export(pm.load("acupuncture"), tmp_path / "a.omex", format="omex", interventions=[EA], weeks=2)
+    path = pm.export(pm.load("acupuncture"), tmp_path / "a.omex", format="omex", interventions=[EA], weeks=2)
     archive = libcombine.CombineArchive()
     assert archive.initializeFromArchive(str(path))
     assert archive.getMasterFile().getLocation().endswith("simulation.sedml")
@@ -271,7 +267,7 @@ def test_libsedml_and_libcombine_read_the_archive(tmp_path: Path) -> None:
 def test_tellurium_runs_the_archive_with_the_expected_values(tmp_path: Path) -> None:
     tesedml = pytest.importorskip("tellurium.sedml.tesedml")
     pytest.importorskip("matplotlib").use("Agg")
-    path = export(pm.load("acupuncture"), tmp_path / "a.omex", format="omex", interventions=[EA], weeks=2)
+    path = pm.export(pm.load("acupuncture"), tmp_path / "a.omex", format="omex", interventions=[EA], weeks=2)
     (found,) = tesedml.executeCombineArchive(str(path), createOutputs=False).values()
     with zipfile.ZipFile(path) as archive, archive.open("expected.csv") as file:
         table = np.genfromtxt(file, delimiter=",", names=True)
@@ -305,7 +301,7 @@ def test_authored_antimony_of_a_module_is_read(tmp_path: Path) -> None:
 
 
 def test_changes_in_the_sedml_of_an_archive_are_said(tmp_path: Path) -> None:
-    path = export(tiny("S = 1; S' = -S"), tmp_path / "a.omex", format="omex", duration=5)
+    path = pm.export(tiny("S = 1; S' = -S"), tmp_path / "a.omex", format="omex", duration=5)
     changed = tmp_path / "b.omex"
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(changed, "w") as new:
         for name in old.namelist():
@@ -330,15 +326,15 @@ GUEST = UNITS + "ketones = 0.0072 mM; il1 = 1 dimensionless; tau = 6 time_unit; 
 def test_module_from_renames_ports_and_tells_their_roles(tmp_path: Path) -> None:
     path = tmp_path / "guest.xml"
     path.write_text(sbml(GUEST), encoding="utf-8")
-    module = module_from(path, ports={"BHB": "ketones", "IL1B": "il1"})
+    module = pm.module_from(path, ports={"BHB": "ketones", "IL1B": "il1"})
     assert [(p.id, p.unit, p.reference) for p in module.inputs] == [("BHB", "mmol/L", 0.0072)]
     assert [p.id for p in module.outputs] == ["IL1B"]
     assert [p.id for p in module.parameters] == ["tau"]
     assert "il1'" not in module.sbml
     with pytest.raises(UnknownNameError, match="id in guest 'ketone'; did you mean 'ketones'"):
-        module_from(path, ports={"BHB": "ketone"})
+        pm.module_from(path, ports={"BHB": "ketone"})
     with pytest.raises(InvalidValueError, match="guest uses the id 'tau' already"):
-        module_from(path, ports={"tau": "ketones"})
+        pm.module_from(path, ports={"tau": "ketones"})
 
 
 def test_a_module_of_ours_read_from_a_file_replaces_itself(tmp_path: Path) -> None:
@@ -346,8 +342,8 @@ def test_a_module_of_ours_read_from_a_file_replaces_itself(tmp_path: Path) -> No
     replaced = "acupuncture"
     ends = [end for w in read_coupled(name).wire for end in (w.from_, w.to)]
     ports = sorted({e.split(".")[1] for e in ends if e.startswith(f"{replaced}.")})
-    path = export(pm.load(replaced), tmp_path / "guest.xml")
-    swapped = with_module(name, module_from(path, ports=ports), replacing=replaced)
+    path = pm.export(pm.load(replaced), tmp_path / "guest.xml")
+    swapped = pm.with_module(name, pm.module_from(path, ports=ports), replacing=replaced)
     original = pm.load(name)
     runs = [m.simulate([EA], weeks=1) for m in (original, swapped)]
     assert worst(runs[0][list(original.states)], runs[1])[0] < 1e-6
@@ -359,7 +355,7 @@ def test_the_example_of_somebody_s_module_still_has_all_ports(name: str, monkeyp
     monkeypatch.syspath_prepend(str(MODULES.parents[1] / "analyses"))
     import swap_module
 
-    swapped = with_module(name, swap_module.their_module(), replacing="nlrp3_il1b")
+    swapped = swap_module.with_theirs(name)
     assert "nlrp3_il1b__glia" not in swapped.states  # it is a port and has our name
     assert "nlrp3_il1b__NFKB" in swapped.states
     assert set(swapped.gains) == set(pm.load(name).gains)
@@ -369,13 +365,13 @@ def test_missing_ports_are_named(tmp_path: Path) -> None:
     path = tmp_path / "guest.xml"
     path.write_text(sbml(GUEST), encoding="utf-8")
     with pytest.raises(InvalidValueError, match="guest cannot replace acupuncture: it lacks the ports acupuncture"):
-        with_module(coupled_names()[0], module_from(path, ports={"BHB": "ketones"}), replacing="acupuncture")
+        pm.with_module(coupled_names()[0], pm.module_from(path, ports={"BHB": "ketones"}), replacing="acupuncture")
     with pytest.raises(UnknownNameError, match="unknown module"):
-        with_module(coupled_names()[0], module_from(path, ports={"BHB": "ketones"}), replacing="nobody")
+        pm.with_module(coupled_names()[0], pm.module_from(path, ports={"BHB": "ketones"}), replacing="nobody")
 
 
 def test_formats_are_documented() -> None:
-    assert all(f"'{f}'" in str(export.__doc__) for f in FORMATS)
+    assert all(f"'{f}'" in str(pm.export.__doc__) for f in FORMATS)
 
 
 # ---- the bare model --------------------------------------------------------------------------------------------
@@ -512,7 +508,7 @@ def test_check_of_a_missing_file_is_an_error(tmp_path: Path) -> None:
 def test_command_checks_everything_that_load_takes(
     tmp_path: Path, format: str, suffix: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = export(pm.load("acupuncture"), tmp_path / f"m{suffix}", format=format, interventions=[EA], weeks=1)
+    path = pm.export(pm.load("acupuncture"), tmp_path / f"m{suffix}", format=format, interventions=[EA], weeks=1)
     assert main(["check", str(path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1].startswith(f"{path}: annotated with resources: ")

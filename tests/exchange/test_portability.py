@@ -10,11 +10,9 @@ import numpy as np
 import pytest
 
 import pathway_models as pm
-from helpers import UNITS, sbml, tiny
+from helpers import UNITS, from_sbml, sbml, tiny
 from pathway_models.errors import ModelWarning
 from pathway_models.exchange import portability
-from pathway_models.exchange.export import check, export
-from pathway_models.models.foreign import from_sbml
 
 MATHML = "http://www.w3.org/1998/Math/MathML"
 MOVING = "S = 1; S' = -S;"
@@ -133,7 +131,7 @@ def test_a_finding_says_what_is_wrong_here_and_not_the_rule() -> None:
 def test_check_puts_the_worst_first_and_gives_cures(tmp_path: Path) -> None:
     path = tmp_path / "m.xml"
     path.write_text(sbml(UNITS + "compartment brain = 1 litre; const k = 1 mM; y := k; y has time_unit; y2 := 1"))
-    found = check(path)
+    found = pm.check(path)
     ranks = ["fatal", "error", "warning", "note"]
     assert [ranks.index(f.severity) for f in found] == sorted(ranks.index(f.severity) for f in found)
     assert {f.severity for f in found} == {"warning", "note"}
@@ -156,14 +154,14 @@ FACTOR = "compartment c = 1; species S in c; S = 1; f = 2; k = 1; J: S -> ; k*S*
 )
 def test_an_export_names_the_tool_and_what_it_drops(body: str, said: str, tmp_path: Path) -> None:
     with pytest.warns(ModelWarning, match=said) as caught:
-        export(tiny(body), tmp_path / "m.xml")
+        pm.export(tiny(body), tmp_path / "m.xml")
     assert len(caught) == 1
 
 
 def test_an_export_that_every_tool_runs_says_nothing(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        export(tiny(MOVING), tmp_path / "m.xml")
+        pm.export(tiny(MOVING), tmp_path / "m.xml")
 
 
 def test_copasi_ignores_conversion_factors(tmp_path: Path) -> None:
@@ -172,7 +170,7 @@ def test_copasi_ignores_conversion_factors(tmp_path: Path) -> None:
     text = sbml(FACTOR).replace('<species id="S"', '<species conversionFactor="f" id="S"')
     model = from_sbml(text.replace('"f" value="2" constant="false"', '"f" value="2" constant="true"'), name="theirs")
     with pytest.warns(ModelWarning, match=r"COPASI 4\.48 ignores conversion factors"):
-        path = export(model, tmp_path / "m.xml")
+        path = pm.export(model, tmp_path / "m.xml")
     assert float(model.simulate(duration=1, every=1)["S"][-1]) == pytest.approx(np.exp(-2), rel=1e-5)
     handle = basico.load_model(str(path))
     course = basico.run_time_course(duration=1, intervals=1, model=handle)
@@ -182,4 +180,4 @@ def test_copasi_ignores_conversion_factors(tmp_path: Path) -> None:
 
 def test_antimony_loses_our_ranges_and_says_so(tmp_path: Path) -> None:
     with pytest.warns(ModelWarning, match="Antimony keeps no annotations of others: ranges"):
-        export(pm.load("acupuncture"), tmp_path / "m.ant", format="antimony")
+        pm.export(pm.load("acupuncture"), tmp_path / "m.ant", format="antimony")

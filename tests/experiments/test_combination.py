@@ -11,12 +11,11 @@ import pathway_models as pm
 from helpers import tiny
 from pathway_models.errors import InvalidValueError, UnknownNameError
 from pathway_models.experiments.arms import SCALES
-from pathway_models.models.model import Model
 
 A, B = pm.Level(input="a", value=1), pm.Level(input="b", value=3)
 
 
-def _compare(model: Model, a: object = A, b: object = B, outcomes: object = ("y",)) -> pm.Comparison:
+def _compare(model: pm.Model, a: object = A, b: object = B, outcomes: object = ("y",)) -> pm.Comparison:
     return pm.compare(model, a, b, duration=9, every=1, outcomes=outcomes)  # type: ignore[arg-type]
 
 

@@ -11,18 +11,17 @@ import pytest
 import pathway_models as pm
 from helpers import tiny
 from pathway_models.errors import InvalidValueError, UnknownNameError
-from pathway_models.experiments.readings import LARGEST, _indices, hypothesis_scan
-from pathway_models.models.model import Model
+from pathway_models.experiments.readings import LARGEST, _indices
 from pathway_models.modules.flat import Context
-from pathway_models.modules.module import Alternative, Hypothesis
+from pathway_models.modules.module import Alternative
 
 matplotlib.use("Agg")
 
 
-def switches(**values: tuple[float, ...]) -> tuple[Hypothesis, ...]:
+def switches(**values: tuple[float, ...]) -> tuple[pm.Hypothesis, ...]:
     """A hypothesis per constant, with an alternative per value; the first is the default."""
     return tuple(
-        Hypothesis(
+        pm.Hypothesis(
             id=f"about_{key}",
             title=key,
             default=f"{key}_{numbers[0]:g}",
@@ -32,7 +31,7 @@ def switches(**values: tuple[float, ...]) -> tuple[Hypothesis, ...]:
     )
 
 
-def model() -> Model:
+def model() -> pm.Model:
     """X rests at a + 2*b + a*b*c."""
     body = "a = 0; b = 0; c = 1; species X in cell; compartment cell = 1; X = 1\n-> X; a + 2*b + a*b*c\nX -> ; 1*X"
     made = tiny(body)
@@ -43,7 +42,7 @@ def model() -> Model:
 
 def scan(**more: object) -> object:
     given = {"outcomes": ["X"], "duration": 10.0, "workers": 1, "progress": False, **more}
-    return hypothesis_scan(given.pop("model", model()), [], **given)
+    return pm.hypothesis_scan(given.pop("model", model()), [], **given)
 
 
 class TestOneway:
@@ -71,7 +70,7 @@ class TestOneway:
         library = pm.load("nlrp3_il1b")
         treatments = [pm.Level(input="BHB", value=2.0)]
         outcome = [pm.Outcome(variable="IL1B", relative=True, label="IL1B")]
-        found = hypothesis_scan(library, treatments, outcome, weeks=2, workers=1, progress=False)
+        found = pm.hypothesis_scan(library, treatments, outcome, weeks=2, workers=1, progress=False)
         table = found.to_dataframe()
         assert len(table) == 1 + sum(len(h.alternatives) - 1 for h in library.hypotheses_)
         for _, row in table.iloc[1:].iterrows():

@@ -8,11 +8,9 @@ import numpy as np
 import pytest
 
 import pathway_models as pm
-from helpers import tiny_module
+from helpers import from_sbml, tiny_module
 from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
-from pathway_models.experiments.lesion import connections, holding, lesion
-from pathway_models.models.foreign import from_sbml
-from pathway_models.models.model import Model
+from pathway_models.experiments.lesion import connections, holding
 from pathway_models.modules.coupling import SharedInput, Wire, couple, flatten
 
 # At rest with drive 1: X = 1, Y = 3 and C = 2 (the receiver's references are 1.5 and 0.5), so Z = 3 + 2 = 5.
@@ -43,7 +41,7 @@ FINAL = pm.Outcome(variable="receiver__Z", reduce="final", label="Z")
 
 
 @pytest.fixture(scope="module")
-def pair() -> Model:
+def pair() -> pm.Model:
     shared = [SharedInput(id="drive", title="a drive", reference=1.0, low=0.0, high=9.0)]
     model = from_sbml(flatten(couple("pair", "a pair", (SENDER, RECEIVER), WIRES, shared), name="pair"), name="pair")
     return replace(
@@ -52,12 +50,12 @@ def pair() -> Model:
     )
 
 
-def _table(model: Model, **options: object) -> dict[tuple[str, str], float]:
-    found = lesion(model, TREBLED, outcomes=[FINAL], duration=20, workers=1, progress=False, **options)  # type: ignore[arg-type]
+def _table(model: pm.Model, **options: object) -> dict[tuple[str, str], float]:
+    found = pm.lesion(model, TREBLED, outcomes=[FINAL], duration=20, workers=1, progress=False, **options)  # type: ignore[arg-type]
     return dict(zip(zip(found["group"], found["kept"], strict=True), found["Z"].round(4), strict=True))
 
 
-def test_a_cut_wire_delivers_its_untreated_value(pair: Model) -> None:
+def test_a_cut_wire_delivers_its_untreated_value(pair: pm.Model) -> None:
     """Trebled drive: Z = 9 + 6. Without Y it keeps 3 from there; without all it stays at 5."""
     assert _table(pair, groups="wire") == {
         ("intact", "all"): 15,
@@ -68,36 +66,36 @@ def test_a_cut_wire_delivers_its_untreated_value(pair: Model) -> None:
     }
 
 
-def test_or_the_reference_as_if_it_had_never_been_there(pair: Model) -> None:
+def test_or_the_reference_as_if_it_had_never_been_there(pair: pm.Model) -> None:
     table = _table(pair, groups={"Y": [Y]}, held="reference")
     assert table == {("intact", "all"): 15, ("Y", "without"): 7.5, ("all groups", "none"): 7.5}
 
 
-def test_only_cuts_every_other_group(pair: Model) -> None:
+def test_only_cuts_every_other_group(pair: pm.Model) -> None:
     table = _table(pair, groups={"Y": [Y], "C": [C]}, only=True)
     assert (table["Y", "only"], table["C", "only"], table["all groups", "none"]) == (11, 9, 5)
 
 
-def test_groups_by_module_are_the_wires_that_leave_it(pair: Model) -> None:
+def test_groups_by_module_are_the_wires_that_leave_it(pair: pm.Model) -> None:
     assert [w.source_module for w in connections(pair)] == ["drive", "sender", "sender"]
     table = _table(pair)
     assert (table["drive", "without"], table["sender", "without"]) == (5, 5)
 
 
-def test_nothing_changes_while_no_wire_is_cut(pair: Model) -> None:
+def test_nothing_changes_while_no_wire_is_cut(pair: pm.Model) -> None:
     cut = holding(pair)
     a, b = (m.simulate(TREBLED, duration=5, every=1) for m in (pair, cut))
     np.testing.assert_allclose(a["receiver__Z"], b["receiver__Z"], rtol=1e-9)
 
 
-def test_a_gain_that_the_user_set_stays(pair: Model) -> None:
+def test_a_gain_that_the_user_set_stays(pair: pm.Model) -> None:
     """At half gain the wire C delivers 0.5 + 0.5*(6 - 0.5) = 3.25 under treatment, 1.25 before."""
     half = pair.with_parameters({C: 0.5})
     assert _table(half, groups={"Y": [Y]})["intact", "all"] == pytest.approx(12.25)
     assert _table(half, groups={"Y": [Y]})["Y", "without"] == pytest.approx(6.25)
 
 
-def test_what_is_refused(pair: Model) -> None:
+def test_what_is_refused(pair: pm.Model) -> None:
     with pytest.raises(UnknownNameError, match="grouping"):
         _table(pair, groups="species")
     with pytest.raises(UnknownNameError, match="gain_Y_to_receiver__feed"):
@@ -107,4 +105,4 @@ def test_what_is_refused(pair: Model) -> None:
     with pytest.raises(UnknownNameError, match="held"):
         _table(pair, held="zero")
     with pytest.raises(ModelError, match="no wires"):
-        lesion(pm.load("acupuncture"), outcomes=["vagal_drive"], weeks=1)
+        pm.lesion(pm.load("acupuncture"), outcomes=["vagal_drive"], weeks=1)

@@ -10,10 +10,8 @@ import pytest
 import xarray as xr
 
 import pathway_models as pm
-from helpers import tiny
+from helpers import at_rest, coupled_names, tiny
 from pathway_models.errors import ModelError
-from pathway_models.models.library import coupled_names
-from pathway_models.simulation.job import at_rest
 
 READOUT = "excitability"
 BURDEN = ("burden", "inflammation", "barrier_leak", "neuronal_loss", "remodelling")

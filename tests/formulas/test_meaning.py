@@ -18,8 +18,7 @@ from hypothesis import HealthCheck, Phase, assume, given, note, settings
 
 import pathway_models as pm
 from copasi_runs import Copasi, Refused
-from pathway_models.models.foreign import from_sbml
-from pathway_models.models.model import Model
+from helpers import from_sbml
 from sbml_random import DURATION, GIVEN_UP, IDLE, STEP, Scenario, scheduled, valued
 from sbml_reference import evaluate
 
@@ -81,24 +80,24 @@ def say_how_many() -> Iterator[None]:
 # ---- the ways ------------------------------------------------------------------------------------------------------
 
 
-def simulated(model: Model, treatments: Sequence[pm.Treatment] = (), step: float = STEP) -> Columns:
+def simulated(model: pm.Model, treatments: Sequence[pm.Treatment] = (), step: float = STEP) -> Columns:
     run = model.simulate(treatments, duration=DURATION, every=step)
     return {str(k): run[k].values for k in run.data_vars}
 
 
-def exported(model: Model, treatments: Sequence[pm.Treatment], folder: str, form: str = "sbml") -> Path:
+def exported(model: pm.Model, treatments: Sequence[pm.Treatment], folder: str, form: str = "sbml") -> Path:
     timed = {"duration": DURATION} if treatments else {}
     path = Path(folder) / ("a.ant" if form == "antimony" else "a.xml")
     return pm.export(model, path, format=form, interventions=treatments, **timed)
 
 
-def reloaded(model: Model, treatments: Sequence[pm.Treatment], form: str) -> Columns:
+def reloaded(model: pm.Model, treatments: Sequence[pm.Treatment], form: str) -> Columns:
     """The export, loaded again and run as it is."""
     with tempfile.TemporaryDirectory() as folder:
         return simulated(pm.load(exported(model, treatments, folder, form)))
 
 
-def in_rows(model: Model, scenario: Scenario, engine: str) -> Columns:
+def in_rows(model: pm.Model, scenario: Scenario, engine: str) -> Columns:
     """The last of three rows; those before it have other values, of which nothing must stay."""
     rows = {k: [2 * v, 0.5 * v, v] for k, v in {**scenario.values, IDLE: 1.0}.items()}
     found = pm.ensemble(
@@ -119,7 +118,7 @@ def in_rows(model: Model, scenario: Scenario, engine: str) -> Columns:
     return dict(zip(found.courses, found.over_time[-1], strict=True))
 
 
-def in_copasi(model: Model, treatments: Sequence[pm.Treatment]) -> Columns:
+def in_copasi(model: pm.Model, treatments: Sequence[pm.Treatment]) -> Columns:
     """COPASI on the export: what it lists, which is what changes."""
     with tempfile.TemporaryDirectory() as folder:
         text = exported(model, treatments, folder).read_text(encoding="utf-8")
@@ -132,7 +131,7 @@ def ways(scenario: Scenario) -> Ways:
     treatments = list(scenario.treatments)
     model = from_sbml(scenario.model.text, name="drawn")
 
-    def changed() -> Model:
+    def changed() -> pm.Model:
         return model.with_parameters(scenario.values) if scenario.values else model
 
     found: Ways = {

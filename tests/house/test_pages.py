@@ -16,10 +16,9 @@ import page_markdown
 import pages
 import pathway_models as pm
 import readme as _readme
-from helpers import sbml
+from helpers import at_rest, module_names, sbml
 from pathway_models.errors import ModelError
 from pathway_models.models import library
-from pathway_models.simulation.job import at_rest
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / pages.FOLDER
@@ -27,7 +26,7 @@ NAMES = pages.names()
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\w.]*\w)")
 CLOSE = 0.01  # numbers are printed to three digits; a solver on another machine may move the last one
 each_model = pytest.mark.parametrize("name", NAMES)
-each_module = pytest.mark.parametrize("name", library.module_names())
+each_module = pytest.mark.parametrize("name", module_names())
 
 
 def assert_agrees(committed: str, made: str) -> None:

@@ -12,13 +12,11 @@ import pytest
 import pathway_models as pm
 from helpers import analysis, tiny
 from pathway_models.errors import InvalidValueError, SimulationError, UnknownNameError
-from pathway_models.evidence.observations import Observation, read_observations, treatment
+from pathway_models.evidence.observations import treatment
 from pathway_models.evidence.report import report
-from pathway_models.inference.calibrate import calibrate
 from pathway_models.inference.objective import Target, find_targets, to_unit, to_values
-from pathway_models.models.model import Model
 from pathway_models.modules.flat import Context
-from pathway_models.modules.module import Alternative, Hypothesis, Parameter
+from pathway_models.modules.module import Alternative
 
 matplotlib.use("Agg")
 
@@ -33,7 +31,7 @@ TRUE = {"a": 1.4, "k_out": 0.16}
 HOURS = (1.0, 3.0, 6.0, 12.0, 24.0, 48.0)
 
 
-def step(*, kinds: dict[str, str] | None = None, hypotheses: tuple[Hypothesis, ...] = ()) -> Model:
+def step(*, kinds: dict[str, str] | None = None, hypotheses: tuple[pm.Hypothesis, ...] = ()) -> pm.Model:
     model = tiny(BODY, name="step")
     parameters = tuple(
         replace(p, kind=(kinds or {}).get(p.id, "fitted"), low=p.value / 4, high=p.value * 4)
@@ -48,12 +46,12 @@ def step(*, kinds: dict[str, str] | None = None, hypotheses: tuple[Hypothesis, .
     return made.with_context("healthy")
 
 
-def row(name: str, **changes: object) -> Observation:
+def row(name: str, **changes: object) -> pm.Observation:
     made: dict[str, Any] = {"context": "healthy", "observable": "X", "hours": 0.0, **changes}
-    return Observation(id=name, **made)
+    return pm.Observation(id=name, **made)
 
 
-def stepped(name: str, hours: float, **changes: object) -> Observation:
+def stepped(name: str, hours: float, **changes: object) -> pm.Observation:
     text = "level:stimulus=3"
     return row(name, treatments=text, schedule=(treatment(text),), hours=hours, **changes)
 
@@ -63,7 +61,7 @@ def course(a: float, k_out: float, hours: float, b: float = 2.0) -> float:
     return rest * (3 - 2 * np.exp(-k_out * hours))
 
 
-def data(noise: np.random.Generator | None = None, error: float = 0.05) -> list[Observation]:
+def data(noise: np.random.Generator | None = None, error: float = 0.05) -> list[pm.Observation]:
     rows = []
     for t in HOURS:
         exact = course(**TRUE, hours=t)
@@ -72,8 +70,10 @@ def data(noise: np.random.Generator | None = None, error: float = 0.05) -> list[
     return rows
 
 
-def fit(model: Model, parameters: object, rows: list[Observation], **more: object) -> object:
-    return calibrate(model, parameters, rows, **{"starts": 1, "workers": 1, "progress": False, "prior": False, **more})
+def fit(model: pm.Model, parameters: object, rows: list[pm.Observation], **more: object) -> object:
+    return pm.calibrate(
+        model, parameters, rows, **{"starts": 1, "workers": 1, "progress": False, "prior": False, **more}
+    )
 
 
 class TestKnownAnswer:
@@ -184,7 +184,7 @@ class TestStartAt:
 
     def test_it_does_not_change_the_hypothesis_in_force(self):
         """The size of acupuncture is a hypothesis and is fitted: rows that expect one reading stay allowed."""
-        switch = Hypothesis(
+        switch = pm.Hypothesis(
             id="size",
             title="",
             default="large",
@@ -209,8 +209,8 @@ class TestAFileFromElsewhere:
     model = tiny("compartment c = 1; species S in c; S = 10; k = 0.3; J: S -> ; k*S*c")
 
     @staticmethod
-    def seen(hours: float, value: float, **changes: Any) -> Observation:
-        return Observation(id=f"S at {hours:g} {len(changes)}", observable="S", hours=hours, value=value, **changes)
+    def seen(hours: float, value: float, **changes: Any) -> pm.Observation:
+        return pm.Observation(id=f"S at {hours:g} {len(changes)}", observable="S", hours=hours, value=value, **changes)
 
     def test_own_numbers_give_the_constant_from_the_start_of_the_file(self):
         dose = (pm.Dose(input="S", amount=5, times=(1.0,)),)
@@ -241,7 +241,7 @@ class TestAFileFromElsewhere:
     )
     def test_what_makes_no_sense_by_itself(self, changes: dict[str, Any], message: str):
         with pytest.raises((InvalidValueError, UnknownNameError), match=message):
-            Observation(**{"id": "x", "observable": "S", "hours": 1.0, "value": 2.0, **changes})
+            pm.Observation(**{"id": "x", "observable": "S", "hours": 1.0, "value": 2.0, **changes})
 
     def test_a_petab_problem_of_it_is_refused(self, tmp_path):
         with pytest.raises(InvalidValueError, match="tiny is a file from elsewhere"):
@@ -318,7 +318,7 @@ class TestRefused:
         model = pm.load("ketone_katp")
         name = model.parameters.index[model.parameters["kind"] == "measured"][0]
         with pytest.raises(InvalidValueError, match=f"{name} cannot be fitted: it was measured"):
-            calibrate(model, {name: (1e-3, 1.0)}, ["kd_glucose_4d"], allow=("fitted", "assumed"))
+            pm.calibrate(model, {name: (1e-3, 1.0)}, ["kd_glucose_4d"], allow=("fitted", "assumed"))
 
     def test_none_takes_the_fitted_ones_only(self):
         found = fit(step(kinds={"b": "measured", "idle": "assumed"}), None, data())
@@ -342,13 +342,13 @@ class TestRefused:
     def test_bad_arguments(self, arguments, message):
         given = {"parameters": ["a"], "observations": data(), "progress": False, "workers": 1, **arguments}
         with pytest.raises(InvalidValueError, match=message):
-            calibrate(step(), given.pop("parameters"), given.pop("observations"), **given)
+            pm.calibrate(step(), given.pop("parameters"), given.pop("observations"), **given)
 
     def test_unknown_names(self):
         with pytest.raises(UnknownNameError, match="kind of constant"):
             fit(step(), ["a"], data(), allow=("guessed",))
         with pytest.raises(UnknownNameError, match="'kd_gsx'; did you mean 'kd_gsh'"):
-            calibrate(pm.load("ampk_pgc1a"), ["gain_BHB_GSH"], ["kd_gsx"], allow=("assumed",))
+            pm.calibrate(pm.load("ampk_pgc1a"), ["gain_BHB_GSH"], ["kd_gsx"], allow=("assumed",))
         with pytest.raises(UnknownNameError, match="fitted constant"):
             fit(step(), ["a"], data()).profile("k_out")
 
@@ -366,7 +366,7 @@ class TestRefused:
 
     def test_a_row_of_another_hypothesis(self):
         readings = {"one": Alternative(settings={"idle": 1.0}), "two": Alternative(settings={"idle": 2.0})}
-        model = step(hypotheses=(Hypothesis(id="idling", title="", default="one", alternatives=readings),))
+        model = step(hypotheses=(pm.Hypothesis(id="idling", title="", default="one", alternatives=readings),))
         other = replace(data()[0], expected_under=(("idling", "two"),))
         with pytest.raises(InvalidValueError, match=r"with_hypothesis\('idling', 'two'\)"):
             fit(model, ["a"], [other])
@@ -416,7 +416,7 @@ class TestErrors:
 class TestScale:
     @pytest.mark.parametrize("law", ["loguniform", "uniform", "normal", "lognormal"])
     def test_there_and_back(self, law):
-        p = Parameter(id="p", value=2, unit="", kind="fitted", low=1, high=100, distribution=law)
+        p = pm.Parameter(id="p", value=2, unit="", kind="fitted", low=1, high=100, distribution=law)
         x = np.linspace(0, 1, 5)
         values = to_values([p], x[:, None])[:, 0]
         assert (values[0], values[-1]) == (pytest.approx(1), pytest.approx(100))
@@ -424,7 +424,7 @@ class TestScale:
         assert values[2] == pytest.approx(10 if law.startswith("log") else 50.5)
 
     def test_a_range_over_zero_is_linear(self):
-        p = Parameter(id="p", value=0, unit="", kind="fitted", low=-1, high=1, distribution="loguniform")
+        p = pm.Parameter(id="p", value=0, unit="", kind="fitted", low=-1, high=1, distribution="loguniform")
         assert to_values([p], np.array([[0.5]]))[0, 0] == 0
 
 
@@ -437,7 +437,7 @@ class TestCommittedFit:
         for name, alternative in script.HYPOTHESES.items():
             model = model.with_hypothesis(name, alternative)
         free = ("excitability.kappa", "acupuncture.efficacy")
-        found = calibrate(
+        found = pm.calibrate(
             model,
             {k: script.CONSTANTS[k] for k in free},
             script.OBSERVATIONS,
@@ -455,7 +455,7 @@ class TestCommittedFit:
         script, model = analysis("calibrate"), pm.load("epilepsy")
         keys = {model.resolve(k) for k in script.CONSTANTS}
         assert keys == {p.id for p in model.parameters_ if p.kind == "fitted"}
-        rows = {o.id: o for o in read_observations(model)}
+        rows = {o.id: o for o in pm.read_observations(model)}
         assert {rows[k].use for k in script.OBSERVATIONS} == {"fit"}
         assert {rows[k].use for k in script.HELD_OUT} == {"check"}
 

@@ -15,7 +15,6 @@ import pathway_models as pm
 from helpers import sbml
 from pathway_models._formulas.expression import formula
 from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
-from pathway_models.inference.petab import write_petab
 from pathway_models.models.petab_files import Row
 from pathway_models.models.petab_read import ranged
 
@@ -375,7 +374,7 @@ def test_our_own_scenario_is_read_back_with_its_schedule_and_ranges(tmp_path: Pa
 
 
 def test_our_own_calibration_is_read_back_and_predicts_what_was_calibrated(tmp_path: Path) -> None:
-    made = write_petab(pm.load("ampk_pgc1a"), ["gain_BHB_GSH"], ["kd_gsh"], tmp_path, allow=["assumed"])
+    made = pm.write_petab(pm.load("ampk_pgc1a"), ["gain_BHB_GSH"], ["kd_gsh"], tmp_path, allow=["assumed"])
     table = pm.load(made.yaml).predictions()
     predicted = pm.evidence(pm.load("ampk_pgc1a")).to_dataframe().set_index("id").loc["kd_gsh", "prediction"]
     assert float(table["prediction"].iloc[0]) == pytest.approx(predicted, rel=1e-4)

@@ -13,12 +13,10 @@ import roadrunner
 import xarray as xr
 
 import pathway_models as pm
-from helpers import UNITS, tiny_module, worst
+from helpers import UNITS, coupled_names, from_sbml, module_names, tiny_module, worst
 from pathway_models._sbml import sbml
 from pathway_models.errors import InvalidValueError, UnknownNameError
 from pathway_models.models import library
-from pathway_models.models.foreign import from_sbml
-from pathway_models.models.model import Model
 from pathway_models.modules.coupling import SharedInput, Wire, couple, flatten
 from pathway_models.modules.module import Module
 
@@ -41,11 +39,13 @@ DRIVE = SharedInput(id="drive", title="a drive", reference=1.0, low=0.0, high=3.
 Y_TO_FEED = Wire(source="sender.Y", target="receiver.feed")
 
 
-def _coupled(*wires: Wire, modules: Sequence[Module] = (SENDER, RECEIVER), shared: Sequence[SharedInput] = ()) -> Model:
+def _coupled(
+    *wires: Wire, modules: Sequence[Module] = (SENDER, RECEIVER), shared: Sequence[SharedInput] = ()
+) -> pm.Model:
     return from_sbml(flatten(couple("pair", "a pair", modules, wires, shared), name="pair"), name="pair")
 
 
-def _run(model: Model, **gains: float) -> xr.Dataset:
+def _run(model: pm.Model, **gains: float) -> xr.Dataset:
     return model.with_parameters(gains).simulate(duration=10, every=1)
 
 
@@ -182,7 +182,7 @@ def test_modules_with_other_units_of_time_do_not_couple() -> None:
 # ---- the coupled model of the library --------------------------------------------------------------------------
 
 
-each_coupled = pytest.mark.parametrize("name", library.coupled_names())
+each_coupled = pytest.mark.parametrize("name", coupled_names())
 
 
 @cache
@@ -287,7 +287,7 @@ def _cut() -> xr.Dataset:
     return model.with_parameters(dict.fromkeys(model.gains, 0.0)).simulate(plan, weeks=3)
 
 
-@pytest.mark.parametrize("name", library.module_names())
+@pytest.mark.parametrize("name", module_names())
 def test_module_alone_equals_module_in_the_coupled_model_with_all_gains_zero(name: str) -> None:
     model = pm.load(name)
     if "seizure_drive" in model.inputs.index:  # its wire is cut as well
@@ -298,7 +298,7 @@ def test_module_alone_equals_module_in_the_coupled_model_with_all_gains_zero(nam
     assert worst(alone, _cut(), f"{name}__")[0] < 1e-6, worst(alone, _cut(), f"{name}__")
 
 
-def _rules(model: Model) -> dict[str, str]:
+def _rules(model: pm.Model) -> dict[str, str]:
     document = sbml.parse(model.sbml)  # held: libSBML frees the rules with it
     return {r.getVariable(): libsbml.formulaToL3String(r.getMath()) for r in document.getModel().getListOfRules()}
 

@@ -9,19 +9,17 @@ import math
 import pytest
 
 import pathway_models as pm
-from helpers import tiny
+from helpers import coupled_names, module_names, tiny
 from pathway_models.errors import InvalidValueError, UnknownNameError
-from pathway_models.models.library import coupled_names, module_names
-from pathway_models.models.model import Model
 
 
 @pytest.fixture(scope="module")
-def coupled() -> Model:
+def coupled() -> pm.Model:
     return pm.load("epilepsy")
 
 
 @pytest.fixture(scope="module")
-def nlrp3() -> Model:
+def nlrp3() -> pm.Model:
     return pm.load("nlrp3_il1b")
 
 
@@ -61,17 +59,17 @@ def test_unknown_model_and_context_are_named() -> None:
         ("gain_OXPHOS_to_ketone_katp__mito_capacity", "gain_OXPHOS_to_ketone_katp__mito_capacity"),
     ],
 )
-def test_resolve(coupled: Model, name: str, key: str) -> None:
+def test_resolve(coupled: pm.Model, name: str, key: str) -> None:
     assert coupled.resolve(name) == key
 
 
-def test_resolve_in_a_module(nlrp3: Model) -> None:
+def test_resolve_in_a_module(nlrp3: pm.Model) -> None:
     assert nlrp3.resolve("IL1B") == "IL1B"
     with pytest.raises(UnknownNameError, match="did you mean"):
         nlrp3.resolve("nlrp3_il1b.IL1B_")
 
 
-def test_ambiguous_name_lists_the_candidates(coupled: Model) -> None:
+def test_ambiguous_name_lists_the_candidates(coupled: pm.Model) -> None:
     with pytest.raises(UnknownNameError, match=r"\(ambiguous\) name in epilepsy 'EA_drive'") as error:
         coupled.resolve("EA_drive")
     for module in ("ampk_pgc1a", "gaba_gad67", "mtor_autophagy"):
@@ -80,7 +78,7 @@ def test_ambiguous_name_lists_the_candidates(coupled: Model) -> None:
 
 
 @pytest.mark.parametrize("name", ["MTORC", "", "nlrp3_il1b.IL1Q"])
-def test_unknown_name(coupled: Model, name: str) -> None:
+def test_unknown_name(coupled: pm.Model, name: str) -> None:
     with pytest.raises(UnknownNameError, match=f"unknown name in epilepsy '{name}'") as error:
         coupled.resolve(name)
     if name == "MTORC":
@@ -90,7 +88,7 @@ def test_unknown_name(coupled: Model, name: str) -> None:
 # ---- parameters --------------------------------------------------------------------------------------------
 
 
-def test_with_parameters_gives_a_new_model(nlrp3: Model) -> None:
+def test_with_parameters_gives_a_new_model(nlrp3: pm.Model) -> None:
     changed = nlrp3.with_parameters(IC50_MCC950=0.5)
     assert changed.parameters.loc["IC50_MCC950", "value"] == 0.5
     assert "IC50_MCC950" not in nlrp3.settings
@@ -101,7 +99,7 @@ def test_with_parameters_gives_a_new_model(nlrp3: Model) -> None:
         changed.settings["IC50_MCC950"] = 1.0  # type: ignore[index]
 
 
-def test_later_values_win_and_earlier_ones_stay(nlrp3: Model) -> None:
+def test_later_values_win_and_earlier_ones_stay(nlrp3: pm.Model) -> None:
     changed = nlrp3.with_parameters(IC50_MCC950=0.5, MCC950=1).with_parameters(IC50_MCC950=0.7)
     assert (changed.settings["IC50_MCC950"], changed.settings["MCC950"]) == (0.7, 1.0)
 
@@ -118,17 +116,17 @@ def test_later_values_win_and_earlier_ones_stay(nlrp3: Model) -> None:
         ("IC50_MCC95", 1, UnknownNameError, "did you mean 'IC50_MCC950'"),
     ],
 )
-def test_with_parameters_errors(nlrp3: Model, name: str, value: float, error: type[Exception], message: str) -> None:
+def test_with_parameters_errors(nlrp3: pm.Model, name: str, value: float, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         nlrp3.with_parameters({name: value})
 
 
-def test_wired_input_cannot_be_set(coupled: Model) -> None:
+def test_wired_input_cannot_be_set(coupled: pm.Model) -> None:
     with pytest.raises(InvalidValueError, match="nlrp3_il1b__BHB of epilepsy is computed"):
         coupled.with_parameters({"nlrp3_il1b.BHB": 1})
 
 
-def test_tables(coupled: Model) -> None:
+def test_tables(coupled: pm.Model) -> None:
     table = coupled.parameters
     assert table.index.is_unique
     assert set(coupled.gains) == set(table.index[table["kind"] == "gain"])
@@ -166,7 +164,7 @@ def test_the_default_alternative_is_what_the_file_holds(name: str) -> None:
             assert model.quantities[key].value == value, (h.id, key)
 
 
-def test_with_hypothesis_errors(coupled: Model) -> None:
+def test_with_hypothesis_errors(coupled: pm.Model) -> None:
     with pytest.raises(UnknownNameError, match="unknown hypothesis of epilepsy 'efficac'; did you mean 'efficacy'"):
         coupled.with_hypothesis("efficac", "weak")
     with pytest.raises(UnknownNameError, match=r"unknown alternative of hypothesis efficacy 'strong'.*vns_like"):
@@ -187,7 +185,7 @@ def test_a_hypothesis_changes_the_run() -> None:
 # ---- contexts ----------------------------------------------------------------------------------------------
 
 
-def test_contexts_differ_by_drive_and_overlay(coupled: Model) -> None:
+def test_contexts_differ_by_drive_and_overlay(coupled: pm.Model) -> None:
     healthy = pm.load("epilepsy", context="healthy")
     assert (healthy.context, dict(healthy.settings), dict(healthy.anchors)) == ("healthy", {}, {})
     assert coupled.settings["seizure_drive"] == 1.0
@@ -200,13 +198,13 @@ def test_contexts_differ_by_drive_and_overlay(coupled: Model) -> None:
     assert dict(coupled.with_context("healthy").settings) == {}
 
 
-def test_other_settings_stay_in_another_context(coupled: Model) -> None:
+def test_other_settings_stay_in_another_context(coupled: pm.Model) -> None:
     changed = coupled.with_parameters({"rapamycin": 2, "gaba_gad67.GS_capacity": 0.5}).with_context("healthy")
     assert dict(changed.settings) == {"mtor_autophagy__rapamycin": 2.0, "gaba_gad67__GS_capacity": 0.5}
     assert changed.with_context("epilepsy").settings["gaba_gad67__GS_capacity"] == 0.5
 
 
-def test_unknown_context(coupled: Model) -> None:
+def test_unknown_context(coupled: pm.Model) -> None:
     with pytest.raises(UnknownNameError, match=r"unknown context of epilepsy 'ill'.*epilepsy, healthy"):
         coupled.with_context("ill")
     with pytest.raises(UnknownNameError, match="unknown context of tiny"):
@@ -216,7 +214,7 @@ def test_unknown_context(coupled: Model) -> None:
 # ---- length of a run ---------------------------------------------------------------------------------------
 
 
-def test_duration_in_the_unit_of_the_model(nlrp3: Model) -> None:
+def test_duration_in_the_unit_of_the_model(nlrp3: pm.Model) -> None:
     assert nlrp3.duration(2, None) == 336.0
     assert nlrp3.duration(None, 5.5) == 5.5
     assert tiny("unit time_unit = 60 second; x = 1").duration(1, None) == pytest.approx(10080)
@@ -225,12 +223,12 @@ def test_duration_in_the_unit_of_the_model(nlrp3: Model) -> None:
 @pytest.mark.parametrize(
     ("weeks", "duration"), [(None, None), (1, 5), (0, None), (-1, None), (math.nan, None), (None, 0), (None, math.inf)]
 )
-def test_duration_errors(nlrp3: Model, weeks: float | None, duration: float | None) -> None:
+def test_duration_errors(nlrp3: pm.Model, weeks: float | None, duration: float | None) -> None:
     with pytest.raises(InvalidValueError, match=r"weeks=\.\.\. or duration=|the duration is"):
         nlrp3.duration(weeks, duration)
 
 
-def test_hash_is_that_of_the_text(nlrp3: Model) -> None:
+def test_hash_is_that_of_the_text(nlrp3: pm.Model) -> None:
     assert nlrp3.hash == nlrp3.with_parameters(IC50_MCC950=0.5).hash
     assert nlrp3.hash != pm.load("acupuncture").hash
     assert len(nlrp3.hash) == 16

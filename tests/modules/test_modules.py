@@ -15,6 +15,7 @@ import pytest
 import xarray as xr
 
 import pathway_models as pm
+from helpers import coupled_names, module_names
 from pathway_models._files import read_text
 from pathway_models._sbml import sbml
 from pathway_models._sbml.uncertainty import KINDS, LAWS
@@ -23,7 +24,7 @@ from pathway_models.models import build, library
 from pathway_models.modules.module import read_module, read_module_file
 from pathway_models.sensitivity.sobol import sample
 
-NAMES = library.module_names()
+NAMES = module_names()
 PATHWAYS = ("ampk_pgc1a", "gaba_gad67", "ketone_katp", "mtor_autophagy", "nlrp3_il1b")
 FURTHER_PATHWAYS = ("bdnf_trkb", "gut_brain", "serotonin")
 TOPICS = {*PATHWAYS, *FURTHER_PATHWAYS, "clinical"}
@@ -130,7 +131,7 @@ def test_findings_see_a_wrong_unit() -> None:
     assert any("unit" in message for _, _, message in sbml.findings(wrong))
 
 
-@pytest.mark.parametrize("name", library.coupled_names())
+@pytest.mark.parametrize("name", coupled_names())
 def test_coupled_sbml_is_current(name: str) -> None:
     flat, hierarchical = build.coupled_sbml(name)
     root = library.sbml_root() / "coupled"
@@ -146,7 +147,7 @@ def test_a_pathway_has_8_to_16_states(name: str) -> None:
 
 def test_the_library_has_eight_pathways_the_stimulus_the_readout_and_adverse_effects() -> None:
     assert sorted(NAMES) == sorted([*PATHWAYS, *FURTHER_PATHWAYS, "acupuncture", "excitability", "safety"])
-    assert set(NAMES) | set(library.coupled_names()) == set(pm.available())
+    assert set(NAMES) | set(coupled_names()) == set(pm.available())
 
 
 # ---- tables ----

@@ -10,15 +10,16 @@ import pytest
 
 import derived
 import derived_more  # noqa: F401  (registers its rules)
+import pathway_models as pm
 from derived import ALIGNED, DERIVED, READINGS, Rows
 from evidence_units import UnknownUnitError, converted, parse_unit
+from helpers import module_names
 from pathway_models._files import read_text
 from pathway_models._sbml import sbml
 from pathway_models.evidence import tables as _evidence_tables
 from pathway_models.models import library
-from pathway_models.modules.module import Parameter
 
-NAMES = library.module_names()
+NAMES = module_names()
 CONSTANTS = {f"{n}.{p.id}": p for n in NAMES for p in library.module(n).parameters}
 MEASURED, COMPUTED = ([k for k, p in CONSTANTS.items() if p.kind == kind] for kind in ("measured", "derived"))
 DIGITS = r"[-+]?(\d+)(?:\.(\d+))?(?:[eE]([-+]?\d+))?"
@@ -44,7 +45,7 @@ def antimony(name: str) -> str:
     return read_text(library.sbml_root() / "modules" / name / "model.ant")
 
 
-def rows_of(p: Parameter) -> Rows:
+def rows_of(p: pm.Parameter) -> Rows:
     cited = {i: evidence()[i] for i in _evidence_tables.split_cell(p.source)}
     return Rows(rows=cited, constants={k: c.value for k, c in CONSTANTS.items()}, unit=units(p.module)[p.id])
 
@@ -57,7 +58,7 @@ def printed_value(text: str, key: str) -> tuple[float, float]:
     return float(found[1]), 0.5 * 10.0 ** (int(found[4] or 0) - len(found[3] or ""))
 
 
-def assert_agrees(value: float, p: Parameter) -> None:
+def assert_agrees(value: float, p: pm.Parameter) -> None:
     printed, half_digit = printed_value(antimony(p.module), p.id)
     assert printed == p.value, f"model.xml has {p.value:g}, model.ant {printed:g}"
     message = f"{p.module}.{p.id} is {printed:g} {p.unit}, its rows give {value:.6g}"

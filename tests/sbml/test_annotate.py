@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from roadrunner import RoadRunner
 
+from helpers import coupled_names, module_names
 from pathway_models._files import read_text
 from pathway_models._sbml import sbml
 from pathway_models._sbml.annotation import LICENCE, Coverage, coverage, describe_model, resources
@@ -25,10 +26,10 @@ from pathway_models.modules.module import ParameterRow
 
 ROOT = library.sbml_root()
 EVIDENCE = ROOT / "evidence"
-NAMES = library.module_names()
+NAMES = module_names()
 FILES = [
     *(f"modules/{n}/model.xml" for n in NAMES),
-    *(f"coupled/{n}{kind}.xml" for n in library.coupled_names() for kind in ("", "-comp")),
+    *(f"coupled/{n}{kind}.xml" for n in coupled_names() for kind in ("", "-comp")),
 ]
 FLAT = [f for f in FILES if "-comp" not in f]
 each_module = pytest.mark.parametrize("name", NAMES)
@@ -369,7 +370,7 @@ def test_metaids_are_unique_and_every_annotation_has_its_own(file: str) -> None:
 
 def test_flattening_keeps_what_the_modules_say() -> None:
     """Every element of every module carries the same terms in the coupled model, inputs that a wire drives too."""
-    for name in library.coupled_names():
+    for name in coupled_names():
         flat = read(text(f"coupled/{name}.xml"))
         for module in library.read_coupled(name).modules:
             model = read(text(f"modules/{module}/model.xml"))

@@ -12,14 +12,12 @@ from pathlib import Path
 import pytest
 
 import pathway_models as pm
-from helpers import sbml
+from helpers import from_sbml, sbml
 from pathway_models import _files
 from pathway_models._sbml import files
 from pathway_models._sbml import omex as _omex
 from pathway_models._sbml import sbml as _sbml
 from pathway_models.errors import ModelError, ModelWarning, PathwayModelsError
-from pathway_models.exchange.export import check
-from pathway_models.models.foreign import from_sbml
 
 SECONDS = 10.0
 DECAY = "compartment c = 2; species S in c; S = 1; k = 1; J: S -> ; k*S*c"
@@ -50,7 +48,7 @@ def refused(path: Path, pattern: str) -> None:
         load(path)
     assert "\n" not in str(caught.value)
     try:
-        found = {f.severity for f in check(path)}
+        found = {f.severity for f in pm.check(path)}
     except PathwayModelsError:
         return
     assert found & {"error", "fatal"}
@@ -214,7 +212,7 @@ def test_level_2_that_declares_packages_of_level_3_is_read(tmp_path: Path) -> No
         path = written(tmp_path, text)
         with pytest.warns(ModelWarning, match="taken without the packages that may be ignored.*layout"):
             assert load(path).states == ("S",)
-        assert {f.severity for f in check(path)} & {"error"}
+        assert {f.severity for f in pm.check(path)} & {"error"}
     bomb = declared.replace("<sbml ", '<!DOCTYPE a [<!ENTITY b "c">]><sbml ', 1)
     refused(written(tmp_path, bomb, "bomb.xml"), "DOCTYPE")
 

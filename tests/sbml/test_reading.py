@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 import pathway_models as pm
-from helpers import sbml
+from helpers import from_sbml, sbml
 from pathway_models._sbml.native import roadrunner
 from pathway_models.errors import InvalidValueError, ModelError, ModelWarning
-from pathway_models.models.foreign import from_sbml
 
 CORE = "http://www.sbml.org/sbml/level3/version1/core"
 LEVEL_2 = "http://www.sbml.org/sbml/level2/version4"

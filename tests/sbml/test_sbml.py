@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 import pathway_models as pm
-from helpers import UNITS, sbml, tiny
+from helpers import UNITS, from_sbml, sbml, tiny
 from pathway_models._sbml import sbml as _sbml
 from pathway_models.errors import InvalidValueError, ModelError
-from pathway_models.models.foreign import from_sbml
 from pathway_models.modules.coupling import flatten
 
 DECAY = "compartment c = 2; species S in c; S = 1; k = 1; J: S -> ; k*S*c"

@@ -11,24 +11,23 @@ import pytest
 from roadrunner import RoadRunner
 
 import pathway_models as pm
-from helpers import sbml, tiny
+from helpers import from_sbml, module_names, sbml, tiny
 from pathway_models._sbml import sbml as _sbml
 from pathway_models._sbml import uncertainty as _uncertainty
 from pathway_models._sbml.uncertainty import Uncertainty
 from pathway_models.errors import ModelError, ModelWarning
 from pathway_models.models import library
-from pathway_models.models.foreign import from_sbml
 from pathway_models.modules import coupling
 from pathway_models.modules.annotate import from_row
-from pathway_models.modules.module import Parameter, ParameterRow
+from pathway_models.modules.module import ParameterRow
 
-NAMES = library.module_names()
+NAMES = module_names()
 TEXT = sbml("k = 2; j = 3; x = 1; x' = -k*x*j")
 RANGE = Uncertainty(distribution="loguniform", kind="measured", low=0.06, high=1 / 3, evidence=("a:b1", "c:d-2"))
 FIXED = Uncertainty(distribution="fixed", kind="assumed")
 
 
-def of(p: Parameter) -> Uncertainty:
+def of(p: pm.Parameter) -> Uncertainty:
     cited = tuple(part.strip() for part in p.source.split(";") if part.strip())
     return Uncertainty(distribution=p.distribution, kind=p.kind, low=p.low, high=p.high, evidence=cited)
 

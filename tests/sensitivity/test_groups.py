@@ -12,7 +12,7 @@ from scipy import stats
 import pathway_models as pm
 from helpers import tiny
 from pathway_models.errors import InvalidValueError
-from pathway_models.sensitivity.factors import GaussianCopula, choose, correlated, grouped
+from pathway_models.sensitivity.factors import choose, correlated, grouped
 
 HERE: dict[str, Any] = {"duration": 1, "every": 1, "workers": 1, "progress": False}
 
@@ -56,7 +56,7 @@ def test_correlated_parameters_of_one_group_have_the_analytic_share() -> None:
     model = tiny("a = 0; b = 0; c = 0; y := a + b + c")
     ranges = dict.fromkeys("abc", (0.0, 1.0))
     groups = {"pair": ["a", "b"], "c": ["c"]}
-    copula = GaussianCopula(correlations={("a", "b"): 0.8})
+    copula = pm.GaussianCopula(correlations={("a", "b"): 0.8})
     result = pm.sobol(model, outcomes=["y"], n=1024, parameters=ranges, groups=groups, copula=copula, **HERE)
     rank = 6 / np.pi * np.arcsin(0.8 / 2)  # correlation of the uniform places
     pair = 2 + 2 * rank
@@ -66,7 +66,7 @@ def test_correlated_parameters_of_one_group_have_the_analytic_share() -> None:
 
 def test_correlated_parameters_of_different_groups_are_refused_with_the_reason() -> None:
     model = tiny("a = 1; b = 1; y := a + b")
-    copula = GaussianCopula(correlations={("a", "b"): 0.5})
+    copula = pm.GaussianCopula(correlations={("a", "b"): 0.5})
     with pytest.raises(InvalidValueError, match=r"a and b are correlated \(0.5\).*cannot then be divided.*one group"):
         pm.sobol(model, outcomes=["y"], n=4, copula=copula, **HERE)
 
@@ -84,4 +84,4 @@ def test_correlations_that_make_no_sense(correlations: dict[tuple[str, str], flo
     model = tiny("a = 1; b = 1; e = 1; c = 0; y := a + b + e + c")
     groups = {"all": ["a", "b", "e"]}
     with pytest.raises(InvalidValueError, match=message):
-        pm.sobol(model, outcomes=["y"], n=4, groups=groups, copula=GaussianCopula(correlations=correlations), **HERE)
+        pm.sobol(model, outcomes=["y"], n=4, groups=groups, copula=pm.GaussianCopula(correlations=correlations), **HERE)

@@ -13,9 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import pathway_models as pm
 from helpers import count_rows, tiny
 from pathway_models.errors import InvalidValueError
-from pathway_models.sensitivity.indices import saltelli_design, sobol_indices
 from pathway_models.sensitivity.reliability import failure_bounds, trace, where_failed, widest
-from pathway_models.sensitivity.sobol import sobol_cost
 from pathway_models.simulation.tolerances import OF_ENSEMBLES_ELSEWHERE
 
 ISHIGAMI = "x1 = 0; x2 = 0; x3 = 0; y := sin(x1) + 7*sin(x2)^2 + 0.1*x3^4*sin(x1)"
@@ -88,7 +86,7 @@ def test_a_linear_model_with_one_product_has_its_known_pair() -> None:
 
 @pytest.mark.parametrize("share", [0.002, 0.02])
 def test_the_bounds_hold_for_whatever_the_failed_runs_would_have_given(share: float) -> None:
-    design = saltelli_design(3, 256, 2)
+    design = pm.saltelli_design(3, 256, 2)
     unit = design.unit
     y = np.column_stack([unit[:, 0] + unit[:, 1] * unit[:, 2], np.exp(3 * unit[:, 0] * unit[:, 1])])
     random = np.random.default_rng(0)
@@ -101,17 +99,17 @@ def test_the_bounds_hold_for_whatever_the_failed_runs_would_have_given(share: fl
         if trial:
             ends = random.random((np.sum(~ok), 2)) < 0.5
             filled[~ok] = np.where(ends, y[ok].min(axis=0), y[ok].max(axis=0))
-        total = sobol_indices(filled, design, resamples=2).ST
+        total = pm.sobol_indices(filled, design, resamples=2).ST
         assert (bounds.ST_low <= total + 1e-12).all()
         assert (total <= bounds.ST_high + 1e-12).all()
-    assert bounds.largest_shift(sobol_indices(y, design, resamples=2, ok=ok).ST) < (0.5 if share < 0.01 else 2.0)
+    assert bounds.largest_shift(pm.sobol_indices(y, design, resamples=2, ok=ok).ST) < (0.5 if share < 0.01 else 2.0)
 
 
 def test_without_failures_the_bounds_are_the_estimate() -> None:
-    design = saltelli_design(3, 64, 2)
+    design = pm.saltelli_design(3, 64, 2)
     y = design.unit @ np.array([[1.0], [2.0], [3.0]])
     bounds = failure_bounds(y, design, np.ones(len(y), dtype=bool))
-    total = sobol_indices(y, design, resamples=2).ST
+    total = pm.sobol_indices(y, design, resamples=2).ST
     assert_allclose(bounds.ST_low, total, rtol=1e-12)
     assert_allclose(bounds.ST_high, total, rtol=1e-12)
 
@@ -139,9 +137,9 @@ def test_where_nothing_failed_there_is_no_distance() -> None:
 def test_a_dummy_shows_the_noise_floor_which_falls_with_n() -> None:
     noise = []
     for n in (64, 4096):
-        design = saltelli_design(4, n, 1)
+        design = pm.saltelli_design(4, n, 1)
         y = np.sin(6 * design.unit[:, :1]) + design.unit[:, 1:2] * design.unit[:, 2:3]
-        found = sobol_indices(y, design, resamples=300)
+        found = pm.sobol_indices(y, design, resamples=300)
         assert found.S1_dummy_low[0] <= 0 <= found.S1_dummy_high[0]
         assert found.ST_dummy_low[0] <= 0 <= found.ST_dummy_high[0]
         noise.append(found.S1_dummy_high[0] - found.S1_dummy_low[0])
@@ -159,8 +157,8 @@ def test_the_trace_ends_with_the_result_and_narrows() -> None:
     assert frame["n"].unique().tolist() == [8, 16, 32, 64, 128]
     last = frame[frame["n"] == 128]
     assert_array_equal(last["ST"], result.indices.ST[:, 0])
-    design = saltelli_design(3, 32, 1)
-    part = sobol_indices(result.runs.values[: len(design.unit)], design, resamples=100, seed=1)
+    design = pm.saltelli_design(3, 32, 1)
+    part = pm.sobol_indices(result.runs.values[: len(design.unit)], design, resamples=100, seed=1)
     assert_array_equal(frame[frame["n"] == 32]["ST"], part.ST[:, 0])
     options: dict[str, Any] = {"ok": result.runs.ok, "resamples": 100, "confidence": 0.95, "seed": 1}
     width = [widest(part) for _, part in trace(result.runs.values, result.design, **options)]
@@ -237,19 +235,19 @@ def test_indices_of_new_outcomes_come_from_the_stored_courses(tmp_path: Path) ->
 
 
 def test_the_cost_is_known_before_the_start(tmp_path: Path) -> None:
-    cost = sobol_cost(tiny(ISHIGAMI), outcomes=["y"], n=1024, parameters=RANGES, duration=1, every=1, workers=2)
+    cost = pm.sobol_cost(tiny(ISHIGAMI), outcomes=["y"], n=1024, parameters=RANGES, duration=1, every=1, workers=2)
     assert cost.runs == 1024 * 5
     assert cost.seconds_per_run > 0
     assert cost.hours == pytest.approx(cost.runs * cost.seconds_per_run / 2 / 3600)
     assert str(cost).startswith("5120 runs of ")
     folder = tmp_path / "not made"
-    stored = sobol_cost(
+    stored = pm.sobol_cost(
         tiny(ISHIGAMI), outcomes=["y"], parameters=RANGES, duration=1, every=1, checkpoint=folder, store="timecourses"
     )
     assert stored.disk_bytes > 0
     assert not folder.exists()
     with pytest.raises(InvalidValueError, match="power of two"):
-        sobol_cost(tiny(ISHIGAMI), outcomes=["y"], n=3, parameters=RANGES, duration=1)
+        pm.sobol_cost(tiny(ISHIGAMI), outcomes=["y"], n=3, parameters=RANGES, duration=1)
 
 
 def test_the_result_carries_what_a_report_needs() -> None:

@@ -22,10 +22,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import pathway_models as pm
-from helpers import sbml, tiny
-from pathway_models._cli.main import main
+from helpers import from_sbml, main, sbml, tiny
 from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
-from pathway_models.models.foreign import from_sbml
 from pathway_models.sensitivity import repeat
 from pathway_models.sensitivity.html import bullets, facts, table
 from pathway_models.sensitivity.page import report_text

@@ -16,8 +16,6 @@ from scipy import stats
 
 import pathway_models as pm
 from pathway_models.errors import InvalidValueError, UnknownNameError
-from pathway_models.modules.module import Parameter
-from pathway_models.sensitivity.indices import sobol_indices
 from pathway_models.sensitivity.sobol import sample
 
 ISHIGAMI = "model ishigami()\n x1 = {0}; x2 = {0}; x3 = {0}; y := sin(x1) + 7*sin(x2)^2 + 0.1*x3^4*sin(x1)\nend"
@@ -166,7 +164,7 @@ def test_failed_rows_drop_their_base_row_and_nothing_else(tmp_path: Path) -> Non
     kept = (k >= 0).reshape(64, -1).all(axis=1)
     rows = np.repeat(kept, result.design.rows_per_base)
     design = dataclasses.replace(result.design, n=int(kept.sum()), unit=result.design.unit[rows])
-    expected = sobol_indices(result.runs.values[rows], design, seed=3)
+    expected = pm.sobol_indices(result.runs.values[rows], design, seed=3)
     assert (result.indices.n_used, result.indices.n_dropped) == (kept.sum(), 64 - kept.sum())
     for name in ARRAYS:
         assert_array_equal(getattr(result.indices, name), getattr(expected, name))
@@ -239,7 +237,7 @@ def test_given_ranges_are_log_uniform_above_zero_and_uniform_else(linear: pm.Mod
 )
 def test_laws_have_the_quantiles_of_scipy(law: str, exact: Any) -> None:
     """low and high are the ends of every law; normal ones are cut there, at their 2.5 and 97.5 percentiles."""
-    p = Parameter(id="k", value=1, unit="", kind="assumed", low=0.5, high=2.0, distribution=law)
+    p = pm.Parameter(id="k", value=1, unit="", kind="assumed", low=0.5, high=2.0, distribution=law)
     unit = np.array([1e-6, 0.025, 0.1, 0.5, 0.9, 0.975, 1 - 1e-6])
     quantile = 0.025 + 0.95 * unit if "normal" in law else unit
     assert_allclose(sample(p, unit), exact.ppf(quantile), rtol=1e-9)

@@ -17,7 +17,6 @@ import pytest
 
 import pathway_models as pm
 from helpers import tiny
-from pathway_models.ensembles.outcomes import Outcome
 from pathway_models.sensitivity import verdicts as verdicts
 from pathway_models.sensitivity.reliability import ENOUGH, GOOD, HELD, HELD_HEAVY
 
@@ -194,13 +193,13 @@ def test_tails_of_known_laws(law: str, low: float, high: float) -> None:
 )
 def test_units_of_outcomes(options: dict[str, Any], unit: str) -> None:
     model = pm.load("ketone_katp")
-    outcome = Outcome(variable=model.resolve("BHB_plasma"), **options)
+    outcome = pm.Outcome(variable=model.resolve("BHB_plasma"), **options)
     assert verdicts.outcome_unit(model, outcome) == unit
 
 
 def test_a_file_without_units_has_none() -> None:
-    assert verdicts.outcome_unit(tiny(BODY), Outcome(variable="one")) == ""
-    assert verdicts.outcome_unit(tiny(BODY), Outcome(variable="one", reduce="time_to_half")) == "model time"
+    assert verdicts.outcome_unit(tiny(BODY), pm.Outcome(variable="one")) == ""
+    assert verdicts.outcome_unit(tiny(BODY), pm.Outcome(variable="one", reduce="time_to_half")) == "model time"
 
 
 def test_names_in_sentences() -> None:

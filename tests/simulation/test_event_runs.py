@@ -9,16 +9,14 @@ import pytest
 from numpy.testing import assert_allclose
 
 import pathway_models as pm
-from helpers import tiny
+from helpers import from_sbml, tiny
 from pathway_models.errors import InvalidValueError, ModelError
-from pathway_models.models.foreign import from_sbml
-from pathway_models.models.model import Model
 from pathway_models.simulation.phases import cut, phases
 
 S = "compartment C = 1; species $S in C; S = 1; p = 0.5"
 
 
-def course(model: Model, name: str, plan: list[pm.Treatment], tmp_path: Path, times: int = 4) -> np.ndarray:
+def course(model: pm.Model, name: str, plan: list[pm.Treatment], tmp_path: Path, times: int = 4) -> np.ndarray:
     """A variable at 0, 1, ... from a run, which must be that of the exported events and of a second run."""
     run = model.simulate(plan, duration=times, every=1)[name].values
     again = model.simulate(plan, duration=times, every=1)[name].values

@@ -11,7 +11,6 @@ import pytest
 import pathway_models as pm
 from helpers import tiny
 from pathway_models.errors import InvalidValueError, UnknownNameError
-from pathway_models.models.model import Model
 from pathway_models.simulation.phases import phases
 from pathway_models.treatments.named import named
 from pathway_models.treatments.schedule import label
@@ -20,17 +19,19 @@ WEEK = 168.0
 
 
 @pytest.fixture(scope="module")
-def ketone() -> Model:
+def ketone() -> pm.Model:
     return pm.load("ketone_katp")
 
 
 @pytest.fixture(scope="module")
-def probe() -> Model:
+def probe() -> pm.Model:
     """y shows the level k, S collects doses."""
     return tiny("k = 0; S = 0; S' = 0*k; y := k", name="probe")
 
 
-def _ratio(model: Model, treatments: Sequence[pm.Treatment], weeks: float) -> list[tuple[float, float, float | None]]:
+def _ratio(
+    model: pm.Model, treatments: Sequence[pm.Treatment], weeks: float
+) -> list[tuple[float, float, float | None]]:
     """(start, stop, fat ratio or None) in weeks of each phase."""
     pieces = phases(model, treatments, weeks * WEEK)
     return [
@@ -42,41 +43,41 @@ def _ratio(model: Model, treatments: Sequence[pm.Treatment], weeks: float) -> li
 # ---- phases ------------------------------------------------------------------------------------------------
 
 
-def test_no_treatment_is_one_phase(probe: Model) -> None:
+def test_no_treatment_is_one_phase(probe: pm.Model) -> None:
     (only,) = phases(probe, [], 10.0)
     assert (only.start, only.stop, only.levels, only.doses) == (0.0, 10.0, (), ())
 
 
-def test_start_and_stop_cut_the_run(ketone: Model) -> None:
+def test_start_and_stop_cut_the_run(ketone: pm.Model) -> None:
     assert _ratio(ketone, [pm.KetogenicDiet(ratio=3, start=1, stop=3)], 5) == [(0, 1, None), (1, 3, 3), (3, 5, None)]
 
 
-def test_restart_with_two_diets(ketone: Model) -> None:
+def test_restart_with_two_diets(ketone: pm.Model) -> None:
     diets = [pm.KetogenicDiet(ratio=4, stop=2), pm.KetogenicDiet(ratio=2, start=3)]
     assert _ratio(ketone, diets, 5) == [(0, 2, 4), (2, 3, None), (3, 5, 2)]
 
 
-def test_intervals_are_half_open(ketone: Model) -> None:
+def test_intervals_are_half_open(ketone: pm.Model) -> None:
     diets = [pm.KetogenicDiet(ratio=4, stop=2), pm.KetogenicDiet(ratio=2, start=2)]
     assert _ratio(ketone, diets, 5) == [(0, 2, 4), (2, 5, 2)]
 
 
-def test_order_of_the_list_does_not_matter(ketone: Model) -> None:
+def test_order_of_the_list_does_not_matter(ketone: pm.Model) -> None:
     diets = [pm.KetogenicDiet(ratio=4, stop=2), pm.KetogenicDiet(ratio=2, start=2)]
     assert _ratio(ketone, diets[::-1], 5) == _ratio(ketone, diets, 5)
 
 
-def test_what_lies_after_the_end_of_the_run_is_ignored(ketone: Model) -> None:
+def test_what_lies_after_the_end_of_the_run_is_ignored(ketone: pm.Model) -> None:
     diets = [pm.KetogenicDiet(start=6), pm.KetogenicDiet(start=7)]
     assert _ratio(ketone, diets, 5) == [(0, 5, None)]
 
 
-def test_a_stop_after_the_end_of_the_run_is_cut(ketone: Model) -> None:
+def test_a_stop_after_the_end_of_the_run_is_cut(ketone: pm.Model) -> None:
     assert _ratio(ketone, [pm.KetogenicDiet(stop=9)], 5) == [(0, 5, 4)]
 
 
 @pytest.mark.parametrize("second", [{"start": 1.0}, {"start": 0.0, "stop": 1.0}, {"start": 1.5, "stop": 1.6}])
-def test_overlap_on_one_input_is_an_error_that_names_it(ketone: Model, second: dict[str, float]) -> None:
+def test_overlap_on_one_input_is_an_error_that_names_it(ketone: pm.Model, second: dict[str, float]) -> None:
     with pytest.raises(InvalidValueError, match=r"two levels on (carb_restriction|fat_ratio) overlap from"):
         phases(ketone, [pm.KetogenicDiet(stop=2), pm.KetogenicDiet(**second)], 5 * WEEK)
 
@@ -88,7 +89,7 @@ def test_overlap_through_two_spellings_of_one_input_is_found() -> None:
         phases(model, levels, 10.0)
 
 
-def test_dose_at_time_zero_and_two_doses_at_once(probe: Model) -> None:
+def test_dose_at_time_zero_and_two_doses_at_once(probe: pm.Model) -> None:
     doses = [pm.Dose(input="S", amount=1, times=(0.0, 2.0, 2.0)), pm.Dose(input="S", amount=5, times=(2.0,))]
     assert [(p.start, p.doses) for p in phases(probe, doses, 4.0)] == [(0.0, (("S", 1.0),)), (2.0, (("S", 7.0),))]
     run = probe.simulate(doses, duration=4, every=1)
@@ -96,14 +97,14 @@ def test_dose_at_time_zero_and_two_doses_at_once(probe: Model) -> None:
 
 
 @pytest.mark.parametrize("plan", [pm.Dose(input="S", amount=1, times=(4.0, 9.0)), pm.Level(input="k", value=3, stop=4)])
-def test_the_value_at_a_switch_does_not_depend_on_the_length_of_the_run(probe: Model, plan: pm.Treatment) -> None:
+def test_the_value_at_a_switch_does_not_depend_on_the_length_of_the_run(probe: pm.Model, plan: pm.Treatment) -> None:
     ends, goes_on = (probe.simulate([plan], duration=t, every=1, variables=["k"]) for t in (4, 5))
     for name in ("S", "k"):
         np.testing.assert_allclose(ends[name], goes_on[name][:5], atol=1e-9)
 
 
 @pytest.mark.parametrize("times", [[0, 1, 2], np.arange(3.0), range(3)], ids=["list", "array", "range"])
-def test_dose_takes_any_sequence_of_times(probe: Model, times: Sequence[float]) -> None:
+def test_dose_takes_any_sequence_of_times(probe: pm.Model, times: Sequence[float]) -> None:
     run = probe.simulate([pm.Dose(input="S", amount=1, times=times)], duration=3, every=1)  # type: ignore[arg-type]
     np.testing.assert_allclose(run["S"], [1, 2, 3, 3], atol=1e-9)
 
@@ -193,7 +194,7 @@ def test_stop_must_follow_start(stop: float) -> None:
         pm.KetogenicDiet(start=2, stop=stop)
 
 
-def test_a_single_treatment_and_a_text_are_refused(probe: Model) -> None:
+def test_a_single_treatment_and_a_text_are_refused(probe: pm.Model) -> None:
     with pytest.raises(InvalidValueError, match="treatments must be a list"):
         phases(probe, pm.KetogenicDiet(), 1.0)  # type: ignore[arg-type]
     with pytest.raises(InvalidValueError, match=r"is no treatment; it needs a schedule\(\)"):
@@ -238,18 +239,18 @@ def test_adherence_mixes_with_the_usual_diet() -> None:
         assert half[key] == pytest.approx((full[key] + none[key]) / 2)
 
 
-def test_titration_climbs_in_steps_of_one(ketone: Model) -> None:
+def test_titration_climbs_in_steps_of_one(ketone: pm.Model) -> None:
     diet = pm.KetogenicDiet(ratio=4, start=1, titration_weeks=3)
     assert _ratio(ketone, [diet], 8) == [(0, 1, None), (1, 2, 1), (2, 3, 2), (3, 4, 3), (4, 8, 4)]
 
 
-def test_titration_to_a_ratio_between_steps_and_to_one(ketone: Model) -> None:
+def test_titration_to_a_ratio_between_steps_and_to_one(ketone: pm.Model) -> None:
     diet = pm.KetogenicDiet(ratio=2.5, titration_weeks=2)
     assert _ratio(ketone, [diet], 5) == [(0, 1, 1), (1, 2, 2), (2, 5, 2.5)]
     assert _ratio(ketone, [pm.KetogenicDiet(ratio=1, titration_weeks=2)], 5) == [(0, 5, 1)]
 
 
-def test_stop_within_the_titration(ketone: Model) -> None:
+def test_stop_within_the_titration(ketone: pm.Model) -> None:
     diet = pm.KetogenicDiet(ratio=4, titration_weeks=3, stop=1.5)
     assert _ratio(ketone, [diet], 3) == [(0, 1, 1), (1, 1.5, 2), (1.5, 3, None)]
 
@@ -374,7 +375,7 @@ def test_labels() -> None:
     assert label([pm.Level(input="rapamycin", value=1), Infusion(1)]) == "rapamycin+Infusion"
 
 
-def test_a_treatment_of_your_own(probe: Model) -> None:
+def test_a_treatment_of_your_own(probe: pm.Model) -> None:
     assert isinstance(Infusion(1), pm.Treatment)
     run = probe.simulate([Infusion(2)], duration=4, every=1)
     np.testing.assert_allclose(run["S"], [0, 5, 5, 5, 5], atol=1e-9)
@@ -382,7 +383,7 @@ def test_a_treatment_of_your_own(probe: Model) -> None:
     assert run.attrs["arm"] == "Infusion"
 
 
-def test_the_record_of_a_treatment_of_your_own_says_what_was_done(probe: Model) -> None:
+def test_the_record_of_a_treatment_of_your_own_says_what_was_done(probe: pm.Model) -> None:
     """The address of an object in memory is no record."""
     text, same, other = (probe.simulate([Infusion(r)], duration=4).attrs["treatments"] for r in (2, 2, 3))
     assert text == same

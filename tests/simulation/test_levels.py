@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 
 import pathway_models as pm
-from helpers import sbml
+from helpers import from_sbml, sbml
 from pathway_models._sbml.levels import LEVELS
 from pathway_models._sbml.locals import demoted
 from pathway_models._sbml.native import roadrunner
-from pathway_models.models.foreign import from_sbml
 
 MATHML = "http://www.w3.org/1998/Math/MathML"
 DECAY = "compartment c = 2; species S in c; S = 3; k = 1; J: S -> ; k*S*c"

@@ -11,10 +11,8 @@ import pytest
 import xarray as xr
 
 import pathway_models as pm
-from helpers import scale, tiny, worst
+from helpers import module_names, scale, tiny, worst
 from pathway_models.errors import AccuracyWarning, InvalidValueError, SimulationError
-from pathway_models.models.library import module_names
-from pathway_models.models.model import Model
 from pathway_models.simulation import job as _simulate
 from pathway_models.simulation.phases import phases
 from pathway_models.simulation.run import output_times
@@ -24,7 +22,7 @@ DIET = [pm.KetogenicDiet(ratio=4)]
 
 
 @pytest.fixture(scope="module")
-def coupled() -> Model:
+def coupled() -> pm.Model:
     return pm.load("epilepsy")
 
 
@@ -32,11 +30,11 @@ def coupled() -> Model:
 
 
 @pytest.fixture(scope="module")
-def four_weeks(coupled: Model) -> xr.Dataset:
+def four_weeks(coupled: pm.Model) -> xr.Dataset:
     return coupled.simulate([*DIET, pm.Electroacupuncture(weeks=4)], weeks=4)
 
 
-def test_one_phase_equals_28_phases(coupled: Model, four_weeks: xr.Dataset) -> None:
+def test_one_phase_equals_28_phases(coupled: pm.Model, four_weeks: xr.Dataset) -> None:
     """An input that is set anew to the same value every day restarts the integrator and nothing else."""
     days = [pm.Level(input="amino_acids", value=1.0, start=24.0 * i, stop=24.0 * (i + 1)) for i in range(28)]
     plan = [*DIET, pm.Electroacupuncture(weeks=4), *days]
@@ -44,7 +42,7 @@ def test_one_phase_equals_28_phases(coupled: Model, four_weeks: xr.Dataset) -> N
     assert worst(four_weeks, coupled.simulate(plan, weeks=4))[0] < 1e-6
 
 
-def test_one_call_of_28_days_equals_28_calls_of_one_day(coupled: Model) -> None:
+def test_one_call_of_28_days_equals_28_calls_of_one_day(coupled: pm.Model) -> None:
     engine = runner(coupled.sbml)
     job = _simulate.make_job(
         coupled, DIET, duration=672.0, times=np.array([0.0, 672.0]), columns=coupled.states, start="auto"
@@ -65,7 +63,7 @@ def test_one_call_of_28_days_equals_28_calls_of_one_day(coupled: Model) -> None:
 
 
 def test_nothing_of_a_run_survives_into_the_next(
-    coupled: Model, four_weeks: xr.Dataset, monkeypatch: pytest.MonkeyPatch
+    coupled: pm.Model, four_weeks: xr.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Run, change parameters, run, change back, run: as in a freshly loaded model, to the last bit."""
     plan = [*DIET, pm.Electroacupuncture(weeks=4)]
@@ -80,7 +78,7 @@ def test_nothing_of_a_run_survives_into_the_next(
     assert worst(fresh, again)[0] < 1e-12
 
 
-def test_a_failed_run_leaves_nothing_behind(coupled: Model, four_weeks: xr.Dataset) -> None:
+def test_a_failed_run_leaves_nothing_behind(coupled: pm.Model, four_weeks: xr.Dataset) -> None:
     broken = coupled.with_parameters({"acupuncture.tau_session": 0.0})
     with pytest.raises(SimulationError):
         broken.simulate([pm.Electroacupuncture(weeks=4)], weeks=4)
@@ -94,7 +92,7 @@ def test_healthy_model_rests() -> None:
         assert change < 1e-6, (name, change)
 
 
-def test_untreated_epilepsy_rests_from_time_zero(coupled: Model) -> None:
+def test_untreated_epilepsy_rests_from_time_zero(coupled: pm.Model) -> None:
     run = coupled.simulate(weeks=4, every=24)
     for name, course in run.data_vars.items():
         change = np.max(np.abs(course.values - course.values[0])) / scale(course.values)
@@ -103,7 +101,7 @@ def test_untreated_epilepsy_rests_from_time_zero(coupled: Model) -> None:
 
 @pytest.mark.parametrize("changes", [{}, {"weight_GLU": 0.9, "ampk_pgc1a.AICAR": 0.4}, {"kappa": 3.0}])
 def test_seizure_rate_is_one_before_treatment_for_every_parameter_row(
-    coupled: Model, changes: dict[str, float]
+    coupled: pm.Model, changes: dict[str, float]
 ) -> None:
     run = coupled.with_parameters(changes).simulate([pm.KetogenicDiet(start=1)], weeks=2, every=84)
     rate = run.pm["seizure_rate"].values
@@ -111,7 +109,7 @@ def test_seizure_rate_is_one_before_treatment_for_every_parameter_row(
     assert rate[-1] < 0.9
 
 
-def test_an_anchor_that_the_user_sets_stays(coupled: Model) -> None:
+def test_an_anchor_that_the_user_sets_stays(coupled: pm.Model) -> None:
     """As in a table of rows: a value given by name is not replaced by the anchor."""
     set_here = coupled.with_parameters({"excitability.E_untreated": 0.6}).simulate(weeks=1)
     rows = {"excitability.E_untreated": [0.6]}

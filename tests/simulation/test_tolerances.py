@@ -15,7 +15,6 @@ from scipy.integrate import solve_ivp
 import pathway_models as pm
 from helpers import tiny
 from pathway_models.errors import AccuracyWarning, InvalidValueError, UnknownNameError
-from pathway_models.models.model import Model
 from pathway_models.simulation.tolerances import LADDER
 
 PREY = "x = {x}; y = 1; x' = x*(1 - y); y' = y*(x - 1)"
@@ -26,7 +25,7 @@ DAILY = "S = 0; a = 1; k = 0.1; S' = piecewise(a, time - 24*floor(time/24) < 1, 
 Right = Callable[[float, np.ndarray[Any, Any]], list[float]]
 
 
-def final(model: Model, name: str, duration: float, engine: str, **how: Any) -> float:
+def final(model: pm.Model, name: str, duration: float, engine: str, **how: Any) -> float:
     """The last value of a variable, from a single run or from an ensemble of one row that keeps the last time only."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", AccuracyWarning)

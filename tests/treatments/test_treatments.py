@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import pathway_models as pm
+from helpers import module_names
 from pathway_models.errors import InvalidValueError, ModelWarning, UnknownNameError
-from pathway_models.models.library import module_names
 from pathway_models.simulation.phases import phases, warn_idle
 from pathway_models.treatments.diets import KETOGENIC_CAPACITY, carb_restriction
 from pathway_models.treatments.drugs import AGENTS

@@ -18,10 +18,9 @@ import pathway_models as pm
 from pathway_models._types import Frozen
 from pathway_models.errors import InvalidValueError, UnknownNameError
 from pathway_models.trials import published
-from pathway_models.trials.population import Population, population
-from pathway_models.trials.published import PUBLISHED_TRIALS, published_trials
+from pathway_models.trials.published import PUBLISHED_TRIALS
 from pathway_models.trials.statistics import area_under_curve, bootstrapped, rank_correlation, risk_ratio, wilson
-from pathway_models.trials.trial import Followed, Trial, trial
+from pathway_models.trials.trial import Followed
 
 DRUG = pm.Level(input="GABA", value=2.0)
 QUICK: dict[str, Any] = {"workers": 1, "progress": False}
@@ -33,20 +32,20 @@ def model() -> pm.Model:
 
 
 @pytest.fixture(scope="module")
-def patients(model: pm.Model) -> Population:
-    return population(24, 1, model=model)
+def patients(model: pm.Model) -> pm.Population:
+    return pm.population(24, 1, model=model)
 
 
 @pytest.fixture(scope="module")
-def result(model: pm.Model, patients: Population) -> Trial:
-    return trial(patients, {"control": [], "drug": [DRUG]}, 8, model=model, **QUICK)
+def result(model: pm.Model, patients: pm.Population) -> pm.Trial:
+    return pm.trial(patients, {"control": [], "drug": [DRUG]}, 8, model=model, **QUICK)
 
 
-def by_hand(counts: Sequence[Sequence[int]], *, stay: Sequence[float], base: int = 10) -> Trial:
+def by_hand(counts: Sequence[Sequence[int]], *, stay: Sequence[float], base: int = 10) -> pm.Trial:
     """A trial with these counts (patients x 2 arms), every baseline diary holding `base` seizures in 4 weeks."""
     n = len(counts)
     ones = np.ones(n)
-    people = Population(
+    people = pm.Population(
         model="none",
         seed=1,
         minimum=4.0,
@@ -60,7 +59,7 @@ def by_hand(counts: Sequence[Sequence[int]], *, stay: Sequence[float], base: int
         drift=ones,
         luck=ones / 2,
     )
-    return Trial(
+    return pm.Trial(
         population=people,
         arms=("control", "diet"),
         weeks=12.0,
@@ -166,7 +165,7 @@ def test_nobody_completes() -> None:
 # ---- running ----
 
 
-def test_rates_are_those_of_a_single_run(model: pm.Model, result: Trial) -> None:
+def test_rates_are_those_of_a_single_run(model: pm.Model, result: pm.Trial) -> None:
     p = result.population
     i = int(np.argmax(p.adherence))
     own = model.with_parameters({k: float(v[i]) for k, v in p.parameters.items()})
@@ -184,9 +183,9 @@ class OwnTreatment:
 
 
 def test_a_treatment_of_the_users_own_class_is_one_as_any_other(
-    model: pm.Model, patients: Population, result: Trial
+    model: pm.Model, patients: pm.Population, result: pm.Trial
 ) -> None:
-    own = trial(patients, {"control": [], "own": OwnTreatment()}, 8, model=model, **QUICK)
+    own = pm.trial(patients, {"control": [], "own": OwnTreatment()}, 8, model=model, **QUICK)
     assert_array_equal(own.ratio, result.ratio)
     followed = Followed(
         treatment=OwnTreatment(), adherence=0.5, references={"GABA": 1.0}, resolve=lambda k: k, own_age=True
@@ -195,25 +194,25 @@ def test_a_treatment_of_the_users_own_class_is_one_as_any_other(
     assert followed.name == "OwnTreatment"
 
 
-def test_less_adherence_less_effect(model: pm.Model, patients: Population) -> None:
+def test_less_adherence_less_effect(model: pm.Model, patients: pm.Population) -> None:
     arms, means = {"drug": DRUG}, []
     for adherence in (0.0, 0.4, 1.0):
         same = replace(patients, adherence=np.full(len(patients), adherence))
-        means.append(trial(same, arms, 8, model=model, **QUICK).ratio.mean())
+        means.append(pm.trial(same, arms, 8, model=model, **QUICK).ratio.mean())
     assert means[0] == 1.0
     assert means[0] > means[1] > means[2]
 
 
-def test_loop_gain_is_that_of_the_model(model: pm.Model, result: Trial) -> None:
+def test_loop_gain_is_that_of_the_model(model: pm.Model, result: pm.Trial) -> None:
     p = result.population
     own = model.with_parameters({k: float(v[0]) for k, v in p.parameters.items()})
     assert_allclose(result.markers["loop_gain"][0], own.loop_gain(), rtol=0.02)
 
 
-def test_both_engines_give_the_same_trial(model: pm.Model, patients: Population) -> None:
+def test_both_engines_give_the_same_trial(model: pm.Model, patients: pm.Population) -> None:
     arms: dict[str, Any] = {"control": [], "drug": [DRUG]}
     batch, reference = (
-        trial(patients, arms, 8, model=model, run=partial(pm.ensemble, engine=engine), **QUICK)
+        pm.trial(patients, arms, 8, model=model, run=partial(pm.ensemble, engine=engine), **QUICK)
         for engine in ("batch", "roadrunner")
     )
     assert_allclose(batch.ratio, reference.ratio, rtol=1e-4)
@@ -222,14 +221,14 @@ def test_both_engines_give_the_same_trial(model: pm.Model, patients: Population)
     assert_array_equal(batch.counts, reference.counts)
 
 
-def test_drifting_patients_reach_the_diary(model: pm.Model, patients: Population, result: Trial) -> None:
+def test_drifting_patients_reach_the_diary(model: pm.Model, patients: pm.Population, result: pm.Trial) -> None:
     calm = replace(patients, drift=np.zeros(len(patients)))
-    assert trial(calm, {"drug": [DRUG]}, 8, model=model, **QUICK).counts.sum() == 0
+    assert pm.trial(calm, {"drug": [DRUG]}, 8, model=model, **QUICK).counts.sum() == 0
     assert result.counts.sum() > 0
 
 
-def test_randomised_patients_have_one_arm(model: pm.Model, patients: Population, result: Trial) -> None:
-    split = trial(patients, {"control": [], "drug": [DRUG]}, 8, model=model, allocation="randomised", **QUICK)
+def test_randomised_patients_have_one_arm(model: pm.Model, patients: pm.Population, result: pm.Trial) -> None:
+    split = pm.trial(patients, {"control": [], "drug": [DRUG]}, 8, model=model, allocation="randomised", **QUICK)
     assert_array_equal(split.assigned.sum(axis=1), 1)
     assert_array_equal(split.assigned.sum(axis=0), 12)
     mine = split.assigned[:, 1]
@@ -239,7 +238,7 @@ def test_randomised_patients_have_one_arm(model: pm.Model, patients: Population,
     assert np.isfinite(split.contrasts().loc["drug", "difference_low"])
 
 
-def test_who_fails_or_is_not_chronic_is_left_out(model: pm.Model, patients: Population) -> None:
+def test_who_fails_or_is_not_chronic_is_left_out(model: pm.Model, patients: pm.Population) -> None:
     def flawed(model: pm.Model, rows: Mapping[str, Any], plan: Sequence[Any], **options: Any) -> pm.Ensemble:
         runs = pm.ensemble(model, rows, plan, **options)
         values, status = runs.values.copy(), runs.status.copy()
@@ -249,19 +248,19 @@ def test_who_fails_or_is_not_chronic_is_left_out(model: pm.Model, patients: Popu
             values[1] = 1.05  # a rate that rises by more than what is imposed
         return replace(runs, values=values, status=status, messages={0: "broken"})
 
-    result = trial(patients, {"drug": [DRUG]}, 8, model=model, run=flawed, **QUICK)
+    result = pm.trial(patients, {"drug": [DRUG]}, 8, model=model, run=flawed, **QUICK)
     assert len(result.population) == len(patients) - 2
     assert "broken" in result.excluded[0]
     assert "loop gain 2.4" in result.excluded[1]
     assert "2 left out (1 run failed, 1 not chronic)" in result.summary()
 
 
-def test_settings_of_the_model_win(model: pm.Model, patients: Population) -> None:
-    fixed = trial(patients, {"drug": [DRUG]}, 8, model=model.with_parameters(kappa=1e-6), **QUICK)
+def test_settings_of_the_model_win(model: pm.Model, patients: pm.Population) -> None:
+    fixed = pm.trial(patients, {"drug": [DRUG]}, 8, model=model.with_parameters(kappa=1e-6), **QUICK)
     assert fixed.ratio.min() > 0.999
 
 
-def test_summary_table_and_figure(result: Trial) -> None:
+def test_summary_table_and_figure(result: pm.Trial) -> None:
     assert result.summary().count("by intention to treat") == 2
     drawn = result.plot()
     assert isinstance(drawn, Figure)
@@ -286,9 +285,9 @@ def test_followed_treatments() -> None:
     assert "ketogenic_capacity" not in {level.input for level in aged.schedule()}
 
 
-def test_bad_calls_are_refused(model: pm.Model, patients: Population, result: Trial) -> None:
+def test_bad_calls_are_refused(model: pm.Model, patients: pm.Population, result: pm.Trial) -> None:
     with pytest.raises(InvalidValueError, match="arms is empty"):
-        trial(patients, {}, 8, model=model)
+        pm.trial(patients, {}, 8, model=model)
     wrong: list[tuple[Any, Any, str]] = [
         (4, {"a": []}, "patients is 4"),
         (patients, [DRUG], "arms is a list"),
@@ -298,19 +297,19 @@ def test_bad_calls_are_refused(model: pm.Model, patients: Population, result: Tr
     ]
     for people, arms, message in wrong:
         with pytest.raises(InvalidValueError, match=message):
-            trial(people, arms, 8, model=model)
+            pm.trial(people, arms, 8, model=model)
     with pytest.raises(InvalidValueError, match="workers is '2'"):
-        trial(patients, {"a": []}, 8, model=model, workers="2")  # type: ignore[arg-type]
+        pm.trial(patients, {"a": []}, 8, model=model, workers="2")  # type: ignore[arg-type]
     with pytest.raises(InvalidValueError, match="length of the trial"):
-        trial(patients, {"a": []}, -1, model=model)
+        pm.trial(patients, {"a": []}, -1, model=model)
     with pytest.raises(InvalidValueError, match="window"):
-        trial(patients, {"a": []}, 2, model=model, window_weeks=4)
+        pm.trial(patients, {"a": []}, 2, model=model, window_weeks=4)
     with pytest.raises(UnknownNameError, match="allocation"):
-        trial(patients, {"a": []}, 8, model=model, allocation="both")  # type: ignore[arg-type]
+        pm.trial(patients, {"a": []}, 8, model=model, allocation="both")  # type: ignore[arg-type]
     with pytest.raises(UnknownNameError, match="arm"):
         result.predictors("diet")
     with pytest.raises(UnknownNameError, match="trial"):
-        published_trials(5, names=["Nobody 1900"], model=model)
+        pm.published_trials(5, names=["Nobody 1900"], model=model)
 
 
 # ---- published trials ----
@@ -328,7 +327,7 @@ def test_comparison_reads_the_table_and_marks_what_was_used(model: pm.Model, mon
     arms = {"control": (), "diet": (DRUG,)}
     small = {k: replace(PUBLISHED_TRIALS[k], arms=arms) for k in ("Neal 2008", "Sharma 2013")}
     monkeypatch.setattr(published, "PUBLISHED_TRIALS", small)
-    table = published_trials(12, model=model, **QUICK).set_index(["source", "statistic"])
+    table = pm.published_trials(12, model=model, **QUICK).set_index(["source", "statistic"])
     assert table.loc[("clinical:C003", "difference"), "observed"] == 75
     assert table.loc[("clinical:C007", "sd_percent"), "observed"] == 54
     assert "drift_neal_log_mean" in table.loc[("clinical:C002", "mean_percent"), "cited_by"]

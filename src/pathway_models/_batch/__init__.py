@@ -1,8 +1,8 @@
 """A batch engine: many parameter rows of one model at once, one row per vector lane, as machine code.
 
-`_read` and `_operations` turn flat SBML into expressions, `_symbolic` differentiates them and orders the elimination,
-`_codegen` writes LLVM code for vectors, `_formulas` that of expressions and sparse factors, `_step` the integrator
-(Rodas5P), `_machine` compiles and caches, `_rows` runs the rows of a job. libroadrunner stays the reference.
+`read` and `operations` turn flat SBML into expressions, `symbolic` differentiates them and orders the elimination,
+`codegen` writes LLVM code for vectors, `formulas` that of expressions and sparse factors, `step` the integrator
+(Rodas5P), `machine` compiles and caches, `rows` runs the rows of a job. libroadrunner stays the reference.
 
 `run_rows(job, names, table)` returns for each row the `Course` that `run_job(job, row)` would return, or a
 `SimulationError`; such a row goes to libroadrunner. `compile_model(job.sbml)` raises `Unsupported` with a reason of one

@@ -1,1 +1,1 @@
-"""The command `pathway-models`."""
+"""The command line: the library's questions, one command each."""

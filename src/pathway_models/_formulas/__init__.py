@@ -1,1 +1,1 @@
-"""What the formulas of an SBML text are worth at time 0, and when they switch."""
+"""What the formulas of an SBML text say: expressions, switches in time, values at the start."""

@@ -1,1 +1,1 @@
-"""SBML text, with no knowledge of our models: read, checked, mended, edited, written."""
+"""SBML text, whoever wrote it: files of any format in and out, mending, units, annotation; no model of ours."""

@@ -1,4 +1,4 @@
-"""Many runs: a study, rows of parameter values, how they are executed, and what comes back."""
+"""Many runs of one model: outcomes, rows, the choice of an engine, processes, checkpoints."""
 
 from ..simulation.tolerances import Attempt
 from .checkpoint import CheckpointError

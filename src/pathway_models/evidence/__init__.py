@@ -1,4 +1,4 @@
-"""Published numbers: the tables, the experiments in terms of a model, how the model meets them, citations."""
+"""Published experiments: tables, observations, how well a model predicts them, the works to cite."""
 
 from .citations import citations
 from .observations import Observation, read_observations

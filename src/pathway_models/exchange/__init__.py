@@ -1,4 +1,4 @@
-"""Models and scenarios for other tools, checks of anybody's file, somebody else's SBML as a module."""
+"""Models on their way out: scenarios in every format, and what other tools make of them."""
 
 from ..models.swap import module_from, with_module
 from .export import Finding, check, export

@@ -1,4 +1,4 @@
-"""Questions to one model: arms and their interaction, lesions, contested mechanisms, the gain of the loop."""
+"""Questions to a model: arms and their combination, wires cut, contested mechanisms read otherwise, loops."""
 
 from .arms import SCALES, Comparison, compare
 from .lesion import lesion

@@ -1,4 +1,4 @@
-"""Constants from observations: calibration, profiles, what the data leave open."""
+"""Constants from observations: objective, fit, profiles, what the data cannot tell apart."""
 
 from .calibrate import Calibration, Profile, Residuals, calibrate
 from .petab import PetabProblem, write_petab

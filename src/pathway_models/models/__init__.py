@@ -1,4 +1,4 @@
-"""Models that run: our own by name, anybody's file by path; what came with them."""
+"""Models ready to be asked: the library, other people's SBML and PEtab files, a module in another's place."""
 
 from .library import available, load
 from .model import Model

@@ -1,1 +1,1 @@
-"""What a model is made of: modules, wires, constants and their laws, one flat text."""
+"""Modules, wires between them and the flat model that they become: data, nothing is run here."""

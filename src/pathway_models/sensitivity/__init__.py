@@ -1,4 +1,4 @@
-"""What decides an outcome: factors, designs, indices with intervals, screening, verdicts, figures."""
+"""Which constants matter: Sobol indices and Morris effects, how far to trust them, figures, the page."""
 
 from .analysis import CostEstimate, Sampling
 from .draws import draw

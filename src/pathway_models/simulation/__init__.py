@@ -1,1 +1,1 @@
-"""One run: phases, tolerances, libroadrunner, the course that comes back."""
+"""One run of one flat model: phases between known switch times, libroadrunner, tolerances, rest."""

@@ -1,4 +1,4 @@
-"""What a treatment is: diets, needles, drugs, levels and doses; no model is known here."""
+"""What a treatment is: levels and doses, and the diets, drugs and stimulations made of them; no model."""
 
 from .diets import Fasting, KetogenicDiet, KetoneEster, MCTDiet, ModifiedAtkinsDiet
 from .drugs import Drug, agents

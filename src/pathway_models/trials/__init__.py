@@ -1,4 +1,4 @@
-"""Virtual patients and trials on them, and published trials rerun."""
+"""Virtual patients, trials with them, and published trials to compare with."""
 
 from .population import Population, assumptions, population
 from .published import published_trials
