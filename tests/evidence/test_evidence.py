@@ -21,7 +21,7 @@ import pathway_models as pm
 from helpers import at_rest, main, tiny
 from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
 from pathway_models.evidence import observations, scores, tables
-from pathway_models.evidence import report as _evidence
+from pathway_models.evidence import reports as _evidence
 
 SBML = Path(__file__).resolve().parents[2] / "sbml"
 COUPLED = ("epilepsy_core", "epilepsy")

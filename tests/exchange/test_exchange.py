@@ -17,7 +17,7 @@ from helpers import UNITS, coupled_names, from_sbml, main, module_names, sbml, t
 from pathway_models._sbml import files
 from pathway_models._sbml.annotation import resources
 from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
-from pathway_models.exchange.export import FORMATS
+from pathway_models.exchange.writing import FORMATS
 from pathway_models.models.library import read_coupled
 from pathway_models.simulation.phases import phases
 

@@ -10,7 +10,7 @@ import pytest
 import pathway_models as pm
 from helpers import from_sbml, tiny_module
 from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
-from pathway_models.experiments.lesion import connections, holding
+from pathway_models.experiments.lesions import connections, holding
 from pathway_models.modules.coupling import SharedInput, Wire, couple, flatten
 
 # At rest with drive 1: X = 1, Y = 3 and C = 2 (the receiver's references are 1.5 and 0.5), so Z = 3 + 2 = 5.

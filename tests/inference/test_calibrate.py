@@ -13,7 +13,7 @@ import pathway_models as pm
 from helpers import analysis, tiny
 from pathway_models.errors import InvalidValueError, SimulationError, UnknownNameError
 from pathway_models.evidence.observations import treatment
-from pathway_models.evidence.report import report
+from pathway_models.evidence.reports import report
 from pathway_models.inference.objective import Target, find_targets, to_unit, to_values
 from pathway_models.modules.flat import Context
 from pathway_models.modules.module import Alternative

@@ -14,7 +14,7 @@ import pathway_models as pm
 from helpers import tiny
 from pathway_models._sbml.native import libsbml, roadrunner
 from pathway_models.errors import InvalidValueError, ModelError
-from pathway_models.evidence.report import report
+from pathway_models.evidence.reports import report
 
 petab = pytest.importorskip("petab.v1")
 LONG = 50_000.0  # hours to a steady state

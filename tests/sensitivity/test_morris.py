@@ -12,7 +12,7 @@ from SALib.analyze import morris as salib_morris
 import pathway_models as pm
 from helpers import tiny
 from pathway_models.errors import InvalidValueError
-from pathway_models.sensitivity.morris import _interval, elementary_effects, morris_design
+from pathway_models.sensitivity.screening import _interval, elementary_effects, morris_design
 
 HERE: dict[str, Any] = {"duration": 1, "every": 1, "workers": 1, "progress": False}
 

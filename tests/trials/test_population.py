@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import pathway_models as pm
 from pathway_models.errors import InvalidValueError, UnknownNameError
-from pathway_models.trials.population import ASSUMPTIONS, DRIFTS, PATIENT_PARAMETERS, seizure_counts
+from pathway_models.trials.patients import ASSUMPTIONS, DRIFTS, PATIENT_PARAMETERS, seizure_counts
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +159,6 @@ def test_subset_keeps_everything_together(model: pm.Model) -> None:
 def test_bad_values_are_refused(
     model: pm.Model, options: dict[str, object], error: type[Exception], text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pathway_models.trials.population.LARGEST_DRAW", 4000)
+    monkeypatch.setattr("pathway_models.trials.patients.LARGEST_DRAW", 4000)
     with pytest.raises(error, match=text):
         pm.population(**{"n": 50, "seed": 1, "model": model, **options})  # type: ignore[arg-type]

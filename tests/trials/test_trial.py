@@ -20,7 +20,7 @@ from pathway_models.errors import InvalidValueError, UnknownNameError
 from pathway_models.trials import published
 from pathway_models.trials.published import PUBLISHED_TRIALS
 from pathway_models.trials.statistics import area_under_curve, bootstrapped, rank_correlation, risk_ratio, wilson
-from pathway_models.trials.trial import Followed
+from pathway_models.trials.virtual import Followed
 
 DRUG = pm.Level(input="GABA", value=2.0)
 QUICK: dict[str, Any] = {"workers": 1, "progress": False}

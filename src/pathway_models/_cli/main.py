@@ -17,15 +17,15 @@ from .._sbml.annotation import coverage_text
 from ..ensembles.execution import Execution
 from ..ensembles.study import Study, default_duration
 from ..errors import InvalidValueError, PathwayModelsError
-from ..evidence import report
-from ..exchange import export
+from ..evidence.reports import report
+from ..exchange.writing import FORMATS, check, export
 from ..experiments import arms as _combination
 from ..models import library
 from ..models.model import Model
-from ..sensitivity import sobol
 from ..sensitivity.analysis import Sampling, announce
 from ..sensitivity.factors import GROUPINGS, OWN_LAWS, Factors
 from ..sensitivity.figures import KINDS
+from ..sensitivity.sobol_analysis import sobol, sobol_cost
 from ..treatments import named
 from . import text
 from .options import (
@@ -268,9 +268,9 @@ def _sobol(arguments: argparse.Namespace) -> int:
     execution = Execution(**on, **tolerances(arguments))
     if arguments.cost:
         announce(model, "compiling it and timing a few runs")
-        sys.stdout.write(f"{sobol.sobol_cost(study, n=sampling, factors=factors, execution=execution)}\n")
+        sys.stdout.write(f"{sobol_cost(study, n=sampling, factors=factors, execution=execution)}\n")
         return 0
-    result = sobol.sobol(study, n=sampling, factors=factors, execution=execution)
+    result = sobol(study, n=sampling, factors=factors, execution=execution)
     show(result.to_dataframe(), arguments, index=False, most=TABLE_ROWS, by="outcome")
     sys.stderr.write(result.summary() + "\n")
     if arguments.plot is not None or arguments.report is not None:
@@ -297,7 +297,7 @@ def _run_evidence(arguments: argparse.Namespace) -> int:
     check_files(arguments.out, figure=arguments.plot)
     model = loaded(arguments)
     announce(model, "compiling it and running every published experiment")
-    found = report.evidence(model)
+    found = report(model)
     frame = found.to_dataframe()
     if arguments.out is not None:
         save(lambda: frame.to_csv(arguments.out, index=False), arguments.out)
@@ -317,7 +317,7 @@ def _export_command(parser: argparse.ArgumentParser) -> None:
     model_options(parser)
     parser.add_argument("--treat", action="append", default=[], metavar="TREATMENT", help=TREAT_HELP)
     length_options(parser)
-    parser.add_argument("--format", default="sbml", help=f"{' or '.join(export.FORMATS)} (default sbml)")
+    parser.add_argument("--format", default="sbml", help=f"{' or '.join(FORMATS)} (default sbml)")
     parser.add_argument("--out", type=Path, required=True, help="the file to write (petab: the folder)")
     parser.set_defaults(run=_export)
 
@@ -325,7 +325,7 @@ def _export_command(parser: argparse.ArgumentParser) -> None:
 def _export(arguments: argparse.Namespace) -> int:
     model = loaded(arguments)
     announce(model, "compiling it and writing where it rests")
-    path = export.export(
+    path = export(
         model,
         arguments.out,
         format=arguments.format,
@@ -344,7 +344,7 @@ def _check_command(parser: argparse.ArgumentParser) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    found = export.check(arguments.file)
+    found = check(arguments.file)
     if arguments.json:
         sys.stdout.write(json.dumps([vars(f) for f in found], indent=1) + "\n")
     else:

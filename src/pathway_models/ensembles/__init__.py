@@ -2,10 +2,10 @@
 
 from ..simulation.tolerances import Attempt
 from .checkpoint import CheckpointError
-from .ensemble import Cost, Ensemble, ensemble
 from .execution import Execution
 from .outcomes import Outcome
 from .rows import Limits
+from .runs import Cost, Ensemble, ensemble
 from .study import Study
 
 __all__ = [

@@ -2,14 +2,14 @@
 
 from .citations import citations
 from .observations import Observation, read_observations
-from .report import EvidenceReport, evidence
+from .reports import EvidenceReport, report
 from .tables import evidence_table
 
 __all__ = [
     "EvidenceReport",
     "Observation",
     "citations",
-    "evidence",
     "evidence_table",
     "read_observations",
+    "report",
 ]

@@ -1,7 +1,7 @@
 """Models on their way out: scenarios in every format, and what other tools make of them."""
 
 from ..models.swap import module_from, with_module
-from .export import Finding, check, export
+from .writing import Finding, check, export
 
 __all__ = [
     "Finding",

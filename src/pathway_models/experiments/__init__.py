@@ -1,7 +1,7 @@
 """Questions to a model: arms and their combination, wires cut, contested mechanisms read otherwise, loops."""
 
 from .arms import SCALES, Comparison, compare
-from .lesion import lesion
+from .lesions import lesion
 from .loop import loop_gains
 from .readings import HypothesisScan, hypothesis_scan
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from .._types import Array
-from ..ensembles.ensemble import ensemble
 from ..ensembles.execution import Execution
 from ..ensembles.outcomes import Outcome
 from ..ensembles.plan import Table, check_table
+from ..ensembles.runs import ensemble
 from ..ensembles.study import Study
 from ..errors import ModelError
 from ..models.model import Model

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from .._types import Array, Brief
-from ..ensembles.ensemble import Ensemble, ensemble
 from ..ensembles.execution import Execution
 from ..ensembles.outcomes import Outcome
+from ..ensembles.runs import Ensemble, ensemble
 from ..ensembles.study import Study, study_of
 from ..errors import InvalidValueError, unknown_name
 from ..figures import subplots

@@ -1,6 +1,6 @@
 """Constants from observations: objective, fit, profiles, what the data cannot tell apart."""
 
-from .calibrate import Calibration, Profile, Residuals, calibrate
+from .calibration import Calibration, Profile, Residuals, calibrate
 from .petab import PetabProblem, write_petab
 
 __all__ = [

@@ -17,7 +17,7 @@ from ..ensembles.processes import make_work, results
 from ..ensembles.rows import OK, RETRIED, Work
 from ..errors import SimulationError
 from ..evidence.observations import Observation, arranged, assumed
-from ..evidence.report import observation_times, reduced
+from ..evidence.reports import observation_times, reduced
 from ..evidence.scores import compared
 from ..models.model import Model
 from ..modules.module import Parameter

@@ -4,8 +4,8 @@ from .analysis import CostEstimate, Sampling
 from .draws import draw
 from .factors import Factors, GaussianCopula
 from .indices import Design, Indices, saltelli_design, sobol_indices
-from .morris import MorrisResult, Trajectories, elementary_effects, morris, morris_design
-from .sobol import SobolResult, sobol, sobol_cost
+from .screening import MorrisResult, Trajectories, elementary_effects, morris, morris_design
+from .sobol_analysis import SobolResult, sobol, sobol_cost
 
 __all__ = [
     "CostEstimate",

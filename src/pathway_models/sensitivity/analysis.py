@@ -12,10 +12,10 @@ import numpy as np
 from .._types import Array, Brief
 from ..ensembles.choice import choose as choose_engine
 from ..ensembles.code import call
-from ..ensembles.ensemble import Ensemble, execute
 from ..ensembles.execution import Execution
 from ..ensembles.plan import Plan, check_table, make_plan
 from ..ensembles.rows import make_probe
+from ..ensembles.runs import Ensemble, execute
 from ..ensembles.study import Study
 from ..errors import Named, require_count, require_range
 from ..models.model import Model

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..ensembles.code import changes, is_ours, literal
-from ..ensembles.ensemble import Cost
 from ..ensembles.outcomes import Outcome
 from ..ensembles.plan import Plan
 from ..ensembles.rows import STATUS
+from ..ensembles.runs import Cost
 from . import verdicts
 from .html import code, facts, folded, paragraph, table
 from .results import SobolData

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .._types import Array, Brief
-from ..ensembles.ensemble import Ensemble
+from ..ensembles.runs import Ensemble
 from ..errors import InvalidValueError
 from ..modules.module import Parameter
 from .analysis import Analysis

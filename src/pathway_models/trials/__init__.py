@@ -1,8 +1,8 @@
 """Virtual patients, trials with them, and published trials to compare with."""
 
-from .population import Population, assumptions, population
+from .patients import Population, assumptions, population
 from .published import published_trials
-from .trial import Trial, trial
+from .virtual import Trial, trial
 
 __all__ = [
     "Population",

@@ -15,9 +15,9 @@ from ..evidence.tables import evidence_table, split_cell
 from ..models.model import Model
 from ..treatments.diets import KetogenicDiet, ModifiedAtkinsDiet
 from ..treatments.schedule import Dose, Treatment
-from .population import ASSUMPTIONS, population
+from .patients import ASSUMPTIONS, population
 from .statistics import Interval, bootstrapped
-from .trial import Arms, Trial, trial
+from .virtual import Arms, Trial, trial
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ import numpy as np
 
 from .._types import Array
 from ..modules.laws import Z95
-from .population import Mask
+from .patients import Mask
 
 Interval: TypeAlias = tuple[float, float, float]  # value, low, high
 RESAMPLES = 1000

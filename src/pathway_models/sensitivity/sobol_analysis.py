@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._types import Array
-from ..ensembles.ensemble import Ensemble
 from ..ensembles.execution import Execution, executed
 from ..ensembles.outcomes import Outcome
+from ..ensembles.runs import Ensemble
 from ..ensembles.study import Study, study_of
 from ..errors import InvalidValueError, require_count
 from ..models.model import Model

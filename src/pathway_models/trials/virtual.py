@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from .._types import Array, Brief, Frozen
-from ..ensembles.ensemble import Ensemble, ensemble
 from ..ensembles.execution import Execution, executed, one_pool
 from ..ensembles.outcomes import Outcome
+from ..ensembles.runs import Ensemble, ensemble
 from ..ensembles.study import Study
 from ..errors import InvalidValueError, UnknownNameError, require_choice, require_kind, require_range
 from ..experiments.loop import AT_REST, gains_from_rest, has_loop
@@ -22,7 +22,7 @@ from ..modules.flat import require_model
 from ..modules.laws import Z95
 from ..sensitivity.analysis import announce
 from ..treatments.schedule import Dose, Level, Treatment, label
-from .population import CAPACITY, Ints, Mask, Population, seizure_counts
+from .patients import CAPACITY, Ints, Mask, Population, seizure_counts
 from .statistics import Interval, area_under_curve, bootstrapped, rank_correlation, risk_ratio, wilson
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import numpy as np
 from .._types import Array, Frozen
 from ..ensembles.execution import Execution, executed, one_pool
 from ..errors import InvalidValueError, Named, SimulationError, require_count, unknown_name
-from ..evidence.report import report
+from ..evidence.reports import report
 from ..models.model import Model
 from ..modules.flat import require_model
 from ..modules.module import Parameter

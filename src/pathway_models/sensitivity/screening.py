@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..ensembles.ensemble import execute
 from ..ensembles.execution import Execution, executed
 from ..ensembles.outcomes import Outcome
 from ..ensembles.plan import check_table, make_plan
+from ..ensembles.runs import execute
 from ..ensembles.study import Study, study_of
 from ..errors import InvalidValueError, Named, require_count
 from ..models.model import Model

@@ -120,28 +120,34 @@ def _sentence(rows: Sequence[Score]) -> str:
     return "; ".join(parts) + "."
 
 
-def evidence(model: Model) -> EvidenceReport:
-    """Run every observation of a library model under the model's hypotheses; a row's own hypotheses win.
+def report(model: Model, observations: Sequence[Observation] | None = None) -> EvidenceReport:
+    """Run published experiments on a model, under its hypotheses; a row's own hypotheses win.
 
     Rows of one condition share a run. A run that fails makes rows of verdict 'failed', not an exception. A baseline
-    'healthy' is the rest of the healthy context without the row's settings. Raises `ModelError` for a model without
-    observations and for a file that breaks the schema.
+    'healthy' is the rest of the healthy context without the row's settings.
 
-    >>> import pathway_models as pm
-    >>> print(evidence(pm.load("acupuncture")).summary().splitlines()[0].split(":")[0])
-    acupuncture
+    Args:
+        model: what `pathway_models.load` gives.
+        observations: what `read_observations` gives; None for all that the library has of the model.
+
+    Returns:
+        Predictions beside what was published: table, sentences, figure.
+
+    Raises:
+        ModelError: for a model without observations, and for a file that breaks the schema.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> print(report(pm.load("acupuncture")).summary().splitlines()[0].split(":")[0])
+        acupuncture
     """
     require_model(model)
-    return report(model, read_observations(model))
-
-
-def report(model: Model, observations: Sequence[Observation]) -> EvidenceReport:
-    """Score these observations."""
+    rows = read_observations(model) if observations is None else observations
     groups: dict[tuple[Any, ...], list[Observation]] = {}
-    for row in observations:
+    for row in rows:
         groups.setdefault(row.condition, []).append(row)
-    scores = {s.observation.id: s for rows in groups.values() for s in _score_group(model, rows)}
-    return EvidenceReport(model=model.name, title=model.title, rows=tuple(scores[o.id] for o in observations))
+    scores = {s.observation.id: s for group in groups.values() for s in _score_group(model, group)}
+    return EvidenceReport(model=model.name, title=model.title, rows=tuple(scores[o.id] for o in rows))
 
 
 def _score_group(model: Model, rows: Sequence[Observation]) -> list[Score]:

@@ -11,9 +11,9 @@ import numpy as np
 
 from .._sbml import sbml as _sbml
 from .._sbml.native import libsbml
-from ..ensembles.ensemble import ensemble
 from ..ensembles.execution import Execution
 from ..ensembles.outcomes import Outcome
+from ..ensembles.runs import ensemble
 from ..ensembles.study import Study, study_of
 from ..errors import InvalidValueError, ModelError, unknown_name
 from ..models.model import Model
