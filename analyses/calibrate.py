@@ -66,7 +66,7 @@ def main() -> None:
     fit.plot().savefig(RESULTS / "calibrate.png", dpi=150)
     print(f"\nwrote {RESULTS / 'calibrate.png'}, calibrate_constants.csv, calibrate_observations.csv")
     if options.petab:
-        print("wrote", pm.write_petab(model, CONSTANTS, OBSERVATIONS, options.petab, start_at=BEFORE).yaml)
+        print("wrote", pm.inference.write_petab(model, CONSTANTS, OBSERVATIONS, options.petab, start_at=BEFORE).yaml)
     for p in fit.parameters if options.profile else ():
         line = fit.profile(p.id)
         marks = ("range ends" if line.open_low else "95 percent", "range ends" if line.open_high else "95 percent")
@@ -75,7 +75,7 @@ def main() -> None:
 
 def held_out(fit) -> pd.DataFrame:
     """Verdicts on rows of use 'check' of the model before and after."""
-    reports = [pm.evidence(m).to_dataframe().set_index("id") for m in (fit.model, fit.calibrated)]
+    reports = [pm.evidence.report(m).to_dataframe().set_index("id") for m in (fit.model, fit.calibrated)]
     rows = [r for r in HELD_OUT if r in reports[0].index]
     names = ("comparison", "prediction", "verdict")
     before, after = (r.loc[rows, list(names[k:])] for k, r in enumerate(reports))

@@ -39,14 +39,17 @@ def over_rows(values: list[np.ndarray]) -> pd.DataFrame:
     return pd.DataFrame({**rates, **{scale: of(*values) for scale, of in SCALES.items()}})
 
 
-def indices(model: pm.Model, groups: object, n: int) -> tuple[pd.DataFrame, pd.DataFrame, pm.SobolResult]:
+def indices(model: pm.Model, groups: object, n: int) -> tuple[pd.DataFrame, pd.DataFrame, pm.sensitivity.SobolResult]:
     """ST of the interaction and of its rank per factor, the interaction per row, and one of the analyses."""
-    arms = [pm.sobol(model, plan, groups=groups, n=n, seed=1, resamples=1, **RUN) for plan in ARMS.values()]
+    arms = [
+        pm.sobol(model, plan, factors=pm.Factors(groups=groups), n=pm.Sampling(n=n, seed=1, resamples=1), **RUN)
+        for plan in ARMS.values()
+    ]
     rows, any_arm = over_rows([r.runs.values for r in arms]), arms[-1]
     rows["rank"] = rows["ln rate"].rank(pct=True)
     rows["clipped"] = rows["ln rate"].clip(*rows["ln rate"].quantile([0.01, 0.99]))
     ok = np.all([r.runs.ok for r in arms], axis=0)
-    found = pm.sobol_indices(rows[list(KINDS)].to_numpy(), any_arm.design, seed=1, ok=ok)
+    found = pm.sensitivity.sobol_indices(rows[list(KINDS)].to_numpy(), any_arm.design, seed=1, ok=ok)
     parts = [
         {"factor": any_arm.factors, "of": k, **{c: getattr(found, c)[:, i] for c in ("ST", "ST_low", "ST_high", "S1")}}
         for i, k in enumerate(KINDS)
@@ -55,7 +58,7 @@ def indices(model: pm.Model, groups: object, n: int) -> tuple[pd.DataFrame, pd.D
     return pd.concat(map(pd.DataFrame, parts)).assign(noise=noise), rows, any_arm
 
 
-def correlations(rows: pd.DataFrame, result: pm.SobolResult) -> pd.DataFrame:
+def correlations(rows: pd.DataFrame, result: pm.sensitivity.SobolResult) -> pd.DataFrame:
     """Rank correlation of every parameter with the interaction or with its size, strongest first.
 
     Over the independent rows of the design. With its size (distance from the middle rank), as a parameter that makes

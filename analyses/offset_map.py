@@ -38,7 +38,7 @@ def cell(model: pm.Model, rows: dict, offset: float, length: float, options: arg
 def patients(model: pm.Model, draws: int) -> dict[str, np.ndarray]:
     """The model as it is in the first row, then the draws that are chronic patients."""
     drawn = {k: v for k, v in pm.draw(model, draws).items() if k not in model.settings}
-    keep = pm.loop_gains(model, drawn, progress=False) < 1
+    keep = pm.loop_gains(model, drawn, execution=pm.Execution(progress=False)) < 1
     return {k: np.concatenate([[model.parameters.loc[k, "value"]], v[keep]]) for k, v in drawn.items()}
 
 

@@ -30,7 +30,7 @@ def rows_of(name: str, n: int, weeks: float) -> pd.DataFrame:
     gains = pm.loop_gains(model, columns)
     parts = []
     for arm, plan in arms(weeks).items():
-        runs = pm.ensemble(model, columns, plan, outcomes=["seizure_rate"], weeks=weeks, every=24)
+        runs = pm.ensemble(pm.Study(model, plan, outcomes=["seizure_rate"], weeks=weeks, every=24), columns)
         parts.append(runs.to_dataframe().assign(model=name, arm=arm, loop_gain=gains).rename_axis("row"))
     return pd.concat(parts).reset_index()
 

@@ -26,7 +26,11 @@ def main(n: int) -> None:
     RESULTS.mkdir(exist_ok=True)
     model = pm.load("epilepsy")
     treatments = [pm.KetogenicDiet(ratio=4), pm.Electroacupuncture(sessions_per_week=5, weeks=12)]
-    result = pm.sobol(model, treatments, outcomes=OUTCOMES, n=n, seed=1, groups="module", weeks=12, every=24)
+    result = pm.sobol(
+        pm.Study(model, treatments, outcomes=OUTCOMES, weeks=12, every=24),
+        factors=pm.Factors(groups="module"),
+        n=pm.Sampling(n=n, seed=1),
+    )
     table = result.to_dataframe()
     print(table.to_string(index=False, float_format="{:.3f}".format))
     print("\n" + result.summary())

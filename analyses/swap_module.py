@@ -51,7 +51,7 @@ def with_theirs(name: str) -> pm.Model:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "cytokine_switch.ant"
         path.write_text(THEIRS, encoding="utf-8")
-        return pm.with_module(name, pm.module_from(path, ports=PORTS), replacing=OURS)
+        return pm.exchange.with_module(name, pm.exchange.module_from(path, ports=PORTS), replacing=OURS)
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ def arms(weeks: float) -> dict[str, list[pm.Treatment]]:
     return {"control": [], "diet": [diet], "diet + acupuncture": [diet, needles]}
 
 
-def draw(result: pm.Trial, predictors: pd.DataFrame) -> plt.Figure:
+def draw(result: pm.trials.Trial, predictors: pd.DataFrame) -> plt.Figure:
     """Responder curves, and what goes with response to the diet: in the diary (all a trial sees) and in the model."""
     figure, axes = plt.subplots(1, 2, figsize=(12, 4.8), layout="constrained", width_ratios=[1.1, 1])
     result.plot(axes[0])
@@ -63,15 +63,15 @@ def main(arguments: list[str] | None = None) -> None:
     for text in options.hypothesis:
         model = model.with_hypothesis(*text.split("=", 1))
     began = time.perf_counter()
-    patients = pm.population(options.n, seed=1, model=model)
-    result = pm.trial(patients, arms(options.weeks), options.weeks, model=model)
+    patients = pm.population(model, options.n, seed=1)
+    result = pm.trial(model, patients, arms(options.weeks), weeks=options.weeks)
     print(f"{options.n} patients by {len(result.arms)} arms in {time.perf_counter() - began:.0f} s\n{result.summary()}")
     found = {of: result.predictors("diet", of=of) for of in ("diary", "model")}
     top = found["model"].index[:12]
     predictors = pd.concat([t.loc[[m for m in top if m in t.index]].assign(of=of) for of, t in found.items()])
     tables = {"arms": result.to_dataframe(), "contrasts": result.contrasts(), "predictors": predictors}
     if options.trials:
-        known = pm.published_trials(options.n, seed=1, model=model, names=list(options.trials))
+        known = pm.trials.published_trials(model, seed=1, names=list(options.trials), n=options.n)
         tables["published"] = known.set_index("trial").drop(columns="note")
     for name, table in tables.items():
         table.to_csv(RESULTS / f"virtual_trial_{name}.csv")

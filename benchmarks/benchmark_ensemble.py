@@ -83,10 +83,10 @@ def engines(model: pm.Model, rows: Rows, few: Rows, asked: argparse.Namespace) -
     """The table: both engines and the peers on the same rows."""
     outcome = pm.Outcome(variable=OUTCOMES.get(model.name, model.outputs_[0].id), reduce="final")
     plan = {"treatments": ARMS["both"], "outcomes": [outcome], "weeks": WEEKS, "workers": 1, "progress": False}
-    many = pm.ensemble(model, rows, **plan, engine="batch")
+    many = pm.ensemble(model, rows, execution=pm.Execution(engine="batch"), **plan)
     print(f"{'':38} {'rows':>6} {'rows/s/core':>13} {'ms/row':>9} {'largest gap':>12}")
     batch = line("pm.ensemble, batch", len(many.ok), many.cost.core_seconds, 0.0)
-    plain = pm.ensemble(model, few, **plan, engine="roadrunner")
+    plain = pm.ensemble(model, few, execution=pm.Execution(engine="roadrunner"), **plan)
     exact = plain.values[:, 0]
     scale = np.maximum(np.abs(exact), 1e-3)
     gap = np.nanmax(np.abs(many.values[: len(exact), 0] - exact) / scale)
@@ -125,7 +125,12 @@ def nearness(model: pm.Model, rows: Rows) -> None:
     outcome = pm.Outcome(variable=OUTCOMES.get(model.name, model.outputs_[0].id), reduce="final")
     first = {k: v[:1] for k, v in rows.items()}
     job = pm.ensemble(
-        model, first, ARMS["both"], outcomes=[outcome], weeks=WEEKS, workers=1, progress=False, engine="batch"
+        model,
+        first,
+        ARMS["both"],
+        outcomes=[outcome],
+        weeks=WEEKS,
+        execution=pm.Execution(workers=1, progress=False, engine="batch"),
     ).plan.job
     compiled = _batch.compile_model(model.sbml)
     plan, size = compiled.plan, len(compiled.states)
@@ -183,12 +188,12 @@ def stages(model: pm.Model, rows: Rows, few: Rows) -> None:
             f"efficiency {seconds[0] / seconds[1] / 2:.2f}; largest process {runs.cost.peak_bytes >> 20} MB"
         )
     began = time.perf_counter()
-    design = pm.saltelli_design(len(rows), N, seed=1)
+    design = pm.sensitivity.saltelli_design(len(rows), N, seed=1)
     for parameter, column in zip(choose(model, None), design.unit.T, strict=True):
         sample(parameter, column)
     designed = time.perf_counter() - began
     began = time.perf_counter()
-    pm.sobol_indices(np.random.default_rng(1).random((len(design.unit), 3)), design, seed=1)
+    pm.sensitivity.sobol_indices(np.random.default_rng(1).random((len(design.unit), 3)), design, seed=1)
     estimated = time.perf_counter() - began
     print(f"{len(design.unit)} rows: design {designed:.1f} s, estimator of 3 outcomes {estimated:.1f} s")
 

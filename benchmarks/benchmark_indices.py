@@ -17,11 +17,13 @@ PARAMETERS, COLUMNS, N, RESAMPLES, SHOWN = 60, 200, 1024, 100, 3
 
 def indices() -> None:
     """Both on the same numbers, point estimates compared."""
-    design = pm.saltelli_design(PARAMETERS, N, 1)
+    design = pm.sensitivity.saltelli_design(PARAMETERS, N, 1)
     y = np.exp(design.unit @ np.random.default_rng(2).random((PARAMETERS, COLUMNS)) ** 4)
-    pm.sobol_indices(y[:, :1], design, resamples=2)  # threads of the matrix product start at their first use
+    pm.sensitivity.sobol_indices(
+        y[:, :1], design, resamples=2
+    )  # threads of the matrix product start at their first use
     times = [time.perf_counter()]
-    found = pm.sobol_indices(y, design, resamples=RESAMPLES)
+    found = pm.sensitivity.sobol_indices(y, design, resamples=RESAMPLES)
     times.append(time.perf_counter())
     names = [f"x{i}" for i in range(PARAMETERS)]
     problem = {"num_vars": PARAMETERS, "names": names, "bounds": [[0, 1]] * PARAMETERS}

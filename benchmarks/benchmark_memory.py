@@ -52,7 +52,13 @@ def main(rows: int, engine: str, workers: int) -> None:
     table = {p.id: p.low + (p.high - p.low) * unit[:, j] for j, p in enumerate(chosen)}
     sampler = Sampler()
     sampler.start()
-    runs = pm.ensemble(model, table, outcomes=["vagal_drive"], weeks=1, workers=workers, engine=engine, progress=False)
+    runs = pm.ensemble(
+        model,
+        table,
+        outcomes=["vagal_drive"],
+        weeks=1,
+        execution=pm.Execution(workers=workers, progress=False, engine=engine),
+    )
     sampler.ended.set()
     assert runs.cost is not None
     print(f"{rows} rows of {model.name}, {len(chosen)} constants, {engine}, {workers} workers: {runs.report()}")

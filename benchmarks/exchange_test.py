@@ -68,7 +68,7 @@ def _fits(model: pm.Model, treatments: list[pm.Treatment], duration: float) -> b
         return False
 
 
-def _moved(port: pm.Port, duration: float) -> pm.Treatment:
+def _moved(port: pm.models.Port, duration: float) -> pm.Treatment:
     step = 0.1 * (port.high - port.reference) if np.isfinite(port.high) else max(0.1 * abs(port.reference), 0.1)
     if port.role == "dose":
         return pm.Dose(input=port.id, amount=step, times=(0.0, duration / 4, duration / 2))

@@ -39,7 +39,7 @@ def of_function(name: str, function: Callable[[Array], Array], first: list[float
     """A function of the unit cube with its known indices."""
 
     def run(seed: int) -> Array:
-        return function(pm.saltelli_design(len(first), SIZES[-1], seed).unit)[:, None]
+        return function(pm.sensitivity.saltelli_design(len(first), SIZES[-1], seed).unit)[:, None]
 
     return Case((name,), run, np.array(first)[:, None], np.array(total)[:, None])
 
@@ -71,24 +71,26 @@ def ishigami(a: float = 7.0, b: float = 0.1) -> Case:
 def of_model() -> Case:
     """Inflammation after a week, all constants varied; true indices are averages weighted by the variance."""
     model = pm.load("nlrp3_il1b")
-    found = [pm.sobol(model, n=TRUTH["n"], seed=seed, **MODEL).indices for seed in TRUTH["seeds"]]
+    found = [pm.sobol(model, n=pm.Sampling(n=TRUTH["n"], seed=seed), **MODEL).indices for seed in TRUTH["seeds"]]
     variance = np.array([part.variance for part in found])[:, None]
     first, total = (
         (np.array([getattr(part, name) for part in found]) * variance).sum(axis=0) / variance.sum(axis=0)
         for name in ("S1", "ST")
     )
     columns = tuple(f"nlrp3_il1b, {name}" for name in OUTCOMES)
-    return Case(columns, lambda seed: pm.sobol(model, n=SIZES[-1], seed=seed, **MODEL).runs.values, first, total)
+    return Case(
+        columns, lambda seed: pm.sobol(model, n=pm.Sampling(n=SIZES[-1], seed=seed), **MODEL).runs.values, first, total
+    )
 
 
 def held(case: Case, analyses: int) -> Iterator[tuple[object, ...]]:
     """(case, factor, N, S1 held, S1 width, ST held, ST width) of each analysis and factor that matters."""
     for seed in range(1, analyses + 1):
-        values, design = case.run(seed), pm.saltelli_design(len(case.S1), SIZES[-1], seed)
+        values, design = case.run(seed), pm.sensitivity.saltelli_design(len(case.S1), SIZES[-1], seed)
         for n in SIZES:
             rows = n * design.rows_per_base
             part = replace(design, n=n, unit=design.unit[:rows])
-            found = pm.sobol_indices(values[:rows], part, seed=seed)
+            found = pm.sensitivity.sobol_indices(values[:rows], part, seed=seed)
             first = (found.S1_low <= case.S1) & (found.S1_high >= case.S1), found.S1_high - found.S1_low
             total = (found.ST_low <= case.ST) & (found.ST_high >= case.ST), found.ST_high - found.ST_low
             for g, k in np.argwhere(case.ST > MATTERS):

@@ -170,7 +170,7 @@ def _places(model: pm.Model, causes: Iterable[str]) -> Iterator[dict[str, float]
         yield place
 
 
-def _moved(value: float, port: pm.Port | None, share: float) -> float:
+def _moved(value: float, port: pm.models.Port | None, share: float) -> float:
     """A state near rest; an input on the first third of the way from its value to the upper end of its range."""
     if port is not None and math.isfinite(port.high):
         return value + share * (port.high - value) / 3

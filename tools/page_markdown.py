@@ -66,7 +66,7 @@ def rows() -> dict[str, dict[str, str]]:
     """Every row of the evidence tables by id, with the name of its table."""
     found: dict[str, dict[str, str]] = {}
     for kind in TABLE_COLUMNS:
-        frame = pm.evidence_table("measurements" if kind == "measurements" else "responses")
+        frame = pm.evidence.evidence_table("measurements" if kind == "measurements" else "responses")
         for name, row in frame.iterrows():
             found[str(name)] = {"table": kind, **{str(k): str(v) for k, v in row.items()}}
     return found

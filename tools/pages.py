@@ -31,10 +31,10 @@ def names() -> tuple[str, ...]:
 
 
 @cache
-def report(name: str) -> pm.EvidenceReport | None:
+def report(name: str) -> pm.evidence.EvidenceReport | None:
     """The model against its observations, None for one without any."""
     model = library.load(name)
-    return pm.evidence(model) if _has_observations(model) else None
+    return pm.evidence.report(model) if _has_observations(model) else None
 
 
 def _has_observations(model: pm.Model) -> bool:
@@ -64,7 +64,7 @@ def _folder(name: str) -> str:
     return f"{SBML_FROM_PAGES}/coupled" if name in library.coupled_names() else f"{SBML_FROM_PAGES}/modules/{name}"
 
 
-def constants(model: pm.Model) -> list[pm.Parameter]:
+def constants(model: pm.Model) -> list[pm.models.Parameter]:
     """The constants with a source: the gains of wires are none."""
     return [p for p in model.parameters_ if p.kind in KINDS]
 
@@ -131,7 +131,7 @@ def _entity_names(model: pm.Model) -> dict[str, str]:
     return found
 
 
-def _inputs(ports: Iterable[pm.Port]) -> str:
+def _inputs(ports: Iterable[pm.models.Port]) -> str:
     return table(
         ["input", "unit", "healthy", "range", "given as", "what it is"],
         (
@@ -152,7 +152,7 @@ def _range(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f"{written(low)} to {written(high)}"
 
 
-def _outputs(ports: Iterable[pm.Port]) -> str:
+def _outputs(ports: Iterable[pm.models.Port]) -> str:
     return table(["output", "unit", "what it is"], ([code(p.id), p.unit, words(p.title)] for p in ports))
 
 
@@ -171,11 +171,11 @@ def _parameters(model: pm.Model) -> str:
     return "\n\n".join(filter(None, [_kinds(model), table(head, cells), text, _overlay(model)]))
 
 
-def _with_unit(p: pm.Parameter) -> str:
+def _with_unit(p: pm.models.Parameter) -> str:
     return f"{written(p.value)} {'' if p.unit == 'dimensionless' else p.unit}".strip()
 
 
-def _law(p: pm.Parameter) -> str:
+def _law(p: pm.models.Parameter) -> str:
     return f"{_range(p.low, p.high)}, {p.distribution}" if p.uncertain else p.distribution
 
 
@@ -184,7 +184,7 @@ def _kinds(model: pm.Model) -> str:
     return f"{', '.join(f'{n} {kind}' for kind, n in counts.items())}."
 
 
-def by_kind(parameters: Sequence[pm.Parameter]) -> dict[str, int]:
+def by_kind(parameters: Sequence[pm.models.Parameter]) -> dict[str, int]:
     """Number of constants per kind."""
     return {kind: sum(p.kind == kind for p in parameters) for kind in KINDS}
 
@@ -202,7 +202,7 @@ def _hypotheses(model: pm.Model) -> str:
     return "\n\n".join(_hypothesis(h, model.name) for h in model.hypotheses_) or "None."
 
 
-def _hypothesis(h: pm.Hypothesis, topic: str) -> str:
+def _hypothesis(h: pm.models.Hypothesis, topic: str) -> str:
     head = ["reading", "settings", "for", "against", "note"]
     cells = (
         [_name(k, h), _settings(a), links(a.supports, topic), links(a.opposes, topic), words(a.note)]
@@ -211,7 +211,7 @@ def _hypothesis(h: pm.Hypothesis, topic: str) -> str:
     return f"### `{h.id}`: {words(h.title)}\n\n{table(head, cells)}"
 
 
-def _name(reading: str, h: pm.Hypothesis) -> str:
+def _name(reading: str, h: pm.models.Hypothesis) -> str:
     return f"**{words(reading)}** (default)" if reading == h.default else words(reading)
 
 
@@ -275,14 +275,14 @@ def score_cells(score: Score, topic: str) -> list[str]:
     ]
 
 
-def _condition(o: pm.Observation) -> str:
+def _condition(o: pm.evidence.Observation) -> str:
     pairs = [f"{k} = {v}" for k, v in o.hypotheses] + [f"{k} = {written(v)}" for k, v in o.settings]
     when = f"at {written(o.hours)} h" if o.hours else "at rest"
     against = [f"against {o.baseline}"] if o.baseline in ("healthy", "untreated") else []
     return words(", ".join([o.context, *split_cell(o.treatments), *pairs, when, *against]))
 
 
-def _observed(o: pm.Observation) -> str:
+def _observed(o: pm.evidence.Observation) -> str:
     if o.value is None:
         return {"none": "no change"}.get(o.comparison, o.comparison)
     error = f" ± {number(o.error)}" if o.error is not None else ""

@@ -51,7 +51,7 @@ def _extended() -> set[str]:
     return {a for name in library.coupled_names() for a in library.lineage(name) if a != name}
 
 
-def _tally(reports: Sequence[pm.EvidenceReport]) -> Iterator[str]:
+def _tally(reports: Sequence[pm.evidence.EvidenceReport]) -> Iterator[str]:
     """Numbers and directions by verdict: of the tests, then of what set the model."""
     uses: tuple[Use, ...] = ("check", "fit")
     for use in uses:

@@ -1,7 +1,7 @@
 """ODE models, in SBML, of how a ketogenic diet and acupuncture act on drug-resistant epilepsy.
 
 What is used daily stands here; the rest in rooms: `treatments`, `sensitivity`, `experiments`, `evidence`, `inference`,
-`trials`, `exchange`, `ensembles`.
+`trials`, `exchange`, `ensembles`, `models`.
 
 >>> import pathway_models as pm
 >>> run = pm.load("epilepsy").simulate([pm.KetogenicDiet(ratio=4)], weeks=1)
@@ -11,7 +11,7 @@ What is used daily stands here; the rest in rooms: `treatments`, `sensitivity`, 
 
 from importlib.metadata import version as _version
 
-from . import ensembles, errors, evidence, exchange, experiments, inference, sensitivity, treatments, trials
+from . import ensembles, errors, evidence, exchange, experiments, inference, models, sensitivity, treatments, trials
 from .ensembles import Execution, Limits, Outcome, Study, ensemble
 from .exchange import check, export
 from .experiments import compare, hypothesis_scan, lesion, loop_gains
@@ -65,6 +65,7 @@ __all__ = [
     "lesion",
     "load",
     "loop_gains",
+    "models",
     "morris",
     "population",
     "sensitivity",

@@ -183,7 +183,10 @@ def test_a_loop_of_rules_is_named_wherever_it_is_entered() -> None:
 def test_a_sum_of_many_terms_gives_the_right_numbers() -> None:
     k, model = np.linspace(1e-8, 1e-7, 5000), tiny(_sum(2000))
     final = pm.Outcome(variable="S", reduce="final")
-    runs = pm.ensemble(model, {"k": k}, outcomes=[final], duration=1, workers=1, progress=False)
+    runs = pm.ensemble(model, {"k": k}, outcomes=[final], duration=1, execution=pm.Execution(workers=1, progress=False))
     np.testing.assert_allclose(runs.values[:, 0], np.exp(-k * 2000 * 2001 / 2), rtol=1e-4)
     assert runs.engine == "batch"
-    assert pm.sobol_cost(model, parameters={"k": (1e-8, 1e-7)}, outcomes=[final], duration=1, n=2048).runs == 3 * 2048
+    assert (
+        pm.sensitivity.sobol_cost(model, outcomes=[final], duration=1, factors={"k": (1e-8, 1e-7)}, n=2048).runs
+        == 3 * 2048
+    )

@@ -216,12 +216,10 @@ def test_sobol_prints_the_table_and_sums_up_on_stderr(capfd: pytest.CaptureFixtu
         pm.load("acupuncture"),
         [pm.Electroacupuncture()],
         outcomes=["vagal_drive"],
-        n=8,
-        seed=0,
-        parameters=["gain_vagal", "tau_session"],
         weeks=1,
-        workers=1,
-        progress=False,
+        factors=["gain_vagal", "tau_session"],
+        n=pm.Sampling(n=8, seed=0),
+        execution=pm.Execution(workers=1, progress=False),
     ).to_dataframe()
     rows = pd.DataFrame(json.loads(out))
     pd.testing.assert_frame_equal(rows, expected, rtol=1e-12)

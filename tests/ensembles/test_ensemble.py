@@ -79,7 +79,7 @@ def decay(tmp_path: Path) -> pm.Model:
 
 def test_values_follow_the_solution_of_the_equation(decay: pm.Model) -> None:
     k = np.array([0.1, 0.5, 1.0, 3.0])
-    runs = pm.ensemble(decay, {"k": k}, outcomes=[FINAL_X], workers=1, **SHORT)
+    runs = pm.ensemble(decay, {"k": k}, outcomes=[FINAL_X], execution=pm.Execution(workers=1), **SHORT)
     assert_allclose(runs.values[:, 0], np.exp(-k), rtol=1e-4)
     assert runs.ok.all()
     assert runs.seconds > 0
@@ -108,7 +108,9 @@ def test_a_row_equals_a_single_run_with_its_parameters(
     model = pm.load(name)
     outcomes = [pm.Outcome(variable=v, reduce="final") for v in variables]
     outcomes += [pm.Outcome(variable=v, reduce="peak") for v in variables]
-    runs = pm.ensemble(model, rows, treatments, outcomes=outcomes, weeks=2, workers=1, progress=False)
+    runs = pm.ensemble(
+        model, rows, treatments, outcomes=outcomes, weeks=2, execution=pm.Execution(workers=1, progress=False)
+    )
     assert len(np.unique(runs.values[:, 0])) == 3, "the rows must differ for this test to mean anything"
     for i in range(3):
         single = model.with_parameters({k: v[i] for k, v in rows.items()}).simulate(treatments, weeks=2)
@@ -121,22 +123,27 @@ def test_an_anchored_parameter_means_the_same_in_a_row_and_in_a_single_run(value
     model = pm.load("excitability")
     anchored = next(iter(model.anchors))
     outcome = pm.Outcome(variable="seizure_rate", reduce="final")
-    runs = pm.ensemble(model, {anchored: [value]}, outcomes=[outcome], weeks=1, workers=1, progress=False)
+    runs = pm.ensemble(
+        model, {anchored: [value]}, outcomes=[outcome], weeks=1, execution=pm.Execution(workers=1, progress=False)
+    )
     single = model.with_parameters({anchored: value}).simulate(weeks=1).pm["seizure_rate"]
     assert_allclose(runs.values[0, 0], float(single[-1]), rtol=1e-5)
 
 
 def test_a_row_does_not_depend_on_the_rows_around_it(decay: pm.Model) -> None:
     k = [0.1, 5.0, 0.7, 2.0]
-    forward = pm.ensemble(decay, {"k": k}, outcomes=["x"], workers=1, **SHORT)
-    backward = pm.ensemble(decay, {"k": k[::-1]}, outcomes=["x"], workers=1, **SHORT)
+    forward = pm.ensemble(decay, {"k": k}, outcomes=["x"], execution=pm.Execution(workers=1), **SHORT)
+    backward = pm.ensemble(decay, {"k": k[::-1]}, outcomes=["x"], execution=pm.Execution(workers=1), **SHORT)
     assert_array_equal(forward.values, backward.values[::-1])
 
 
 def test_a_data_frame_is_a_table_of_rows(decay: pm.Model) -> None:
     frame = pd.DataFrame({"k": [0.1, 0.5]}, index=[7, 3])
-    runs = pm.ensemble(decay, frame, outcomes=["x"], workers=1, **SHORT)
-    assert_array_equal(runs.values, pm.ensemble(decay, {"k": [0.1, 0.5]}, outcomes=["x"], workers=1, **SHORT).values)
+    runs = pm.ensemble(decay, frame, outcomes=["x"], execution=pm.Execution(workers=1), **SHORT)
+    assert_array_equal(
+        runs.values,
+        pm.ensemble(decay, {"k": [0.1, 0.5]}, outcomes=["x"], execution=pm.Execution(workers=1), **SHORT).values,
+    )
 
 
 def test_our_own_models_run_for_twelve_weeks_by_default() -> None:
@@ -152,7 +159,7 @@ def test_our_own_models_run_for_twelve_weeks_by_default() -> None:
 
 def test_a_foreign_file_has_no_default_length(decay: pm.Model) -> None:
     with pytest.raises(InvalidValueError, match="duration="):
-        pm.ensemble(decay, {"k": [1.0]}, outcomes=["x"], workers=1, progress=False)
+        pm.ensemble(decay, {"k": [1.0]}, outcomes=["x"], execution=pm.Execution(workers=1, progress=False))
 
 
 # ---- processes and executors -------------------------------------------------------------------------------
@@ -163,8 +170,8 @@ def test_two_processes_give_the_same_bits_as_one() -> None:
     rows = {"gain_vagal": np.linspace(0.1, 1, 13), "tau_session": np.linspace(4, 40, 13)}
     arms = [pm.Electroacupuncture()]
     options: dict[str, Any] = {"outcomes": ["vagal_drive", "plastic_trace"], "weeks": 2, "progress": False}
-    one = pm.ensemble(model, rows, arms, workers=1, **options)
-    two = pm.ensemble(model, rows, arms, workers=2, **options)
+    one = pm.ensemble(model, rows, arms, execution=pm.Execution(workers=1), **options)
+    two = pm.ensemble(model, rows, arms, execution=pm.Execution(workers=2), **options)
     assert_array_equal(one.values, two.values)
     assert_array_equal(two.status, np.zeros(13))
     assert len(np.unique(two.values[:, 0])) == 13
@@ -172,9 +179,9 @@ def test_two_processes_give_the_same_bits_as_one() -> None:
 
 def test_an_own_pool_gives_the_same_bits_and_stays_open(decay: pm.Model) -> None:
     rows = {"k": np.linspace(0.1, 2, 9)}
-    here = pm.ensemble(decay, rows, outcomes=["x"], workers=1, **SHORT)
+    here = pm.ensemble(decay, rows, outcomes=["x"], execution=pm.Execution(workers=1), **SHORT)
     with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
-        there = pm.ensemble(decay, rows, outcomes=["x"], workers=2, executor=pool, **SHORT)
+        there = pm.ensemble(decay, rows, outcomes=["x"], execution=pm.Execution(workers=pool), **SHORT)
         worker = pool.submit(os.getpid).result()
     assert_array_equal(here.values, there.values)
     assert worker != os.getpid()
@@ -183,7 +190,7 @@ def test_an_own_pool_gives_the_same_bits_and_stays_open(decay: pm.Model) -> None
 def test_any_executor_gets_all_rows_in_blocks(decay: pm.Model) -> None:
     executor = InlineExecutor()
     k = np.linspace(0.1, 2, 100)
-    runs = pm.ensemble(decay, {"k": k}, outcomes=[FINAL_X], workers=2, executor=executor, **SHORT)
+    runs = pm.ensemble(decay, {"k": k}, outcomes=[FINAL_X], execution=pm.Execution(workers=executor), **SHORT)
     assert_allclose(runs.values[:, 0], np.exp(-k), rtol=1e-5)
     assert 1 < executor.submitted < 100
 
@@ -191,7 +198,7 @@ def test_any_executor_gets_all_rows_in_blocks(decay: pm.Model) -> None:
 @pytest.mark.parametrize("count", [0, -1, 1.5])
 def test_a_number_of_workers_that_makes_no_sense(decay: pm.Model, count: float) -> None:
     with pytest.raises(InvalidValueError, match=rf"workers is {count}"):
-        pm.ensemble(decay, {"k": [1.0, 2.0]}, outcomes=["x"], workers=count, **SHORT)  # type: ignore[arg-type]
+        pm.ensemble(decay, {"k": [1.0, 2.0]}, outcomes=["x"], execution=pm.Execution(workers=count), **SHORT)  # type: ignore[arg-type]
 
 
 def test_a_script_without_main_guard_works_and_runs_once(tmp_path: Path) -> None:
@@ -220,7 +227,7 @@ print(runs.report())
 def test_a_row_that_explodes_is_on_record_and_the_others_are_complete(tmp_path: Path) -> None:
     k = np.array([0.5, 2.0, 0.9, 4.0])
     model = pm.load(write_sbml(EXPLOSION, tmp_path))
-    runs = pm.ensemble(model, {"k": k}, outcomes=[FINAL_X], workers=1, **SHORT)
+    runs = pm.ensemble(model, {"k": k}, outcomes=[FINAL_X], execution=pm.Execution(workers=1), **SHORT)
     assert runs.ok.tolist() == [True, False, True, False]
     assert_allclose(runs.values[[0, 2], 0], 1 / (1 - k[[0, 2]]), rtol=1e-3)
     assert np.isnan(runs.values[[1, 3]]).all()
@@ -233,7 +240,9 @@ def test_a_row_that_explodes_is_on_record_and_the_others_are_complete(tmp_path: 
 
 def test_a_row_that_is_not_a_number_is_on_record(tmp_path: Path) -> None:
     model = pm.load(write_sbml(ROOT, tmp_path))
-    runs = pm.ensemble(model, {"k": [4.0, -1.0, 9.0]}, outcomes=["y", FINAL_X], workers=1, **SHORT)
+    runs = pm.ensemble(
+        model, {"k": [4.0, -1.0, 9.0]}, outcomes=["y", FINAL_X], execution=pm.Execution(workers=1), **SHORT
+    )
     frame = runs.to_dataframe()
     assert list(frame.columns) == ["y", "x final", "status", "message"]
     assert frame["message"].tolist() == ["", "y is not finite", ""]
@@ -253,7 +262,7 @@ def test_a_second_attempt_with_finer_tolerance_is_on_record(decay: pm.Model, mon
         return real(job, row, attempt, **how)
 
     monkeypatch.setattr(_simulate, "run_job", stumbles)
-    runs = pm.ensemble(decay, {"k": [1.0, 2.0, 3.0]}, outcomes=[FINAL_X], workers=1, **SHORT)
+    runs = pm.ensemble(decay, {"k": [1.0, 2.0, 3.0]}, outcomes=[FINAL_X], execution=pm.Execution(workers=1), **SHORT)
     assert tolerances == [False, False, True, False, False]  # the last is the row that is run again for the error
     assert runs.to_dataframe()["status"].tolist() == ["ok", "ok after a retry", "ok"]
     assert runs.messages == {1: "attempt 2 (relative tolerance 1e-08, coarse absolute ones, bdf) after: stumbled"}
@@ -268,7 +277,7 @@ def test_a_worker_that_dies_costs_its_own_row_only(decay: pm.Model) -> None:
     x = np.linspace(1, 16, 16)
     x[14] = DEADLY
     outcome = Deadly(variable="k", reduce="final")
-    runs = pm.ensemble(decay, {"k": x}, outcomes=[outcome], workers=2, **SHORT)
+    runs = pm.ensemble(decay, {"k": x}, outcomes=[outcome], execution=pm.Execution(workers=2), **SHORT)
     assert runs.to_dataframe()["status"][14] == "worker process died"
     assert "worker process died" in runs.messages[14]
     assert np.isnan(runs.values[14, 0])
@@ -286,7 +295,7 @@ def test_a_block_that_an_own_pool_loses_goes_in_once_more_row_by_row(decay: pm.M
 
     executor = InlineExecutor(fate)
     k = np.linspace(0.1, 2, 16)
-    runs = pm.ensemble(decay, {"k": k}, outcomes=[FINAL_X], workers=1, executor=executor, **SHORT)
+    runs = pm.ensemble(decay, {"k": k}, outcomes=[FINAL_X], execution=pm.Execution(workers=executor), **SHORT)
     others = np.delete(np.arange(16), 5)
     assert executor.submitted == 8
     assert runs.counts == {"ok": 15, "worker process died": 1}
@@ -304,7 +313,7 @@ def test_an_own_pool_that_breaks_while_blocks_are_handed_in_raises_nothing(decay
             return super().submit(fn, *args, **kwargs)
 
     k = np.linspace(0.1, 2, 16)
-    runs = pm.ensemble(decay, {"k": k}, outcomes=[FINAL_X], workers=1, executor=Broken(), **SHORT)
+    runs = pm.ensemble(decay, {"k": k}, outcomes=[FINAL_X], execution=pm.Execution(workers=Broken()), **SHORT)
     assert_allclose(runs.values[:8, 0], np.exp(-k[:8]), rtol=1e-5)
     assert set(runs.to_dataframe()["status"][8:]) == {"worker process died"}
     assert "executor broke" in runs.messages[8]
@@ -315,20 +324,20 @@ def test_an_own_pool_that_breaks_while_blocks_are_handed_in_raises_nothing(decay
 
 def test_without_progress_bar_nothing_is_written(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     model = pm.load(write_sbml(DECAY, tmp_path))
-    pm.ensemble(model, {"k": [0.5, 2.0]}, outcomes=["x"], workers=1, **SHORT)
+    pm.ensemble(model, {"k": [0.5, 2.0]}, outcomes=["x"], execution=pm.Execution(workers=1), **SHORT)
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_failed_run_writes_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Messages of the solver reach the user in `messages`; on stdout they would end up in a table or in JSON."""
     model = pm.load(write_sbml(EXPLOSION, tmp_path))
-    runs = pm.ensemble(model, {"k": [0.5, 2.0]}, outcomes=["x"], workers=1, **SHORT)
+    runs = pm.ensemble(model, {"k": [0.5, 2.0]}, outcomes=["x"], execution=pm.Execution(workers=1), **SHORT)
     assert not runs.ok[1]
     assert capfd.readouterr() == ("", "")
 
 
 def test_the_progress_bar_counts_runs_on_stderr(decay: pm.Model, capfd: pytest.CaptureFixture[str]) -> None:
-    pm.ensemble(decay, {"k": [0.5, 1.0, 2.0]}, outcomes=["x"], duration=1, workers=1)
+    pm.ensemble(decay, {"k": [0.5, 1.0, 2.0]}, outcomes=["x"], duration=1, execution=pm.Execution(workers=1))
     out, err = capfd.readouterr()
     assert out == ""
     assert "3/3" in err
@@ -356,7 +365,7 @@ def test_the_progress_bar_counts_runs_on_stderr(decay: pm.Model, capfd: pytest.C
 def test_a_table_that_makes_no_sense(tmp_path: Path, rows: Any, message: str) -> None:
     model = pm.load(write_sbml("model m()\n x = 1; k = 0.5; x0 = 1; x' = -k*x\nend", tmp_path))
     with pytest.raises(InvalidValueError, match=message):
-        pm.ensemble(model, rows, outcomes=["x"], workers=1, **SHORT)
+        pm.ensemble(model, rows, outcomes=["x"], execution=pm.Execution(workers=1), **SHORT)
 
 
 @pytest.mark.parametrize("order", [[0, 1], [1, 0]])
@@ -370,31 +379,39 @@ def test_a_value_out_of_range_counts_in_every_row(name: str, good: float, bad: f
         model.with_parameters({name: bad})
     column = np.array([good, bad])[order]
     with pytest.raises(InvalidValueError, match=name):
-        pm.ensemble(model, {name: column}, outcomes=["IL1B"], weeks=1, workers=1, progress=False)
+        pm.ensemble(
+            model, {name: column}, outcomes=["IL1B"], weeks=1, execution=pm.Execution(workers=1, progress=False)
+        )
 
 
 def test_unknown_names(decay: pm.Model) -> None:
     with pytest.raises(UnknownNameError, match="'kk'"):
-        pm.ensemble(decay, {"kk": [1.0]}, outcomes=["x"], workers=1, **SHORT)
+        pm.ensemble(decay, {"kk": [1.0]}, outcomes=["x"], execution=pm.Execution(workers=1), **SHORT)
     with pytest.raises(UnknownNameError, match="'y'"):
-        pm.ensemble(decay, {"k": [1.0]}, outcomes=["y"], workers=1, **SHORT)
+        pm.ensemble(decay, {"k": [1.0]}, outcomes=["y"], execution=pm.Execution(workers=1), **SHORT)
     with pytest.raises(InvalidValueError, match="outcomes"):
-        pm.ensemble(decay, {"k": [1.0]}, outcomes=[], workers=1, **SHORT)
+        pm.ensemble(decay, {"k": [1.0]}, outcomes=[], execution=pm.Execution(workers=1), **SHORT)
 
 
 @pytest.mark.parametrize("engine", ["roadrunner", "batch"])
 def test_a_start_value_is_a_column_like_any_other(decay: pm.Model, engine: str) -> None:
-    runs = pm.ensemble(decay, {"x": [1.0, 3.0]}, outcomes=[FINAL_X], workers=1, engine=engine, **SHORT)
+    runs = pm.ensemble(
+        decay, {"x": [1.0, 3.0]}, outcomes=[FINAL_X], execution=pm.Execution(workers=1, engine=engine), **SHORT
+    )
     assert_allclose(runs.values[:, 0], np.array([1.0, 3.0]) * np.exp(-0.5), rtol=1e-6)
 
 
 def test_a_state_of_a_model_that_starts_at_rest_is_no_column() -> None:
     with pytest.raises(InvalidValueError, match="IL1B of nlrp3_il1b is a state, and runs start at the rest"):
-        pm.ensemble(pm.load("nlrp3_il1b"), {"IL1B": [1.0]}, outcomes=["IL1B"], workers=1, progress=False)
+        pm.ensemble(
+            pm.load("nlrp3_il1b"), {"IL1B": [1.0]}, outcomes=["IL1B"], execution=pm.Execution(workers=1, progress=False)
+        )
 
 
 def test_two_columns_for_one_parameter_are_refused() -> None:
     model = pm.load("epilepsy")
     rows = {"efficacy": [0.1, 0.2], "acupuncture.efficacy": [0.3, 0.4]}
     with pytest.raises(InvalidValueError, match="efficacy"):
-        pm.ensemble(model, rows, outcomes=["seizure_rate"], weeks=0.1, workers=1, progress=False)
+        pm.ensemble(
+            model, rows, outcomes=["seizure_rate"], weeks=0.1, execution=pm.Execution(workers=1, progress=False)
+        )

@@ -78,7 +78,7 @@ def test_the_attempts_of_a_failing_row_do_not_change_the_solver_of_the_others(de
     seen: list[dict[str, Any]] = []
     job = _simulate.make_job(decay, (), duration=10, times=np.array([10.0]), columns=("S",), start="auto")
 
-    attempts = (pm.Attempt(), pm.Attempt(method="adams", initial_step=1e-3))
+    attempts = (pm.ensembles.Attempt(), pm.ensembles.Attempt(method="adams", initial_step=1e-3))
     real = _simulate._run_phases
 
     def watched(engine: Any, *arguments: Any, **more: Any) -> Any:
@@ -103,8 +103,7 @@ def test_ensembles(decay: pm.Model, engine: str) -> None:
     pytest.importorskip("llvmlite")
 
     def one(k: float) -> float:
-        runs = pm.ensemble(decay, {"k": [k] * 70}, outcomes=[FINAL], duration=10, engine=engine, workers=1,
-                           progress=False)  # fmt: skip
+        runs = pm.ensemble(decay, {"k": [k] * 70}, outcomes=[FINAL], duration=10, execution=pm.Execution(workers=1, progress=False, engine=engine))  # fmt: skip
         assert np.ptp(runs.values) == 0
         return float(runs.values[0, 0])
 
@@ -147,8 +146,7 @@ with ThreadPoolExecutor({THREADS}) as threads:
 
 def test_sobol(decay: pm.Model) -> None:
     def one(seed: int) -> np.ndarray:
-        found = pm.sobol(decay, parameters={"k": (0.1, 1.0)}, outcomes=[FINAL], n=16, seed=seed, duration=10,
-                         workers=1, progress=False, engine="roadrunner")  # fmt: skip
+        found = pm.sobol(decay, outcomes=[FINAL], duration=10, factors={"k": (0.1, 1.0)}, n=pm.Sampling(n=16, seed=seed), execution=pm.Execution(workers=1, progress=False, engine="roadrunner"))  # fmt: skip
         return np.asarray(found.runs.values)
 
     assert_array_equal(np.array(in_threads(one, [1, 2, 3, 4] * 2)), np.array([one(s) for s in [1, 2, 3, 4] * 2]))
@@ -213,8 +211,7 @@ def test_a_thread_pool_as_executor(decay: pm.Model) -> None:
     k = np.array(RATES)
     with ThreadPoolExecutor(THREADS) as threads:
         for engine in ("roadrunner", "auto"):
-            runs = pm.ensemble(decay, {"k": np.tile(k, 4)}, outcomes=[FINAL], duration=10, executor=threads,
-                               engine=engine, progress=False)  # fmt: skip
+            runs = pm.ensemble(decay, {"k": np.tile(k, 4)}, outcomes=[FINAL], duration=10, execution=pm.Execution(progress=False, engine=engine, workers=threads))  # fmt: skip
             assert runs.counts == {"ok": 4 * len(k)}
             assert_allclose(runs.values[:, 0], np.tile(EXACT, 4), rtol=1e-4)
 
@@ -227,8 +224,7 @@ def test_dask_with_threads(decay: pm.Model) -> None:
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
-        runs = pm.ensemble(decay, {"k": RATES * 4}, outcomes=[FINAL], duration=10, executor=client.get_executor(),
-                           progress=False)  # fmt: skip
+        runs = pm.ensemble(decay, {"k": RATES * 4}, outcomes=[FINAL], duration=10, execution=pm.Execution(progress=False, workers=client.get_executor()))  # fmt: skip
     assert runs.counts == {"ok": 128}
     assert_allclose(runs.values[:, 0], EXACT * 4, rtol=1e-4)
 
@@ -254,7 +250,9 @@ def test_two_threads_may_start_pools_and_the_main_module_stays(decay: pm.Model) 
     before = (getattr(main, "__spec__", None), getattr(main, "__file__", None))
 
     def one(k: float) -> float:
-        runs = pm.ensemble(decay, {"k": [k] * 16}, outcomes=[FINAL], duration=10, workers=2, progress=False)
+        runs = pm.ensemble(
+            decay, {"k": [k] * 16}, outcomes=[FINAL], duration=10, execution=pm.Execution(workers=2, progress=False)
+        )
         return float(runs.values[-1, 0])
 
     with ThreadPoolExecutor(2) as threads:

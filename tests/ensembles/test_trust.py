@@ -186,7 +186,7 @@ def test_a_file_that_others_may_have_written_is_refused_by_name(
     change(file)
     again = partial(pm.ensemble, decay, {"k": K}, **options)
     call = partial(runs.with_outcomes, ["x"]) if kind == "courses-*.nc" else again
-    with pytest.raises(pm.CheckpointError, match=reason) as said:
+    with pytest.raises(pm.ensembles.CheckpointError, match=reason) as said:
         call()
     assert file.name in str(said.value)
     assert "\n" not in str(said.value)
@@ -195,10 +195,10 @@ def test_a_file_that_others_may_have_written_is_refused_by_name(
 def test_a_checkpoint_of_another_user_is_refused(
     decay: pm.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, **SHORT)
+    pm.ensemble(decay, {"k": K}, execution=pm.Execution(checkpoint=tmp_path), **SHORT)
     as_if_of_another_user(monkeypatch)
-    with pytest.raises(pm.CheckpointError, match=r"run\.json belongs to another user \(number 4711\)"):
-        pm.ensemble(decay, {"k": K}, checkpoint=tmp_path, **SHORT)
+    with pytest.raises(pm.ensembles.CheckpointError, match=r"run\.json belongs to another user \(number 4711\)"):
+        pm.ensemble(decay, {"k": K}, execution=pm.Execution(checkpoint=tmp_path), **SHORT)
 
 
 def test_files_of_root_are_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,8 +114,8 @@ def _closed_figures() -> Iterator[None]:
 
 
 @cache
-def found(name: str) -> pm.EvidenceReport:
-    return pm.evidence(pm.load(name))
+def found(name: str) -> pm.evidence.EvidenceReport:
+    return pm.evidence.report(pm.load(name))
 
 
 def write(folder: Path, *rows: dict[str, str]) -> Path:
@@ -128,11 +128,11 @@ def write(folder: Path, *rows: dict[str, str]) -> Path:
 
 def scored(folder: Path, name: str, *rows: dict[str, str], model: pm.Model | None = None) -> list[scores.Score]:
     model = model or pm.load(name)
-    return list(_evidence.report(model, pm.read_observations(model, write(folder, *rows))).rows)
+    return list(_evidence.report(model, pm.evidence.read_observations(model, write(folder, *rows))).rows)
 
 
 def sources(name: str) -> set[str]:
-    return {s for o in pm.read_observations(pm.load(name)) for s in o.source}
+    return {s for o in pm.evidence.read_observations(pm.load(name)) for s in o.source}
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -145,21 +145,21 @@ def read(path: Path) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("kind", ["measurements", "responses"])
 def test_tables_are_the_files(kind: str) -> None:
-    table = pm.evidence_table(kind)  # type: ignore[arg-type]
+    table = pm.evidence.evidence_table(kind)  # type: ignore[arg-type]
     rows = read(SBML / "evidence" / f"{kind}.tsv")
     assert table.index.tolist() == [row["id"] for row in rows]
     assert table["citation"].tolist() == [row["citation"] for row in rows]
 
 
 def test_a_table_can_be_changed_without_harm() -> None:
-    table = pm.evidence_table("responses")
+    table = pm.evidence.evidence_table("responses")
     table["value"] = "0"
-    assert pm.evidence_table("responses").loc["clinical:C001", "value"] == "62"
+    assert pm.evidence.evidence_table("responses").loc["clinical:C001", "value"] == "62"
 
 
 def test_unknown_tables_are_refused() -> None:
     with pytest.raises(UnknownNameError, match="'opinions'"):
-        pm.evidence_table("opinions")  # type: ignore[arg-type]
+        pm.evidence.evidence_table("opinions")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_broken_tables_name_file_and_line(tmp_path: Path, change: object, line: 
 def test_rotten_rows_name_file_line_and_value(tmp_path: Path, change: dict[str, str], words: str) -> None:
     path = write(tmp_path, {}, {"id": "two"} | change)
     with pytest.raises(ModelError) as caught:
-        pm.read_observations(pm.load("ampk_pgc1a"), path)
+        pm.evidence.read_observations(pm.load("ampk_pgc1a"), path)
     assert str(caught.value).startswith(f"{path}:3: ")
     assert words in str(caught.value)
 
@@ -197,20 +197,20 @@ def test_rotten_rows_name_file_line_and_value(tmp_path: Path, change: dict[str, 
 def test_double_ids_and_broken_lines_are_refused(tmp_path: Path) -> None:
     model = pm.load("ampk_pgc1a")
     with pytest.raises(ModelError, match=":3: id 'one' is double"):
-        pm.read_observations(model, write(tmp_path, {}, {}))
+        pm.evidence.read_observations(model, write(tmp_path, {}, {}))
     path = write(tmp_path, {})
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("\tpAMPK\t", "\t"), encoding="utf-8")
     with pytest.raises(ModelError, match=":2: 16 cells; the header has 17"):
-        pm.read_observations(model, path)
+        pm.evidence.read_observations(model, path)
     path.write_text(text.replace("observable", "what"), encoding="utf-8")
     with pytest.raises(ModelError, match=":1: the columns are"):
-        pm.read_observations(model, path)
+        pm.evidence.read_observations(model, path)
 
 
 def test_models_from_elsewhere_have_no_observations() -> None:
     for model in (tiny("x = 1; x' = -x", name="foreign"), tiny("x = 1; x' = -x", name="epilepsy")):
-        for ask in (pm.evidence, pm.read_observations, pm.citations):
+        for ask in (pm.evidence, pm.evidence.read_observations, pm.evidence.citations):
             with pytest.raises(ModelError, match=r"no model of the library: it has no observations"):
                 ask(model)
 
@@ -231,7 +231,7 @@ def test_intervals_become_one_standard_error(tmp_path: Path) -> None:
         {"id": "negative", "error": "-2.35 to -1", "error_kind": "IQR"},
         {"id": "plain", "error_kind": ""},
     )
-    ci, iqr, plain = pm.read_observations(pm.load("ampk_pgc1a"), write(tmp_path, *rows))
+    ci, iqr, plain = pm.evidence.read_observations(pm.load("ampk_pgc1a"), write(tmp_path, *rows))
     assert ci.error == pytest.approx(1.0)
     assert iqr.error == pytest.approx(1.0)
     assert plain.error == 0.5
@@ -297,7 +297,9 @@ def test_extremes_and_their_time(tmp_path: Path) -> None:
     plain = {"treatments": "ketone_ester", "observable": "BHB_plasma", "comparison": "absolute", "baseline": ""}
     rows = [plain | {"id": r, "reduce": r, "hours": "6"} for r in ("at", "peak", "trough", "time_of_peak")]
     at, peak, trough, when = (s.prediction for s in scored(tmp_path, "ketone_katp", *rows))
-    run = pm.load("ketone_katp", context="healthy").simulate([pm.KetoneEster()], duration=6, every=0.0075)["BHB_plasma"]
+    run = pm.load("ketone_katp", context="healthy").simulate([pm.treatments.KetoneEster()], duration=6, every=0.0075)[
+        "BHB_plasma"
+    ]
     assert (at, peak, trough) == pytest.approx((float(run[-1]), float(run.max()), float(run.min())), rel=1e-5)
     assert when == pytest.approx(float(run["time"][int(run.values.argmax())]), abs=0.02)
 
@@ -334,7 +336,7 @@ def test_a_failed_run_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(_evidence, "run_job", breaks)
     failed, fine = scored(tmp_path, "ampk_pgc1a", {}, {"id": "two", "treatments": ""})
     assert (failed.verdict, fine.verdict) == ("failed", "within two errors")
-    report = pm.EvidenceReport(model="ampk_pgc1a", title="", rows=(failed, fine))
+    report = pm.evidence.EvidenceReport(model="ampk_pgc1a", title="", rows=(failed, fine))
     assert "1 not simulated" in report.summary()
     assert "gave up" in report.to_dataframe().loc[0, "note"]
     report.plot()
@@ -355,7 +357,7 @@ def test_equal_conditions_share_a_run(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_is_asked_every_row(name: str) -> None:
     report = found(name)
-    rows = pm.read_observations(pm.load(name))
+    rows = pm.evidence.read_observations(pm.load(name))
     frame = report.to_dataframe()
     assert frame["id"].tolist() == [o.id for o in rows]
     assert frame.columns.tolist() == list(_evidence.REPORT_COLUMNS)
@@ -370,7 +372,7 @@ def test_every_model_is_asked_every_row(name: str) -> None:
 def test_fit_rows_are_no_tests(name: str) -> None:
     report = found(name)
     checks = tuple(r for r in report.rows if r.observation.use == "check")
-    alone = pm.EvidenceReport(model=name, title="", rows=checks)
+    alone = pm.evidence.EvidenceReport(model=name, title="", rows=checks)
     assert alone.totals("check") == report.totals("check")
     assert sum(alone.totals("fit").values()) == 0
     line = report.summary().splitlines()[1]
@@ -385,7 +387,7 @@ def test_rows_that_provoke_epilepsy_hold_the_untreated_state(name: str) -> None:
     anchors = at_rest(model, tuple(model.anchors))
     written = [
         (model.resolve(key), value)
-        for o in pm.read_observations(model)
+        for o in pm.evidence.read_observations(model)
         if o.context == "healthy"
         for key, value in o.settings
     ]
@@ -400,14 +402,14 @@ def test_rows_that_set_a_constant_are_fit(name: str) -> None:
     setting = {s for p in pm.load(name).parameters_ for s in p.source.split(";")}
     bad = [
         o.id
-        for o in pm.read_observations(pm.load(name))
+        for o in pm.evidence.read_observations(pm.load(name))
         if o.use == "check" and setting.intersection(o.source) and (name, o.id) not in NOT_THE_NUMBER_USED
     ]
     assert bad == []
 
 
 def test_there_are_enough_rows() -> None:
-    rows = [o for name in OURS for o in pm.read_observations(pm.load(name))]
+    rows = [o for name in OURS for o in pm.evidence.read_observations(pm.load(name))]
     assert sum(o.numeric for o in rows) >= 60
     assert sum(not o.numeric for o in rows) >= 100
     checks = [o for o in rows if o.use == "check"]
@@ -419,7 +421,7 @@ def test_there_are_enough_rows() -> None:
 def test_every_published_row_is_used_or_explained(topic: str) -> None:
     unmapped = {row["source"]: row["reason"] for row in read(SBML / "evidence" / "unmapped.tsv")}
     used = set().union(*(sources(name) for name in MODELS))
-    rows = {i for i in pm.evidence_table("responses").index if i.startswith(f"{topic}:")}
+    rows = {i for i in pm.evidence.evidence_table("responses").index if i.startswith(f"{topic}:")}
     assert sorted(rows - used - set(unmapped)) == []
     assert sorted(used & set(unmapped)) == []
     assert [i for i in unmapped if i.startswith(f"{topic}:") and (i not in rows or not unmapped[i])] == []
@@ -446,7 +448,7 @@ def test_the_figure_has_a_line_per_row(name: str, tmp_path: Path) -> None:
 
 
 def test_citations_name_the_works_behind_the_values() -> None:
-    frame = pm.citations(pm.load("acupuncture"))
+    frame = pm.evidence.citations(pm.load("acupuncture"))
     cited = {s for p in pm.load("acupuncture").parameters_ for s in p.source.split(";") if s}
     assert cited <= {i for cell in frame["rows"] for i in cell.split(", ")}
     assert not frame.duplicated(["citation", "reference"]).any()
@@ -455,16 +457,16 @@ def test_citations_name_the_works_behind_the_values() -> None:
 
 def test_a_changed_value_rests_on_no_work() -> None:
     model = pm.load("acupuncture")
-    assert any("t_onset_lag" in cell for cell in pm.citations(model)["parameters"])
-    changed = pm.citations(model.with_parameters(t_onset_lag=1.0))
+    assert any("t_onset_lag" in cell for cell in pm.evidence.citations(model)["parameters"])
+    changed = pm.evidence.citations(model.with_parameters(t_onset_lag=1.0))
     assert not any("t_onset_lag" in cell for cell in changed["parameters"])
 
 
 def test_hypotheses_and_disease_bring_their_own_works() -> None:
     model = pm.load("ampk_pgc1a").with_hypothesis("kd_ampk", "lowers")
-    rows = pm.citations(model).set_index("citation")
+    rows = pm.evidence.citations(model).set_index("citation")
     assert "inhibition_BHB_AMPK" in rows.loc["Jeon BT et al 2009 Neurosci Lett 453:49", "parameters"]
-    ill, well = (pm.citations(pm.load("gaba_gad67", context=c)) for c in ("epilepsy", "healthy"))
+    ill, well = (pm.evidence.citations(pm.load("gaba_gad67", context=c)) for c in ("epilepsy", "healthy"))
     assert any("GS_capacity" in cell for cell in ill["parameters"])
     assert isinstance(well, pd.DataFrame)
 

@@ -158,7 +158,7 @@ def test_older_level_is_refused_with_its_reason(tmp_path: Path, body: str, forma
 def test_coupled_scenario_is_the_same_flat_and_hierarchical(tmp_path: Path) -> None:
     name = coupled_names()[0]
     model = pm.load(name)
-    wanted = (pm.KetogenicDiet(), pm.Electroacupuncture(), pm.KetoneEster(days=2))
+    wanted = (pm.KetogenicDiet(), pm.Electroacupuncture(), pm.treatments.KetoneEster(days=2))
     plan = [t for t in wanted if _fits(model, t)]
     assert plan
     flat = load(pm.export(model, tmp_path / "flat.xml", interventions=plan, weeks=1))
@@ -326,15 +326,15 @@ GUEST = UNITS + "ketones = 0.0072 mM; il1 = 1 dimensionless; tau = 6 time_unit; 
 def test_module_from_renames_ports_and_tells_their_roles(tmp_path: Path) -> None:
     path = tmp_path / "guest.xml"
     path.write_text(sbml(GUEST), encoding="utf-8")
-    module = pm.module_from(path, ports={"BHB": "ketones", "IL1B": "il1"})
+    module = pm.exchange.module_from(path, ports={"BHB": "ketones", "IL1B": "il1"})
     assert [(p.id, p.unit, p.reference) for p in module.inputs] == [("BHB", "mmol/L", 0.0072)]
     assert [p.id for p in module.outputs] == ["IL1B"]
     assert [p.id for p in module.parameters] == ["tau"]
     assert "il1'" not in module.sbml
     with pytest.raises(UnknownNameError, match="id in guest 'ketone'; did you mean 'ketones'"):
-        pm.module_from(path, ports={"BHB": "ketone"})
+        pm.exchange.module_from(path, ports={"BHB": "ketone"})
     with pytest.raises(InvalidValueError, match="guest uses the id 'tau' already"):
-        pm.module_from(path, ports={"tau": "ketones"})
+        pm.exchange.module_from(path, ports={"tau": "ketones"})
 
 
 def test_a_module_of_ours_read_from_a_file_replaces_itself(tmp_path: Path) -> None:
@@ -343,7 +343,7 @@ def test_a_module_of_ours_read_from_a_file_replaces_itself(tmp_path: Path) -> No
     ends = [end for w in read_coupled(name).wire for end in (w.from_, w.to)]
     ports = sorted({e.split(".")[1] for e in ends if e.startswith(f"{replaced}.")})
     path = pm.export(pm.load(replaced), tmp_path / "guest.xml")
-    swapped = pm.with_module(name, pm.module_from(path, ports=ports), replacing=replaced)
+    swapped = pm.exchange.with_module(name, pm.exchange.module_from(path, ports=ports), replacing=replaced)
     original = pm.load(name)
     runs = [m.simulate([EA], weeks=1) for m in (original, swapped)]
     assert worst(runs[0][list(original.states)], runs[1])[0] < 1e-6
@@ -365,9 +365,13 @@ def test_missing_ports_are_named(tmp_path: Path) -> None:
     path = tmp_path / "guest.xml"
     path.write_text(sbml(GUEST), encoding="utf-8")
     with pytest.raises(InvalidValueError, match="guest cannot replace acupuncture: it lacks the ports acupuncture"):
-        pm.with_module(coupled_names()[0], pm.module_from(path, ports={"BHB": "ketones"}), replacing="acupuncture")
+        pm.exchange.with_module(
+            coupled_names()[0], pm.exchange.module_from(path, ports={"BHB": "ketones"}), replacing="acupuncture"
+        )
     with pytest.raises(UnknownNameError, match="unknown module"):
-        pm.with_module(coupled_names()[0], pm.module_from(path, ports={"BHB": "ketones"}), replacing="nobody")
+        pm.exchange.with_module(
+            coupled_names()[0], pm.exchange.module_from(path, ports={"BHB": "ketones"}), replacing="nobody"
+        )
 
 
 def test_formats_are_documented() -> None:

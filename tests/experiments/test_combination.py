@@ -15,12 +15,12 @@ from pathway_models.experiments.arms import SCALES
 A, B = pm.Level(input="a", value=1), pm.Level(input="b", value=3)
 
 
-def _compare(model: pm.Model, a: object = A, b: object = B, outcomes: object = ("y",)) -> pm.Comparison:
-    return pm.compare(model, a, b, duration=9, every=1, outcomes=outcomes)  # type: ignore[arg-type]
+def _compare(model: pm.Model, a: object = A, b: object = B, outcomes: object = ("y",)) -> pm.experiments.Comparison:
+    return pm.compare(pm.Study(model, outcomes=outcomes, duration=9, every=1), a, b)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
-def saturating() -> pm.Comparison:
+def saturating() -> pm.experiments.Comparison:
     """none 8, a 4, b 2, both 8/5: less than multiplicative."""
     return _compare(tiny("a = 0; b = 0; y := 8/(1 + a + b)", name="saturating"))
 
@@ -40,12 +40,12 @@ def test_independence_through_states() -> None:
     assert _compare(model, outcomes=[outcome]).interaction.loc["S final", "log_additive"] == pytest.approx(0, abs=1e-5)
 
 
-def test_table_of_arms(saturating: pm.Comparison) -> None:
+def test_table_of_arms(saturating: pm.experiments.Comparison) -> None:
     assert saturating.arms == ("none", "a", "b", "a+b")
     assert saturating.table["y"].to_dict() == pytest.approx({"none": 8, "a": 4, "b": 2, "a+b": 1.6})
 
 
-def test_interaction_by_hand(saturating: pm.Comparison) -> None:
+def test_interaction_by_hand(saturating: pm.experiments.Comparison) -> None:
     row = saturating.interaction.loc["y"]
     assert list(saturating.interaction.columns) == list(SCALES) == ["log_additive", "bliss", "hsa"]
     assert row["log_additive"] == pytest.approx(math.log(0.2) - math.log(0.5) - math.log(0.25))
@@ -71,14 +71,14 @@ def test_no_interaction_without_positive_values(body: str) -> None:
     assert _compare(tiny(body)).interaction.loc["y"].isna().all()
 
 
-def test_runs_hold_four_courses(saturating: pm.Comparison) -> None:
+def test_runs_hold_four_courses(saturating: pm.experiments.Comparison) -> None:
     assert saturating.runs["y"].dims == ("arm", "time")
     assert list(saturating.runs["arm"].values) == list(saturating.arms)
     np.testing.assert_allclose(saturating.runs["y"].sel(arm="a+b"), 1.6)
     assert saturating.runs.attrs["arm"] == "a+b"
 
 
-def test_to_dataframe_joins_arms_and_interaction(saturating: pm.Comparison) -> None:
+def test_to_dataframe_joins_arms_and_interaction(saturating: pm.experiments.Comparison) -> None:
     frame = saturating.to_dataframe()
     assert list(frame.columns) == [*saturating.arms, *(f"interaction_{s}" for s in SCALES)]
     assert frame.index.name == "outcome"

@@ -18,10 +18,10 @@ from pathway_models.modules.module import Alternative
 matplotlib.use("Agg")
 
 
-def switches(**values: tuple[float, ...]) -> tuple[pm.Hypothesis, ...]:
+def switches(**values: tuple[float, ...]) -> tuple[pm.models.Hypothesis, ...]:
     """A hypothesis per constant, with an alternative per value; the first is the default."""
     return tuple(
-        pm.Hypothesis(
+        pm.models.Hypothesis(
             id=f"about_{key}",
             title=key,
             default=f"{key}_{numbers[0]:g}",
@@ -70,7 +70,9 @@ class TestOneway:
         library = pm.load("nlrp3_il1b")
         treatments = [pm.Level(input="BHB", value=2.0)]
         outcome = [pm.Outcome(variable="IL1B", relative=True, label="IL1B")]
-        found = pm.hypothesis_scan(library, treatments, outcome, weeks=2, workers=1, progress=False)
+        found = pm.hypothesis_scan(
+            library, treatments, outcomes=outcome, weeks=2, execution=pm.Execution(workers=1, progress=False)
+        )
         table = found.to_dataframe()
         assert len(table) == 1 + sum(len(h.alternatives) - 1 for h in library.hypotheses_)
         for _, row in table.iloc[1:].iterrows():
@@ -81,8 +83,7 @@ class TestOneway:
                 treatments,
                 outcomes=outcome,
                 weeks=2,
-                workers=1,
-                progress=False,
+                execution=pm.Execution(workers=1, progress=False),
             )
             assert row["IL1B"] == pytest.approx(alone.values[0, 0], rel=1e-4)
 

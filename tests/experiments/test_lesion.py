@@ -51,7 +51,11 @@ def pair() -> pm.Model:
 
 
 def _table(model: pm.Model, **options: object) -> dict[tuple[str, str], float]:
-    found = pm.lesion(model, TREBLED, outcomes=[FINAL], duration=20, workers=1, progress=False, **options)  # type: ignore[arg-type]
+    found = pm.lesion(
+        pm.Study(model, TREBLED, outcomes=[FINAL], duration=20),
+        execution=pm.Execution(workers=1, progress=False),
+        **options,
+    )  # type: ignore[arg-type]
     return dict(zip(zip(found["group"], found["kept"], strict=True), found["Z"].round(4), strict=True))
 
 

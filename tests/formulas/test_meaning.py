@@ -101,16 +101,16 @@ def in_rows(model: pm.Model, scenario: Scenario, engine: str) -> Columns:
     """The last of three rows; those before it have other values, of which nothing must stay."""
     rows = {k: [2 * v, 0.5 * v, v] for k, v in {**scenario.values, IDLE: 1.0}.items()}
     found = pm.ensemble(
-        model,
+        pm.Study(
+            model,
+            scenario.treatments,
+            outcomes=[pm.Outcome(variable=name, reduce="final") for name in scenario.model.columns],
+            duration=DURATION,
+            every=STEP,
+            times=TIMES,
+        ),
         rows,
-        scenario.treatments,
-        outcomes=[pm.Outcome(variable=name, reduce="final") for name in scenario.model.columns],
-        duration=DURATION,
-        every=STEP,
-        times=TIMES,
-        engine=engine,
-        workers=1,
-        progress=False,
+        execution=pm.Execution(workers=1, progress=False, engine=engine),
     )
     if not found.ok[-1]:
         raise pm.errors.SimulationError(found.messages[2])

@@ -157,7 +157,9 @@ def test_statements_cite_rows_that_exist() -> None:
     table = pd.read_csv(ROOT / "sbml" / "evidence" / "statements.tsv", sep="\t", keep_default_na=False, quoting=3)
     assert table["id"].is_unique
     assert set(table["expected"]) <= {"up", "down", "none"}
-    known = set(pm.evidence_table("responses").index) | set(pm.evidence_table("responses").get("id", []))
+    known = set(pm.evidence.evidence_table("responses").index) | set(
+        pm.evidence.evidence_table("responses").get("id", [])
+    )
     cited = {i for column in ("for", "against") for text in table[column] for i in text.split(";") if i}
     assert not cited - known
     model = pm.load("epilepsy")

@@ -84,8 +84,8 @@ WRONG: list[tuple[Callable[[], object], list[str]]] = [
     (lambda: morris(levels="4"), ["levels is '4'"]),
     (lambda: morris(seed=None), ["seed is None"]),
     (lambda: pm.draw(MODEL, 4.0), ["number of draws is 4.0"]),  # type: ignore[arg-type]
-    (lambda: pm.population(4.0, 1, model=pm.load("excitability")), ["patients is 4.0"]),  # type: ignore[arg-type]
-    (lambda: pm.population(4, None, model=pm.load("excitability")), ["seed is None"]),  # type: ignore[arg-type]
+    (lambda: pm.population(pm.load("excitability"), 4.0, seed=1), ["patients is 4.0"]),  # type: ignore[arg-type]
+    (lambda: pm.population(pm.load("excitability"), 4, seed=None), ["seed is None"]),  # type: ignore[arg-type]
     # lists, ranges and groups
     (lambda: sobol(times="24"), ["times is '24'", "list of numbers"]),
     (lambda: ensemble(times=0.5), ["times is 0.5", "list of numbers"]),
@@ -113,7 +113,7 @@ WRONG: list[tuple[Callable[[], object], list[str]]] = [
     # the wrong kind of thing
     (lambda: pm.load(None), ["name is None", 'load("epilepsy")']),  # type: ignore[arg-type]
     (lambda: pm.simulate("epilepsy", duration=1), ["model is 'epilepsy'"]),  # type: ignore[arg-type]
-    (lambda: pm.evidence("epilepsy"), ["model is 'epilepsy'"]),  # type: ignore[arg-type]
+    (lambda: pm.evidence.report("epilepsy"), ["model is 'epilepsy'"]),  # type: ignore[arg-type]
     (lambda: pm.lesion("epilepsy", outcomes=["E"]), ["model is 'epilepsy'"]),  # type: ignore[arg-type]
     (lambda: pm.hypothesis_scan("epilepsy", outcomes=["E"]), ["model is 'epilepsy'"]),  # type: ignore[arg-type]
     (lambda: pm.calibrate("epilepsy", ["k"], ["x"]), ["model is 'epilepsy'"]),  # type: ignore[arg-type]
@@ -148,7 +148,7 @@ def test_the_message_names_the_argument_and_what_is_allowed(call: Callable[[], o
         (pm.Level, "BHB", "input='BHB'"),
         (pm.Electroacupuncture, 5, "sessions_per_week=5"),
         (pm.Drug, "LPS", "name='LPS'"),
-        (pm.Observation, "x", "id='x'"),
+        (pm.evidence.Observation, "x", "id='x'"),
     ],
 )
 def test_a_value_without_a_name_is_told_the_name(kind: Any, value: object, name: str) -> None:
@@ -199,7 +199,7 @@ def test_a_file_without_a_table_has_no_range_to_be_outside_of() -> None:
 def test_values_of_our_own_observations_are_meant() -> None:
     """One of them has a gain of 1,000 times the usual."""
     model = pm.load("mtor_autophagy")
-    rows = [row for row in pm.read_observations(model) if dict(row.settings).get("gain_AMPK_TSC2") == 1000]
+    rows = [row for row in pm.evidence.read_observations(model) if dict(row.settings).get("gain_AMPK_TSC2") == 1000]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert [arranged(model, row).settings["gain_AMPK_TSC2"] for row in rows] == [1000.0] * len(rows) != []
@@ -299,11 +299,13 @@ def test_what_can_be_set_can_be_varied() -> None:
     model = tiny("compartment c = 2; species S in c; S = 3; J: S -> ; S")
     ranges = {"c": (1, 4, "uniform"), "S": (1, 10)}
     final = pm.Outcome(variable="S", reduce="final")
-    varied = pm.sobol(model, outcomes=[final], parameters=ranges, duration=1, n=4, workers=1, progress=False)
+    varied = pm.sobol(
+        model, outcomes=[final], duration=1, factors=ranges, n=4, execution=pm.Execution(workers=1, progress=False)
+    )
     assert [(p.id, p.value, p.kind) for p in varied.parameters] == [("c", 2.0, "unknown"), ("S", 3.0, "unknown")]
     size, start = varied.study.table(varied.design.unit).T
     np.testing.assert_allclose(varied.runs.values[:, 0], start * np.exp(-1 / size), rtol=1e-5)
-    draws = pm.draw(pm.load("nlrp3_il1b"), 4, parameters={"BHB": (0.5, 2)})
+    draws = pm.draw(pm.load("nlrp3_il1b"), 4, factors={"BHB": (0.5, 2)})
     assert ((draws["BHB"] >= 0.5) & (draws["BHB"] <= 2)).all()
     with pytest.raises(InvalidValueError, match="c has no range"):
-        pm.draw(model, 4, parameters=["c"])
+        pm.draw(model, 4, factors=["c"])

@@ -39,13 +39,13 @@ def module() -> Any:
     path = Path(__file__).parent / "guest.xml"
     try:
         path.write_text(sbml("S = 1; k = 0.1; S' = -k*S"), encoding="utf-8")
-        return pm.module_from(path, ports={"out": "S"})
+        return pm.exchange.module_from(path, ports={"out": "S"})
     finally:
         path.unlink()
 
 
-def ran_and_stored() -> pm.Ensemble:
-    return pm.ensemble(decay(), {"k": [0.1, 0.2]}, times=[1, 2], **QUICK)
+def ran_and_stored() -> pm.ensembles.Ensemble:
+    return pm.ensemble(pm.Study(decay(), times=[1, 2]), {"k": [0.1, 0.2]}, **QUICK)
 
 
 MADE: dict[str, Callable[[], Any]] = {
@@ -57,20 +57,18 @@ MADE: dict[str, Callable[[], Any]] = {
     "module": module,
     "run": lambda: decay().simulate(duration=1),
     "ensemble": ran_and_stored,
-    "sobol": lambda: pm.sobol(excitability(), [DRUG], n=8, outcomes=["seizure_rate"], weeks=1, workers=1,
-                              progress=False),
-    "sobol of a file": lambda: pm.sobol(decay(), parameters={"k": (0.1, 1)}, n=8, **QUICK),
-    "cost": lambda: pm.sobol_cost(decay(), parameters={"k": (0.1, 1)}, n=8, outcomes=[FINAL], duration=10),
-    "morris": lambda: pm.morris(decay(), parameters={"k": (0.1, 1)}, trajectories=4, **QUICK),
+    "sobol": lambda: pm.sobol(excitability(), [DRUG], outcomes=["seizure_rate"], weeks=1, n=8, execution=pm.Execution(workers=1, progress=False)),
+    "sobol of a file": lambda: pm.sobol(decay(), factors={"k": (0.1, 1)}, n=8, **QUICK),
+    "cost": lambda: pm.sensitivity.sobol_cost(decay(), outcomes=[FINAL], duration=10, factors={"k": (0.1, 1)}, n=8),
+    "morris": lambda: pm.morris(decay(), factors={"k": (0.1, 1)}, trajectories=4, **QUICK),
     "comparison": lambda: pm.compare(excitability(), DRUG, pm.Level(input="KATP", value=1.5), weeks=1),
     "calibration": lambda: test_calibrate.fit(test_calibrate.step(), ["a"], test_calibrate.data()),
-    "profile": lambda: MADE["calibration"]().profile("a", workers=1),
-    "evidence": lambda: pm.evidence(pm.load("acupuncture")),
-    "population": lambda: pm.population(4, 1, model=excitability()),
-    "trial": lambda: pm.trial(pm.population(4, 1, model=excitability()), {"control": [], "drug": [DRUG]}, 4,
-                              model=excitability(), workers=1, progress=False),
-    "scan": lambda: pm.hypothesis_scan(pm.load("nlrp3_il1b"), [], ["IL1B"], weeks=1, workers=1, progress=False),
-    "design": lambda: pm.saltelli_design(2, 8, 1),
+    "profile": lambda: MADE["calibration"]().profile("a", execution=pm.Execution(workers=1)),
+    "evidence": lambda: pm.evidence.report(pm.load("acupuncture")),
+    "population": lambda: pm.population(excitability(), 4, seed=1),
+    "trial": lambda: pm.trial(excitability(), pm.population(excitability(), 4, seed=1), {"control": [], "drug": [DRUG]}, weeks=4, execution=pm.Execution(workers=1, progress=False)),
+    "scan": lambda: pm.hypothesis_scan(pm.load("nlrp3_il1b"), [], outcomes=["IL1B"], weeks=1, execution=pm.Execution(workers=1, progress=False)),
+    "design": lambda: pm.sensitivity.saltelli_design(2, 8, 1),
     "treatments": lambda: (pm.KetogenicDiet(), pm.Electroacupuncture(), pm.Dose(input="S", amount=1.0, times=(1.0,))),
     "error": lambda: unknown_name("module", "a", ["b"]),
 }  # fmt: skip

@@ -43,8 +43,12 @@ def linear(tmp_path: Path) -> pm.Model:
 
 
 @pytest.fixture
-def result(linear: pm.Model) -> pm.SobolResult:
-    return pm.sobol(linear, outcomes=["y", "z"], n=64, duration=1, every=1, workers=1, progress=False)
+def result(linear: pm.Model) -> pm.sensitivity.SobolResult:
+    return pm.sobol(
+        pm.Study(linear, outcomes=["y", "z"], duration=1, every=1),
+        n=64,
+        execution=pm.Execution(workers=1, progress=False),
+    )
 
 
 def panels(figure: Figure) -> list[Axes]:
@@ -136,7 +140,7 @@ def test_unknown_variables_are_refused() -> None:
 # ---- Sobol indices -----------------------------------------------------------------------------------------
 
 
-def test_bars_are_sorted_with_the_largest_total_on_top(result: pm.SobolResult) -> None:
+def test_bars_are_sorted_with_the_largest_total_on_top(result: pm.sensitivity.SobolResult) -> None:
     figure = drawn(result.plot())
     axes = panels(figure)
     assert [axis.get_title(loc="left") for axis in axes] == ["y", "z"]
@@ -153,7 +157,7 @@ def test_bars_are_sorted_with_the_largest_total_on_top(result: pm.SobolResult) -
     assert [t.get_text() for t in axes[0].get_yticklabels()] != [t.get_text() for t in axes[1].get_yticklabels()]
 
 
-def test_whiskers_are_the_intervals(result: pm.SobolResult) -> None:
+def test_whiskers_are_the_intervals(result: pm.sensitivity.SobolResult) -> None:
     (axis,) = panels(result.plot("y"))
     table = result.to_dataframe().query("outcome == 'y'").iloc[::-1]
     segments = [np.array(c.get_segments()) for c in axis.collections]
@@ -163,13 +167,13 @@ def test_whiskers_are_the_intervals(result: pm.SobolResult) -> None:
         assert_allclose(part[:, 1, 0], np.maximum(table[f"{name}_high"], table[name]), atol=1e-12)
 
 
-def test_the_legend_names_model_arm_and_size(result: pm.SobolResult) -> None:
+def test_the_legend_names_model_arm_and_size(result: pm.sensitivity.SobolResult) -> None:
     (legend,) = result.plot().legends
     assert {text.get_text() for text in legend.get_texts()} == {"first order S1", "total ST"}
     assert legend.get_title().get_text() == "linear, none: N = 64, too small for intervals"
 
 
-def test_the_top_factors_only(result: pm.SobolResult) -> None:
+def test_the_top_factors_only(result: pm.sensitivity.SobolResult) -> None:
     (axis,) = panels(result.plot("z", top=2))
     best = result.to_dataframe().query("outcome == 'z'")["factor"].tolist()[:2]
     assert [t.get_text() for t in axis.get_yticklabels()] == best[::-1]
@@ -178,18 +182,18 @@ def test_the_top_factors_only(result: pm.SobolResult) -> None:
 
 def test_an_outcome_that_does_not_vary_can_be_plotted() -> None:
     model = pm.load("acupuncture")
-    still = pm.sobol(model, outcomes=["vagal_drive"], n=2, weeks=1, workers=1, progress=False)
+    still = pm.sobol(model, outcomes=["vagal_drive"], weeks=1, n=2, execution=pm.Execution(workers=1, progress=False))
     assert np.isnan(still.indices.ST).all()
     (axis,) = panels(drawn(still.plot()))
     assert len(axis.get_yticklabels()) == min(15, len(still.factors))
 
 
-def test_an_unknown_outcome_is_refused(result: pm.SobolResult) -> None:
+def test_an_unknown_outcome_is_refused(result: pm.sensitivity.SobolResult) -> None:
     with pytest.raises(UnknownNameError, match="'colour'"):
         result.plot("colour")
 
 
-def test_figures_can_be_saved(result: pm.SobolResult, tmp_path: Path) -> None:
+def test_figures_can_be_saved(result: pm.sensitivity.SobolResult, tmp_path: Path) -> None:
     for suffix in ("png", "svg", "pdf"):
         path = tmp_path / f"figure.{suffix}"
         result.plot().savefig(path)

@@ -31,7 +31,7 @@ TRUE = {"a": 1.4, "k_out": 0.16}
 HOURS = (1.0, 3.0, 6.0, 12.0, 24.0, 48.0)
 
 
-def step(*, kinds: dict[str, str] | None = None, hypotheses: tuple[pm.Hypothesis, ...] = ()) -> pm.Model:
+def step(*, kinds: dict[str, str] | None = None, hypotheses: tuple[pm.models.Hypothesis, ...] = ()) -> pm.Model:
     model = tiny(BODY, name="step")
     parameters = tuple(
         replace(p, kind=(kinds or {}).get(p.id, "fitted"), low=p.value / 4, high=p.value * 4)
@@ -46,12 +46,12 @@ def step(*, kinds: dict[str, str] | None = None, hypotheses: tuple[pm.Hypothesis
     return made.with_context("healthy")
 
 
-def row(name: str, **changes: object) -> pm.Observation:
+def row(name: str, **changes: object) -> pm.evidence.Observation:
     made: dict[str, Any] = {"context": "healthy", "observable": "X", "hours": 0.0, **changes}
-    return pm.Observation(id=name, **made)
+    return pm.evidence.Observation(id=name, **made)
 
 
-def stepped(name: str, hours: float, **changes: object) -> pm.Observation:
+def stepped(name: str, hours: float, **changes: object) -> pm.evidence.Observation:
     text = "level:stimulus=3"
     return row(name, treatments=text, schedule=(treatment(text),), hours=hours, **changes)
 
@@ -61,7 +61,7 @@ def course(a: float, k_out: float, hours: float, b: float = 2.0) -> float:
     return rest * (3 - 2 * np.exp(-k_out * hours))
 
 
-def data(noise: np.random.Generator | None = None, error: float = 0.05) -> list[pm.Observation]:
+def data(noise: np.random.Generator | None = None, error: float = 0.05) -> list[pm.evidence.Observation]:
     rows = []
     for t in HOURS:
         exact = course(**TRUE, hours=t)
@@ -70,7 +70,7 @@ def data(noise: np.random.Generator | None = None, error: float = 0.05) -> list[
     return rows
 
 
-def fit(model: pm.Model, parameters: object, rows: list[pm.Observation], **more: object) -> object:
+def fit(model: pm.Model, parameters: object, rows: list[pm.evidence.Observation], **more: object) -> object:
     return pm.calibrate(
         model, parameters, rows, **{"starts": 1, "workers": 1, "progress": False, "prior": False, **more}
     )
@@ -104,7 +104,7 @@ class TestKnownAnswer:
 
     def test_profile_agrees_with_the_interval_where_the_model_is_nearly_linear(self):
         found = fit(step(), ["a", "k_out"], data(error=0.01))
-        profile = found.profile("k_out", workers=1)
+        profile = found.profile("k_out", execution=pm.Execution(workers=1))
         row = found.to_dataframe().loc["k_out"]
         assert profile.low == pytest.approx(row["low95"], rel=0.01)
         assert profile.high == pytest.approx(row["high95"], rel=0.01)
@@ -115,7 +115,7 @@ class TestKnownAnswer:
 
     def test_profile_of_a_constant_without_influence_is_open(self):
         found = fit(step(), ["idle"], data())
-        profile = found.profile("idle", workers=1, points=12)
+        profile = found.profile("idle", points=12, execution=pm.Execution(workers=1))
         assert (profile.open_low, profile.open_high) == (True, True)
         assert (profile.low, profile.high) == (pytest.approx(0.25), pytest.approx(4.0))
 
@@ -184,7 +184,7 @@ class TestStartAt:
 
     def test_it_does_not_change_the_hypothesis_in_force(self):
         """The size of acupuncture is a hypothesis and is fitted: rows that expect one reading stay allowed."""
-        switch = pm.Hypothesis(
+        switch = pm.models.Hypothesis(
             id="size",
             title="",
             default="large",
@@ -209,8 +209,10 @@ class TestAFileFromElsewhere:
     model = tiny("compartment c = 1; species S in c; S = 10; k = 0.3; J: S -> ; k*S*c")
 
     @staticmethod
-    def seen(hours: float, value: float, **changes: Any) -> pm.Observation:
-        return pm.Observation(id=f"S at {hours:g} {len(changes)}", observable="S", hours=hours, value=value, **changes)
+    def seen(hours: float, value: float, **changes: Any) -> pm.evidence.Observation:
+        return pm.evidence.Observation(
+            id=f"S at {hours:g} {len(changes)}", observable="S", hours=hours, value=value, **changes
+        )
 
     def test_own_numbers_give_the_constant_from_the_start_of_the_file(self):
         dose = (pm.Dose(input="S", amount=5, times=(1.0,)),)
@@ -241,11 +243,11 @@ class TestAFileFromElsewhere:
     )
     def test_what_makes_no_sense_by_itself(self, changes: dict[str, Any], message: str):
         with pytest.raises((InvalidValueError, UnknownNameError), match=message):
-            pm.Observation(**{"id": "x", "observable": "S", "hours": 1.0, "value": 2.0, **changes})
+            pm.evidence.Observation(**{"id": "x", "observable": "S", "hours": 1.0, "value": 2.0, **changes})
 
     def test_a_petab_problem_of_it_is_refused(self, tmp_path):
         with pytest.raises(InvalidValueError, match="tiny is a file from elsewhere"):
-            pm.write_petab(self.model, {"k": (0.01, 1)}, [self.seen(1, 2.0)], tmp_path)
+            pm.inference.write_petab(self.model, {"k": (0.01, 1)}, [self.seen(1, 2.0)], tmp_path)
 
 
 class TestWhatTheDataCannotTell:
@@ -366,7 +368,7 @@ class TestRefused:
 
     def test_a_row_of_another_hypothesis(self):
         readings = {"one": Alternative(settings={"idle": 1.0}), "two": Alternative(settings={"idle": 2.0})}
-        model = step(hypotheses=(pm.Hypothesis(id="idling", title="", default="one", alternatives=readings),))
+        model = step(hypotheses=(pm.models.Hypothesis(id="idling", title="", default="one", alternatives=readings),))
         other = replace(data()[0], expected_under=(("idling", "two"),))
         with pytest.raises(InvalidValueError, match=r"with_hypothesis\('idling', 'two'\)"):
             fit(model, ["a"], [other])
@@ -416,7 +418,7 @@ class TestErrors:
 class TestScale:
     @pytest.mark.parametrize("law", ["loguniform", "uniform", "normal", "lognormal"])
     def test_there_and_back(self, law):
-        p = pm.Parameter(id="p", value=2, unit="", kind="fitted", low=1, high=100, distribution=law)
+        p = pm.models.Parameter(id="p", value=2, unit="", kind="fitted", low=1, high=100, distribution=law)
         x = np.linspace(0, 1, 5)
         values = to_values([p], x[:, None])[:, 0]
         assert (values[0], values[-1]) == (pytest.approx(1), pytest.approx(100))
@@ -424,7 +426,7 @@ class TestScale:
         assert values[2] == pytest.approx(10 if law.startswith("log") else 50.5)
 
     def test_a_range_over_zero_is_linear(self):
-        p = pm.Parameter(id="p", value=0, unit="", kind="fitted", low=-1, high=1, distribution="loguniform")
+        p = pm.models.Parameter(id="p", value=0, unit="", kind="fitted", low=-1, high=1, distribution="loguniform")
         assert to_values([p], np.array([[0.5]]))[0, 0] == 0
 
 
@@ -443,7 +445,7 @@ class TestCommittedFit:
             script.OBSERVATIONS,
             start_at={k: script.BEFORE[k] for k in free},
             starts=1,
-            progress=False,
+            execution=pm.Execution(progress=False),
         )
         for name in free:
             key = model.resolve(name)
@@ -455,7 +457,7 @@ class TestCommittedFit:
         script, model = analysis("calibrate"), pm.load("epilepsy")
         keys = {model.resolve(k) for k in script.CONSTANTS}
         assert keys == {p.id for p in model.parameters_ if p.kind == "fitted"}
-        rows = {o.id: o for o in pm.read_observations(model)}
+        rows = {o.id: o for o in pm.evidence.read_observations(model)}
         assert {rows[k].use for k in script.OBSERVATIONS} == {"fit"}
         assert {rows[k].use for k in script.HELD_OUT} == {"check"}
 
@@ -469,7 +471,7 @@ class TestLibraryModel:
         found = fit(model, free, list(self.OBSERVATIONS), allow=("assumed",), prior=True)
         table = found.residuals()
         assert (table["residual"] ** 2).sum() < (table["residual_before"] ** 2).sum()
-        rows = {r.observation.id: r.prediction for r in pm.evidence(found.calibrated).rows}
+        rows = {r.observation.id: r.prediction for r in pm.evidence.report(found.calibrated).rows}
         for name in self.OBSERVATIONS:
             assert rows[name] == pytest.approx(table.loc[name, "prediction"], rel=1e-6)
         assert set(found.to_dataframe()["kind"]) == {"assumed"}

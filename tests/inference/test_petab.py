@@ -20,11 +20,11 @@ petab = pytest.importorskip("petab.v1")
 LONG = 50_000.0  # hours to a steady state
 
 
-def read(made: pm.PetabProblem) -> object:
+def read(made: pm.inference.PetabProblem) -> object:
     return petab.Problem.from_yaml(str(made.yaml))
 
 
-def simulated(made: pm.PetabProblem, values: dict[str, float]) -> dict[str, float]:
+def simulated(made: pm.inference.PetabProblem, values: dict[str, float]) -> dict[str, float]:
     """Observation -> value of its observable, by a reader of the files that knows nothing of this library."""
     problem = read(made)
     text = (made.yaml.parent / "model.xml").read_text()
@@ -74,13 +74,13 @@ def apply(engine: object, problem: object, condition: str, values: dict[str, flo
 
 
 def predictions(model: pm.Model, names: tuple[str, ...]) -> dict[str, float]:
-    by_id = {o.id: o for o in pm.read_observations(model)}
+    by_id = {o.id: o for o in pm.evidence.read_observations(model)}
     return {s.observation.id: s.prediction for s in report(model, [by_id[n] for n in names]).rows}
 
 
 def as_compared(model: pm.Model, numbers: dict[str, float]) -> dict[str, float]:
     """Folds back to percent changes where the observation is one."""
-    by_id = {o.id: o for o in pm.read_observations(model)}
+    by_id = {o.id: o for o in pm.evidence.read_observations(model)}
     percent = [k for k in numbers if by_id[k].comparison == "percent_change"]
     return numbers | {k: 100 * (numbers[k] - 1) for k in percent}
 
@@ -111,7 +111,7 @@ def changed(model: pm.Model, values: dict[str, float]) -> dict[str, float]:
 def test_linter_and_another_simulator_agree_with_us(name: str, tmp_path: Path) -> None:
     model = pm.load(name)
     values = changed(model, CASES[name][0])
-    made = pm.write_petab(model, list(values), CASES[name][1], tmp_path, allow=("assumed", "fitted"))
+    made = pm.inference.write_petab(model, list(values), CASES[name][1], tmp_path, allow=("assumed", "fitted"))
     assert not petab.lint_problem(read(made))
     assert made.measured == tuple(CASES[name][1])
     wanted = predictions(model.with_parameters(values), made.measured)
@@ -122,7 +122,7 @@ def test_linter_and_another_simulator_agree_with_us(name: str, tmp_path: Path) -
 
 def numeric_fits(model: pm.Model) -> list[str]:
     """Every numeric row of use fit that is expected under the hypotheses in force."""
-    rows = report(model, [o for o in pm.read_observations(model) if o.use == "fit" and o.numeric]).rows
+    rows = report(model, [o for o in pm.evidence.read_observations(model) if o.use == "fit" and o.numeric]).rows
     return [s.observation.id for s in rows if s.expected]
 
 
@@ -132,7 +132,9 @@ def numeric_fits(model: pm.Model) -> list[str]:
 def test_all_numeric_observations_pass_the_linter(name: str, tmp_path: Path) -> None:
     model = pm.load(name)
     wanted = numeric_fits(model)
-    made = pm.write_petab(model, list(changed(model, {})) or None, wanted, tmp_path, allow=("assumed", "fitted"))
+    made = pm.inference.write_petab(
+        model, list(changed(model, {})) or None, wanted, tmp_path, allow=("assumed", "fitted")
+    )
     assert not petab.lint_problem(read(made))
     assert {*made.measured, *made.left_out.index} == set(wanted)
     document = libsbml.readSBML(str(tmp_path / "model.xml"))
@@ -145,7 +147,7 @@ def test_anchored_constants_follow_their_variable(tmp_path: Path) -> None:
     model = pm.load("excitability")
     rows = numeric_fits(model)
     values = {str(k): float(v) * 1.2 for k, v in model.parameters["value"].filter(like="weight_").head(2).items()}
-    made = pm.write_petab(model, list(values), rows, tmp_path, allow=("assumed", "fitted"))
+    made = pm.inference.write_petab(model, list(values), rows, tmp_path, allow=("assumed", "fitted"))
     got = as_compared(model, simulated(made, values))
     for key, value in predictions(model.with_parameters(values), made.measured).items():
         assert got[key] == pytest.approx(value, rel=1e-4), key
@@ -155,7 +157,7 @@ def test_a_coupled_model_whose_loop_is_open_while_a_rest_is_searched(tmp_path: P
     # in health the baseline moves when the loop closes: it must be read after that and before the diet
     model = pm.load("epilepsy_core")
     values = {"excitability__weight_GABA": 0.4}
-    made = pm.write_petab(model, list(values), ["kd_6hz_12d"], tmp_path, allow=("assumed", "fitted"))
+    made = pm.inference.write_petab(model, list(values), ["kd_6hz_12d"], tmp_path, allow=("assumed", "fitted"))
     assert not petab.lint_problem(read(made))
     got = simulated(made, values)
     assert got == {
@@ -166,7 +168,7 @@ def test_a_coupled_model_whose_loop_is_open_while_a_rest_is_searched(tmp_path: P
 class TestTables:
     def test_errors_priors_and_ranges(self, tmp_path):
         model = pm.load("ampk_pgc1a")
-        made = pm.write_petab(
+        made = pm.inference.write_petab(
             model, ["gain_BHB_GSH", "gain_ROS_GSH"], ["kd_gsh"], tmp_path, allow=("assumed", "fitted")
         )
         problem = read(made)
@@ -181,14 +183,18 @@ class TestTables:
             low, high = np.log10(ends) if row["parameterScale"] == "log10" else ends
             _, sd = map(float, row["objectivePriorParameters"].split(";"))
             assert high - low == pytest.approx(2 * 1.959964 * sd)  # the range is the central 95 percent
-        flat = pm.write_petab(model, ["gain_BHB_GSH"], ["kd_gsh"], tmp_path, allow=("assumed", "fitted"), prior=False)
+        flat = pm.inference.write_petab(
+            model, ["gain_BHB_GSH"], ["kd_gsh"], tmp_path, allow=("assumed", "fitted"), prior=False
+        )
         assert "objectivePriorType" not in read(flat).parameter_df
 
     def test_objective_is_the_cost_of_calibrate(self, tmp_path):
         model, names = pm.load("ampk_pgc1a"), ["gain_seizure_ROS", "gain_ROS_complex_I"]
         rows = ["seizure_complex_i", "seizure_oxidation", "status_superoxide"]
-        found = pm.calibrate(model, names, rows, allow=("assumed", "fitted"), starts=1, workers=1, progress=False)
-        made = pm.write_petab(model, names, rows, tmp_path, allow=("assumed", "fitted"))
+        found = pm.calibrate(
+            model, names, rows, allow=("assumed", "fitted"), starts=1, execution=pm.Execution(workers=1, progress=False)
+        )
+        made = pm.inference.write_petab(model, names, rows, tmp_path, allow=("assumed", "fitted"))
         problem, values = read(made), dict(found.values)
         got = simulated(made, values)
         data = 0.0
@@ -204,10 +210,10 @@ class TestTables:
 
     def test_a_constant_that_one_observation_fixes_is_estimated_by_another_name(self, tmp_path):
         model = pm.load("ampk_pgc1a")
-        rows = pm.read_observations(model)
+        rows = pm.evidence.read_observations(model)
         row = next(o for o in rows if o.id == "kd_gsh")
         fixed = replace(row, id="no_bhb", settings=(("gain_BHB_GSH", 0.5),))
-        made = pm.write_petab(model, ["gain_BHB_GSH"], [row, fixed], tmp_path, allow=("assumed", "fitted"))
+        made = pm.inference.write_petab(model, ["gain_BHB_GSH"], [row, fixed], tmp_path, allow=("assumed", "fitted"))
         problem = read(made)
         assert not petab.lint_problem(problem)
         assert list(problem.parameter_df.index) == ["fit_gain_BHB_GSH"]
@@ -220,11 +226,13 @@ class TestTables:
 class TestLeftOut:
     def test_reasons(self, tmp_path):
         model = pm.load("nlrp3_il1b")
-        rows = {o.id: o for o in pm.read_observations(model)}
+        rows = {o.id: o for o in pm.evidence.read_observations(model)}
         direction = next(o for o in rows.values() if o.use == "fit" and not o.numeric and not o.expected_under)
         late = replace(rows["epilepsy_tnf"], id="late", hours=24.0)
         chosen = [rows["epilepsy_tnf"], rows["il1b_nmda_ca"], direction, late]
-        made = pm.write_petab(model, {"w_seizure_NFKB": (0.1, 1.0)}, chosen, tmp_path, allow=("assumed", "fitted"))
+        made = pm.inference.write_petab(
+            model, {"w_seizure_NFKB": (0.1, 1.0)}, chosen, tmp_path, allow=("assumed", "fitted")
+        )
         assert made.measured == ("epilepsy_tnf",)
         assert made.left_out["reason"].str.split(":").str[0].tolist() == [
             "peak",
@@ -236,14 +244,14 @@ class TestLeftOut:
     def test_nothing_left(self, tmp_path):
         model = pm.load("nlrp3_il1b")
         with pytest.raises(InvalidValueError, match="PEtab can express none of the observations: peak"):
-            pm.write_petab(
+            pm.inference.write_petab(
                 model, {"w_seizure_NFKB": (0.1, 1.0)}, ["il1b_nmda_ca"], tmp_path, allow=("assumed", "fitted")
             )
 
     def test_a_folder_that_cannot_be_made(self, tmp_path):
         (tmp_path / "file").write_text("")
         with pytest.raises(ModelError, match="cannot write"):
-            pm.write_petab(
+            pm.inference.write_petab(
                 pm.load("ampk_pgc1a"), ["gain_BHB_GSH"], ["kd_gsh"], tmp_path / "file", allow=("assumed", "fitted")
             )
 
@@ -251,10 +259,10 @@ class TestLeftOut:
         model = pm.load("ampk_pgc1a")
         kinds = model.parameters["kind"]
         with pytest.raises(InvalidValueError, match="cannot be fitted"):
-            pm.write_petab(model, {kinds.index[kinds == "measured"][0]: (1.0, 2.0)}, ["kd_gsh"], tmp_path)
-        check = next(o.id for o in pm.read_observations(model) if o.use == "check")
+            pm.inference.write_petab(model, {kinds.index[kinds == "measured"][0]: (1.0, 2.0)}, ["kd_gsh"], tmp_path)
+        check = next(o.id for o in pm.evidence.read_observations(model) if o.use == "check")
         with pytest.raises(InvalidValueError, match="of use 'check'"):
-            pm.write_petab(model, ["gain_BHB_GSH"], [check], tmp_path, allow=("assumed", "fitted"))
+            pm.inference.write_petab(model, ["gain_BHB_GSH"], [check], tmp_path, allow=("assumed", "fitted"))
 
 
 # ---- scenarios, version 2 ----------------------------------------------------------------------------------------

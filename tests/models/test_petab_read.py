@@ -149,7 +149,7 @@ def test_a_condition_sets_what_only_formulas_know(tmp_path: Path) -> None:
 
 
 def test_a_source_in_the_model_file_wins_over_the_table() -> None:
-    known = pm.Parameter(id="k", value=1, unit="", kind="measured", low=0.9, high=1.1, distribution="normal")
+    known = pm.models.Parameter(id="k", value=1, unit="", kind="measured", low=0.9, high=1.1, distribution="normal")
     row = Row(cells={"lowerBound": "0", "upperBound": "9"}, where="parameters.tsv:2")
     assert ranged(known, row, 2) == known
 
@@ -374,7 +374,7 @@ def test_our_own_scenario_is_read_back_with_its_schedule_and_ranges(tmp_path: Pa
 
 
 def test_our_own_calibration_is_read_back_and_predicts_what_was_calibrated(tmp_path: Path) -> None:
-    made = pm.write_petab(pm.load("ampk_pgc1a"), ["gain_BHB_GSH"], ["kd_gsh"], tmp_path, allow=["assumed"])
+    made = pm.inference.write_petab(pm.load("ampk_pgc1a"), ["gain_BHB_GSH"], ["kd_gsh"], tmp_path, allow=["assumed"])
     table = pm.load(made.yaml).predictions()
-    predicted = pm.evidence(pm.load("ampk_pgc1a")).to_dataframe().set_index("id").loc["kd_gsh", "prediction"]
+    predicted = pm.evidence.report(pm.load("ampk_pgc1a")).to_dataframe().set_index("id").loc["kd_gsh", "prediction"]
     assert float(table["prediction"].iloc[0]) == pytest.approx(predicted, rel=1e-4)

@@ -259,7 +259,7 @@ def _renamed(name: str, known: set[str]) -> str:
 
 # On inputs that no wire drives: the diet reaches several modules and is cut with the wires.
 TREATMENTS: dict[str, list[pm.Treatment]] = {
-    "ketone_katp": [pm.Fasting(hours=60, start_hour=84), pm.KetoneEster(days=2, start_day=18)],
+    "ketone_katp": [pm.treatments.Fasting(hours=60, start_hour=84), pm.treatments.KetoneEster(days=2, start_day=18)],
     "ampk_pgc1a": [pm.Level(input="AICAR", value=0.5, start=100, stop=300)],
     "gaba_gad67": [pm.Level(input="vigabatrin", value=1, start=24)],
     "nlrp3_il1b": [pm.Level(input="MCC950", value=1, start=24, stop=400)],

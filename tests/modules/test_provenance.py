@@ -45,7 +45,7 @@ def antimony(name: str) -> str:
     return read_text(library.sbml_root() / "modules" / name / "model.ant")
 
 
-def rows_of(p: pm.Parameter) -> Rows:
+def rows_of(p: pm.models.Parameter) -> Rows:
     cited = {i: evidence()[i] for i in _evidence_tables.split_cell(p.source)}
     return Rows(rows=cited, constants={k: c.value for k, c in CONSTANTS.items()}, unit=units(p.module)[p.id])
 
@@ -58,7 +58,7 @@ def printed_value(text: str, key: str) -> tuple[float, float]:
     return float(found[1]), 0.5 * 10.0 ** (int(found[4] or 0) - len(found[3] or ""))
 
 
-def assert_agrees(value: float, p: pm.Parameter) -> None:
+def assert_agrees(value: float, p: pm.models.Parameter) -> None:
     printed, half_digit = printed_value(antimony(p.module), p.id)
     assert printed == p.value, f"model.xml has {p.value:g}, model.ant {printed:g}"
     message = f"{p.module}.{p.id} is {printed:g} {p.unit}, its rows give {value:.6g}"

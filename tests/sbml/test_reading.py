@@ -334,6 +334,8 @@ OLD = """<?xml version="1.0"?>
 def test_fractions_as_stoichiometries_and_no_encoding(engine: str) -> None:
     model, right = from_sbml(OLD, name="m"), 1.5 * 3 * (1 - np.exp(-1.0))
     last = [pm.Outcome(variable="B", reduce="final")]
-    runs = pm.ensemble(model, {"k": [0.1]}, outcomes=last, duration=10, engine=engine, progress=False)
+    runs = pm.ensemble(
+        model, {"k": [0.1]}, outcomes=last, duration=10, execution=pm.Execution(progress=False, engine=engine)
+    )
     np.testing.assert_allclose(runs.values, right, rtol=1e-6)
     np.testing.assert_allclose(model.simulate(duration=10)["B"][-1], right, rtol=1e-6)

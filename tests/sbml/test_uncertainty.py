@@ -27,7 +27,7 @@ RANGE = Uncertainty(distribution="loguniform", kind="measured", low=0.06, high=1
 FIXED = Uncertainty(distribution="fixed", kind="assumed")
 
 
-def of(p: pm.Parameter) -> Uncertainty:
+def of(p: pm.models.Parameter) -> Uncertainty:
     cited = tuple(part.strip() for part in p.source.split(";") if part.strip())
     return Uncertainty(distribution=p.distribution, kind=p.kind, low=p.low, high=p.high, evidence=cited)
 

@@ -36,8 +36,8 @@ def test_same_seed_same_draws_and_more_of_them_begin_alike(model: pm.Model) -> N
 
 
 def test_named_parameters_and_ranges(model: pm.Model) -> None:
-    assert list(pm.draw(model, 2, parameters=["kappa"])) == ["kappa"]
-    assert np.all(pm.draw(model, 4, parameters={"kappa": (2.0, 2.5)})["kappa"] <= 2.5)
+    assert list(pm.draw(model, 2, factors=["kappa"])) == ["kappa"]
+    assert np.all(pm.draw(model, 4, factors={"kappa": (2.0, 2.5)})["kappa"] <= 2.5)
 
 
 @pytest.mark.parametrize(("n", "seed"), [(0, 1), (2.5, 1), (-1, 1), (4, -1)])
@@ -48,12 +48,12 @@ def test_bad_numbers_are_refused(model: pm.Model, n: int, seed: int) -> None:
 
 def test_unknown_names_are_refused(model: pm.Model) -> None:
     with pytest.raises(UnknownNameError, match="kapa"):
-        pm.draw(model, 2, parameters=["kapa"])
+        pm.draw(model, 2, factors=["kapa"])
 
 
 def test_gains_of_rows_are_those_of_single_models(model: pm.Model) -> None:
-    rows = pm.draw(model, 4, parameters={"K_remodelling": (0.25, 0.9), "share_structural": (0.2, 0.8)})
-    gains = pm.loop_gains(model, rows, workers=1, progress=False)
+    rows = pm.draw(model, 4, factors={"K_remodelling": (0.25, 0.9), "share_structural": (0.2, 0.8)})
+    gains = pm.loop_gains(model, rows, execution=pm.Execution(workers=1, progress=False))
     alone = [model.with_parameters({k: v[i] for k, v in rows.items()}).loop_gain() for i in range(4)]
     assert_allclose(gains, alone, rtol=0.03)
     assert np.ptp(gains) > 0.1

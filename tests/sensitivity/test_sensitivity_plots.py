@@ -34,9 +34,12 @@ def _closed_figures() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def result() -> pm.SobolResult:
+def result() -> pm.sensitivity.SobolResult:
     return pm.sobol(
-        tiny(BODY), outcomes=["y", "z", "t"], n=128, parameters=RANGES, second_order=True, times=[0.0, 0.5, 1.0], **HERE
+        pm.Study(tiny(BODY), outcomes=["y", "z", "t"], times=[0.0, 0.5, 1.0]),
+        factors=RANGES,
+        n=pm.Sampling(n=128, second_order=True),
+        **HERE,
     )
 
 
@@ -52,7 +55,7 @@ def words(axis: Any) -> list[str]:
 # ---- tornado -------------------------------------------------------------------------------------------------------
 
 
-def test_the_tornado_has_the_direction_and_the_size_of_a_linear_model(result: pm.SobolResult) -> None:
+def test_the_tornado_has_the_direction_and_the_size_of_a_linear_model(result: pm.sensitivity.SobolResult) -> None:
     table = result.directions().query("outcome == 'y'").set_index("factor")
     # the mean of a uniform law on -1..1 is -0.8 in its lowest fifth and 0.8 in its highest
     for factor, slope in (("a", 2.0), ("b", -1.0), ("c", 0.0)):
@@ -79,18 +82,18 @@ def test_chance_among_many_parameters_is_grey() -> None:
 def test_a_tail_that_a_fifth_has_not_met_is_no_direction() -> None:
     """One run in a hundred is huge; a fifth without such a run has a small spread but is not known better."""
     body = "a = 1; b = 1; y := exp(12*a)"
-    table = pm.sobol(tiny(body), outcomes=["y"], n=64, parameters={"a": (0, 1), "b": (0, 1)}, **HERE).directions()
+    table = pm.sobol(tiny(body), outcomes=["y"], factors={"a": (0, 1), "b": (0, 1)}, n=64, **HERE).directions()
     idle = table.set_index("factor").loc["b"]
     assert max(abs(idle["low"]), abs(idle["high"])) < idle["error"]
 
 
 def test_groups_and_few_runs_have_no_direction() -> None:
     groups = {"ab": ["a", "b"], "c": ["c"]}
-    found = pm.sobol(tiny(BODY), outcomes=["y"], n=64, parameters=RANGES, groups=groups, **HERE)
+    found = pm.sobol(tiny(BODY), outcomes=["y"], factors=pm.Factors(parameters=RANGES, groups=groups), n=64, **HERE)
     table = found.directions().set_index("factor")
     assert np.isnan(table.loc["ab", "low"])
     assert np.isfinite(table.loc["c", "low"])
-    few = pm.sobol(tiny(BODY), outcomes=["y"], n=8, parameters=RANGES, **HERE)
+    few = pm.sobol(tiny(BODY), outcomes=["y"], factors=RANGES, n=8, **HERE)
     with pytest.raises(InvalidValueError, match="no directions"):
         few.plot(kind="tornado")
 
@@ -98,7 +101,7 @@ def test_groups_and_few_runs_have_no_direction() -> None:
 # ---- heat map ------------------------------------------------------------------------------------------------------
 
 
-def test_the_heat_map_holds_the_total_indices(result: pm.SobolResult) -> None:
+def test_the_heat_map_holds_the_total_indices(result: pm.sensitivity.SobolResult) -> None:
     axis = drawn(result.plot(kind="heatmap")).axes[0]
     labels = [t.get_text() for t in axis.get_yticklabels()]
     order = [result.factors.index(name) for name in labels]
@@ -114,7 +117,7 @@ def test_the_heat_map_holds_the_total_indices(result: pm.SobolResult) -> None:
 
 
 def test_what_does_not_vary_says_so() -> None:
-    found = pm.sobol(tiny(BODY), outcomes=["still", "y"], n=16, parameters=RANGES, **HERE)
+    found = pm.sobol(tiny(BODY), outcomes=["still", "y"], factors=RANGES, n=16, **HERE)
     axis = drawn(found.plot(kind="heatmap", top=2)).axes[0]
     assert words(axis).count("no variance") == 2
     assert len(axis.get_yticklabels()) == 2
@@ -124,7 +127,7 @@ def test_what_does_not_vary_says_so() -> None:
 # ---- over time -----------------------------------------------------------------------------------------------------
 
 
-def test_bands_are_the_indices_over_time(result: pm.SobolResult) -> None:
+def test_bands_are_the_indices_over_time(result: pm.sensitivity.SobolResult) -> None:
     figure = drawn(result.plot("t", kind="bands"))
     spread, first, total = figure.axes
     found = result.indices_over_time().sel(course="t")
@@ -142,10 +145,7 @@ def test_bands_are_the_indices_over_time(result: pm.SobolResult) -> None:
 
 
 def test_weeks_are_written_where_the_model_has_hours() -> None:
-    found = pm.sobol(
-        pm.load("acupuncture"), [pm.Electroacupuncture(weeks=1)], outcomes=["vagal_drive"], n=4, weeks=2,
-        parameters=["gain_vagal", "tau_session"], times=[24, 168, 336], workers=1, progress=False,
-    )  # fmt: skip
+    found = pm.sobol(pm.Study(pm.load("acupuncture"), [pm.Electroacupuncture(weeks=1)], outcomes=["vagal_drive"], weeks=2, times=[24, 168, 336]), factors=["gain_vagal", "tau_session"], n=4, execution=pm.Execution(workers=1, progress=False))  # fmt: skip
     axes = drawn(found.plot(kind="bands")).axes
     assert axes[-1].get_xlabel() == "time (weeks)"
     assert_allclose(axes[-1].lines[0].get_xdata(), [1 / 7, 1, 2])
@@ -154,7 +154,7 @@ def test_weeks_are_written_where_the_model_has_hours() -> None:
 # ---- pairs, N ------------------------------------------------------------------------------------------------------
 
 
-def test_pairs_that_are_sure_are_edges_with_their_index(result: pm.SobolResult) -> None:
+def test_pairs_that_are_sure_are_edges_with_their_index(result: pm.sensitivity.SobolResult) -> None:
     (axis,) = drawn(result.plot("z", kind="interactions")).axes
     value = result.second_order().query("outcome == 'z' and a == 'a' and b == 'b'")["S2"].item()
     assert f"{value:.2f}" in words(axis)
@@ -166,7 +166,7 @@ def test_pairs_that_are_sure_are_edges_with_their_index(result: pm.SobolResult) 
     assert not [t for t in words(axis) if t.startswith(("0.", "1."))], "an additive outcome has no sure pair"
 
 
-def test_convergence_is_the_trace(result: pm.SobolResult) -> None:
+def test_convergence_is_the_trace(result: pm.sensitivity.SobolResult) -> None:
     (axis,) = drawn(result.plot("y", kind="convergence", top=2)).axes
     frame = result.convergence().query("outcome == 'y' and factor == 'a'")
     lines = {line.get_label(): line for line in axis.lines if not line.get_label().startswith("_")}
@@ -189,7 +189,7 @@ def test_convergence_is_the_trace(result: pm.SobolResult) -> None:
     ],
 )
 def test_what_was_not_asked_for_cannot_be_drawn(options: dict[str, Any], error: type[Exception], words: str) -> None:
-    plain = pm.sobol(tiny(BODY), outcomes=["y"], n=8, parameters=RANGES, **HERE)
+    plain = pm.sobol(tiny(BODY), outcomes=["y"], factors=RANGES, n=8, **HERE)
     with pytest.raises(error, match=words):
         plain.plot(**options)
     assert plt.get_fignums() == []
@@ -198,7 +198,7 @@ def test_what_was_not_asked_for_cannot_be_drawn(options: dict[str, Any], error: 
 def test_names_are_no_formulas() -> None:
     outcome = pm.Outcome(variable="y", label="cost in $ of x_{1")
     groups = {"$a_": ["a"], "b": ["b", "c"]}
-    found = pm.sobol(tiny(BODY), outcomes=[outcome], n=32, groups=groups, parameters=RANGES, **HERE)
+    found = pm.sobol(tiny(BODY), outcomes=[outcome], factors=pm.Factors(parameters=RANGES, groups=groups), n=32, **HERE)
     for kind in ("bars", "tornado", "heatmap", "convergence"):
         drawn(found.plot(kind=kind))
 
@@ -207,7 +207,7 @@ def test_names_are_no_formulas() -> None:
 
 
 def test_the_screening_shows_sizes_and_spreads() -> None:
-    screen = pm.morris(tiny(BODY), outcomes=["y", "z"], trajectories=6, parameters=RANGES, **HERE)
+    screen = pm.morris(tiny(BODY), outcomes=["y", "z"], factors=RANGES, trajectories=6, **HERE)
     axes = drawn(screen.plot()).axes
     assert len(axes) == 4
     order = np.argsort(-screen.mu_star[:, 0])[::-1]
@@ -223,7 +223,15 @@ def test_the_screening_shows_sizes_and_spreads() -> None:
 
 def test_a_screening_of_groups_has_no_spreads() -> None:
     groups = {"ab": ["a", "b"], "rest": ["c"]}
-    both = pm.morris(tiny(BODY), outcomes=["y"], trajectories=4, parameters=RANGES, groups=groups, **HERE)
+    both = pm.morris(
+        tiny(BODY), outcomes=["y"], factors=pm.Factors(parameters=RANGES, groups=groups), trajectories=4, **HERE
+    )
     drawn(both.plot())
-    alone = pm.morris(tiny(BODY), outcomes=["y"], trajectories=4, parameters=RANGES, groups={"abc": [*"abc"]}, **HERE)
+    alone = pm.morris(
+        tiny(BODY),
+        outcomes=["y"],
+        factors=pm.Factors(parameters=RANGES, groups={"abc": [*"abc"]}),
+        trajectories=4,
+        **HERE,
+    )
     assert "groups have no spread" in words(drawn(alone.plot()).axes[1])

@@ -28,8 +28,8 @@ BODY = (
 RANGES = dict.fromkeys("abc", (-1.0, 1.0))
 
 
-def analysis(outcome: str, n: int = 256, **options: Any) -> pm.SobolResult:
-    return pm.sobol(tiny(BODY), outcomes=[outcome], n=n, parameters=RANGES, **HERE, **options)
+def analysis(outcome: str, n: int = 256, **options: Any) -> pm.sensitivity.SobolResult:
+    return pm.sobol(tiny(BODY), outcomes=[outcome], factors=RANGES, n=n, **HERE, **options)
 
 
 # ---- what leads ----------------------------------------------------------------------------------------------------
@@ -52,7 +52,7 @@ def test_leaders_whose_order_is_open() -> None:
 
 
 def test_a_single_factor_has_nobody_to_beat() -> None:
-    result = pm.sobol(tiny(BODY), outcomes=["one"], n=16, parameters={"a": (0, 1)}, **HERE)
+    result = pm.sobol(tiny(BODY), outcomes=["one"], factors={"a": (0, 1)}, n=16, **HERE)
     assert "all others" not in verdicts.leading(result, 0)
 
 
@@ -81,7 +81,7 @@ def test_widths_fall_with_the_root_of_n() -> None:
     assert float(verdicts.half_widths(at, 0).max()) < 0.15, "the estimate is of the right size"
 
 
-def legend_title(result: pm.SobolResult) -> str:
+def legend_title(result: pm.sensitivity.SobolResult) -> str:
     figure = result.plot()
     plt.close(figure)
     return figure.legends[0].get_title().get_text()
@@ -146,9 +146,9 @@ def test_a_pair_with_a_parameter_that_does_nothing_is_chance() -> None:
     """In some samples the interval of such a pair lies above 0; it contradicts ST, which is 0, and is no pair."""
     chance = 0
     for seed in range(40):
-        design = pm.saltelli_design(3, 32, seed, second_order=True)
+        design = pm.sensitivity.saltelli_design(3, 32, seed, second_order=True)
         a, b, _ = design.unit.T
-        found = pm.sobol_indices((a**3 * b)[:, None], design, resamples=100)
+        found = pm.sensitivity.sobol_indices((a**3 * b)[:, None], design, resamples=100)
         pairs = verdicts.possible_pairs(SimpleNamespace(indices=found), 0)
         assert found.S2_low is not None
         chance += int(np.sum(found.S2_low[:2, 2, 0] > 1e-9))

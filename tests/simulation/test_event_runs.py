@@ -48,7 +48,7 @@ def test_an_event_at_time_0_sees_the_values_that_are_set(k: float) -> None:
     model = tiny("x = 1; k = 1; x' = 0; E: at (k > 1), t0=false: x = 10*k")
     wanted = 20.0 if k > 1 else 1.0
     assert_allclose(model.with_parameters(k=k).simulate(duration=1, every=1)["x"], wanted)
-    runs = pm.ensemble(model, {"k": [k, 0.5, k]}, outcomes=["x"], duration=1, progress=False)
+    runs = pm.ensemble(model, {"k": [k, 0.5, k]}, outcomes=["x"], duration=1, execution=pm.Execution(progress=False))
     assert_allclose(runs.values[:, 0], [wanted, 1.0, wanted])
 
 

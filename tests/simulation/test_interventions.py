@@ -133,11 +133,11 @@ def test_dose_outside_the_range_of_its_input() -> None:
     [
         pm.Electroacupuncture(minutes=120),
         pm.Electroacupuncture(minutes=1, sessions_per_week=7),
-        pm.KetoneEster(mg_per_kg=2000),
+        pm.treatments.KetoneEster(mg_per_kg=2000),
         pm.KetogenicDiet(ratio=5),
         pm.KetogenicDiet(ratio=1),
         pm.KetogenicDiet(adherence=0),
-        pm.Fasting(hours=720),
+        pm.treatments.Fasting(hours=720),
     ],
     ids=repr,
 )
@@ -303,15 +303,15 @@ def test_electroacupuncture_out_of_range(options: dict[str, float], message: str
 
 
 def test_fasting_is_a_level() -> None:
-    (level,) = pm.Fasting(hours=36, start_hour=12).schedule()
+    (level,) = pm.treatments.Fasting(hours=36, start_hour=12).schedule()
     assert (level.input, level.value, level.start, level.stop) == ("fasting", 1.0, 12, 48)
     with pytest.raises(InvalidValueError, match="the length of the fast in hours is 0"):
-        pm.Fasting(hours=0)
+        pm.treatments.Fasting(hours=0)
 
 
 def test_ketone_ester_in_mmol_per_kg() -> None:
     """714 mg/kg of a monoester of 176.2 g/mol that holds two BHB: 8.10 mmol BHB per kg."""
-    (dose,) = pm.KetoneEster(mg_per_kg=714, times_per_day=3, days=2, start_day=1).schedule()
+    (dose,) = pm.treatments.KetoneEster(mg_per_kg=714, times_per_day=3, days=2, start_day=1).schedule()
     assert dose.input == "ketone_ester"
     assert dose.amount == pytest.approx(714 / 176.2 * 2)
     np.testing.assert_allclose(dose.times, [24, 32, 40, 48, 56, 64])
@@ -324,7 +324,7 @@ def test_ketone_ester_in_mmol_per_kg() -> None:
 )
 def test_ketone_ester_out_of_range(options: dict[str, float]) -> None:
     with pytest.raises(InvalidValueError, match="allowed"):
-        pm.KetoneEster(**options)  # type: ignore[arg-type]
+        pm.treatments.KetoneEster(**options)  # type: ignore[arg-type]
 
 
 # ---- names -------------------------------------------------------------------------------------------------
@@ -334,8 +334,8 @@ def test_named_treatments() -> None:
     assert named("ketogenic_diet:ratio=3,start=2") == pm.KetogenicDiet(ratio=3, start=2)
     assert named("ketogenic_diet") == pm.KetogenicDiet()
     assert named("electroacupuncture:sessions_per_week=3") == pm.Electroacupuncture(sessions_per_week=3)
-    assert named("fasting:hours=12") == pm.Fasting(hours=12)
-    assert named("ketone_ester:times_per_day=2,days=3") == pm.KetoneEster(times_per_day=2, days=3)
+    assert named("fasting:hours=12") == pm.treatments.Fasting(hours=12)
+    assert named("ketone_ester:times_per_day=2,days=3") == pm.treatments.KetoneEster(times_per_day=2, days=3)
 
 
 @pytest.mark.parametrize(

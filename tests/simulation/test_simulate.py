@@ -68,7 +68,7 @@ def test_nothing_of_a_run_survives_into_the_next(
     """Run, change parameters, run, change back, run: as in a freshly loaded model, to the last bit."""
     plan = [*DIET, pm.Electroacupuncture(weeks=4)]
     other = coupled.with_hypothesis("katp_opening", "direct").with_parameters({"nlrp3_il1b.IC50_MCC950": 0.5})
-    changed = other.simulate([pm.Level(input="rapamycin", value=20), pm.Fasting()], weeks=4)
+    changed = other.simulate([pm.Level(input="rapamycin", value=20), pm.treatments.Fasting()], weeks=4)
     assert worst(four_weeks, changed)[0] > 0.1
     again = coupled.simulate(plan, weeks=4)
     assert worst(four_weeks, again)[0] == 0.0
@@ -114,7 +114,7 @@ def test_an_anchor_that_the_user_sets_stays(coupled: pm.Model) -> None:
     set_here = coupled.with_parameters({"excitability.E_untreated": 0.6}).simulate(weeks=1)
     rows = {"excitability.E_untreated": [0.6]}
     last = pm.Outcome(variable="seizure_rate", reduce="final")
-    table = pm.ensemble(coupled, rows, outcomes=[last], weeks=1, workers=1, progress=False)
+    table = pm.ensemble(coupled, rows, outcomes=[last], weeks=1, execution=pm.Execution(workers=1, progress=False))
     assert float(set_here.pm["seizure_rate"][-1]) == pytest.approx(table.values[0, 0], rel=1e-5)
     assert table.values[0, 0] != pytest.approx(1.0, rel=0.01)
 
@@ -325,7 +325,7 @@ def test_events_that_wait_do_not_reach_into_the_next_run() -> None:
         run = model.simulate(duration=length, every=1)
         np.testing.assert_allclose(run["x"], [1, 1, 1, 3, 3, 3][: length + 1])
     last = [pm.Outcome(variable="x", reduce="final")]
-    runs = pm.ensemble(model, {"k": [2.0, 0.5, 4.0]}, outcomes=last, duration=5, progress=False)
+    runs = pm.ensemble(model, {"k": [2.0, 0.5, 4.0]}, outcomes=last, duration=5, execution=pm.Execution(progress=False))
     np.testing.assert_allclose(runs.values[:, 0], [3, 1, 5])
 
 

@@ -34,7 +34,14 @@ def final(model: pm.Model, name: str, duration: float, engine: str, **how: Any) 
         some = next(k for k, q in model.quantities.items() if q.kind == "parameter" and not q.ruled)
         rows = {some: [model.quantities[some].value]}
         last = pm.Outcome(variable=name, reduce="final")
-        runs = pm.ensemble(model, rows, outcomes=[last], duration=duration, engine=engine, progress=False, **how)
+        runs = pm.ensemble(
+            model,
+            rows,
+            outcomes=[last],
+            duration=duration,
+            execution=pm.Execution(progress=False, engine=engine),
+            **how,
+        )
         return float(runs.values[0, 0])
 
 
@@ -91,7 +98,7 @@ def test_every_row_has_its_own_switches() -> None:
     model = tiny("x = 0; on = 100; w = 0.5; x' = piecewise(1, time >= on && time < on + w, 0)")
     rows = {"on": [1.0, 500.3, 998.0], "w": [0.25, 0.5, 1.0]}
     last = pm.Outcome(variable="x", reduce="final")
-    runs = pm.ensemble(model, rows, outcomes=[last], duration=1000, progress=False)
+    runs = pm.ensemble(model, rows, outcomes=[last], duration=1000, execution=pm.Execution(progress=False))
     assert_allclose(runs.values[:, 0], rows["w"], rtol=1e-6)
 
 
@@ -125,7 +132,7 @@ def test_ramps_and_clocks_of_any_kind_are_met(body: str, plan: list[tuple[str, f
 def test_a_condition_on_time_and_a_state_bounds_the_step_and_says_so() -> None:
     model = tiny("x = 0; y = 1; y' = 0*y; x' = piecewise(1, (time > 500*y) && (time < 503*y), 0)")
     with pytest.warns(AccuracyWarning, match="the step of the solver is at most 1"):
-        pm.ensemble(model, {"x": [0.0]}, outcomes=["x"], duration=1000, progress=False)
+        pm.ensemble(model, {"x": [0.0]}, outcomes=["x"], duration=1000, execution=pm.Execution(progress=False))
     with pytest.warns(AccuracyWarning, match="the step of the solver is at most 1"):
         run = model.simulate(duration=1000)
     assert_allclose(run["x"][-1], 3, rtol=1e-4)
@@ -140,11 +147,15 @@ def test_a_level_moves_the_times_at_which_an_input_switches() -> None:
 def test_rows_of_an_input_that_switches_go_to_libroadrunner() -> None:
     model = tiny("x = 0; a = 1; x' = a*exp(-((time - 500)/0.1)^2)")
     last = [pm.Outcome(variable="x", reduce="final")]
-    runs = pm.ensemble(model, {"a": np.ones(6000)}, outcomes=last, duration=1000, progress=False)
+    runs = pm.ensemble(
+        model, {"a": np.ones(6000)}, outcomes=last, duration=1000, execution=pm.Execution(progress=False)
+    )
     assert runs.engine == "roadrunner"
     assert_allclose(runs.values[0, 0], 0.1 * np.sqrt(np.pi), rtol=1e-4)
     with pytest.raises(InvalidValueError, match="its inputs switch or change quickly by themselves"):
-        pm.ensemble(model, {"a": [1.0]}, outcomes=last, duration=1000, engine="batch", progress=False)
+        pm.ensemble(
+            model, {"a": [1.0]}, outcomes=last, duration=1000, execution=pm.Execution(progress=False, engine="batch")
+        )
 
 
 # ---- tolerances that are asked for ---------------------------------------------------------------------------------
@@ -155,7 +166,9 @@ def test_tolerances_are_those_of_the_user_and_on_record() -> None:
     run = model.simulate(duration=1, rtol=1e-3, atol={"S": 1e-5})
     assert run.attrs["relative_tolerance"] == "0.001"
     assert json.loads(run.attrs["absolute_tolerance"]) == {"S": 1e-5}
-    runs = pm.ensemble(model, {"k": [1.0]}, outcomes=["S"], duration=1, rtol=1e-4, atol=1e-6, progress=False)
+    runs = pm.ensemble(
+        model, {"k": [1.0]}, outcomes=["S"], duration=1, execution=pm.Execution(progress=False, rtol=1e-4, atol=1e-6)
+    )
     assert (runs.relative_tolerance, runs.absolute_tolerance) == (1e-4, {"S": 1e-6})
     assert "relative tolerance 0.0001" in runs.report()
 
@@ -201,7 +214,13 @@ def test_a_run_that_is_not_exact_warns() -> None:
         tiny(PREY.format(x=15)).simulate(duration=100, rtol=1e-2, atol=1e-3)
     model = tiny(PREY.format(x=15) + "; k = 1")
     with pytest.warns(AccuracyWarning, match="numerical error of the outcomes up to .* of their spread"):
-        pm.ensemble(model, {"x": [14.0, 15.0]}, outcomes=["x"], duration=100, rtol=1e-2, atol=1e-3, progress=False)
+        pm.ensemble(
+            model,
+            {"x": [14.0, 15.0]},
+            outcomes=["x"],
+            duration=100,
+            execution=pm.Execution(progress=False, rtol=1e-2, atol=1e-3),
+        )
 
 
 def test_a_population_below_zero_warns() -> None:
@@ -216,13 +235,15 @@ def test_one_variable_that_is_not_finite_costs_no_other_one() -> None:
     assert_allclose(run["S"], [1, np.exp(-1)], rtol=1e-6)
     assert np.isnan(run["share"][0])
     assert float(run["share"][1]) == 1
-    runs = pm.ensemble(model, {"k": [1.0]}, outcomes=["S"], duration=1, progress=False)
+    runs = pm.ensemble(model, {"k": [1.0]}, outcomes=["S"], duration=1, execution=pm.Execution(progress=False))
     assert runs.ok.all()
     peak = pm.Outcome(variable="share", reduce="peak")
-    failed = pm.ensemble(model, {"k": [1.0]}, outcomes=[peak], duration=1, progress=False)
+    failed = pm.ensemble(model, {"k": [1.0]}, outcomes=[peak], duration=1, execution=pm.Execution(progress=False))
     assert failed.messages == {0: "share is not finite"}
     assert not failed.ok.any()
-    both = pm.ensemble(model, {"k": [1.0, 2.0]}, outcomes=["S", peak], duration=1, progress=False)
+    both = pm.ensemble(
+        model, {"k": [1.0, 2.0]}, outcomes=["S", peak], duration=1, execution=pm.Execution(progress=False)
+    )
     assert np.isnan(both.values[:, 1]).all()
     assert np.isfinite(both.values[:, 0]).all()
 
@@ -238,7 +259,9 @@ def test_populations_below_zero_in_an_ensemble_are_told(engine: str) -> None:
     model = tiny("compartment C = 1; species S in C; S = 1; k = 2; J: S -> ; C*k")
     last = [pm.Outcome(variable="S", reduce="final")]
     with pytest.warns(AccuracyWarning, match="S final: below 0 in some rows"):
-        pm.ensemble(model, {"k": [0.5, 2.0]}, outcomes=last, duration=1, engine=engine, progress=False)
+        pm.ensemble(
+            model, {"k": [0.5, 2.0]}, outcomes=last, duration=1, execution=pm.Execution(progress=False, engine=engine)
+        )
 
 
 def test_a_run_that_fails_at_first_is_tried_again_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,5 +301,12 @@ def test_a_level_on_a_fixed_species_and_its_return() -> None:
     plan = [pm.Level(input="B", value=5, start=1, stop=2)]
     run = model.simulate(plan, duration=3, every=1)
     assert_allclose(run["S"], [0, 2, 7, 9], rtol=1e-6)
-    runs = pm.ensemble(model, {"S": [0.0, 1.0]}, plan, outcomes=["S"], duration=3, engine="batch", progress=False)
+    runs = pm.ensemble(
+        model,
+        {"S": [0.0, 1.0]},
+        plan,
+        outcomes=["S"],
+        duration=3,
+        execution=pm.Execution(progress=False, engine="batch"),
+    )
     assert runs.ok.all()

@@ -148,7 +148,7 @@ def test_unknown_age_groups_are_named(diet: type[Any]) -> None:
 
 
 def test_the_table_of_points() -> None:
-    table = pm.acupuncture_points()
+    table = pm.treatments.acupuncture_points()
     assert table.index.name == "point"
     assert table.index.tolist() == list(POINTS)
     assert table.columns.tolist() == ["efficacy", "evidence", "note"]
@@ -157,7 +157,7 @@ def test_the_table_of_points() -> None:
 
 
 def test_every_point_names_rows_of_the_evidence() -> None:
-    rows = set(pm.evidence_table("responses").index)
+    rows = set(pm.evidence.evidence_table("responses").index)
     for name, point in POINTS.items():
         assert point.evidence, name
         assert set(point.evidence) <= rows, name
@@ -194,7 +194,7 @@ def test_stimulation_refuses_what_is_out_of_range() -> None:
 
 
 def test_the_table_of_agents() -> None:
-    table = pm.agents()
+    table = pm.treatments.agents()
     assert table.index.tolist() == list(AGENTS)
     assert table.columns.tolist() == ["input", "amount", "unit", "hours", "note"]
     assert table.loc["rapamycin", "input"] == "rapamycin"

@@ -21,17 +21,17 @@ def spread_luck(n: int) -> np.ndarray:
 
 
 def test_every_measured_constant_equals_its_row() -> None:
-    rows = pm.evidence_table("measurements")
+    rows = pm.evidence.evidence_table("measurements")
     for name, a in ASSUMPTIONS.items():
         if a.kind == "measured":
             assert float(rows.loc[a.source, "value"]) == a.value, name
 
 
 def test_every_cited_row_exists() -> None:
-    known = set(pm.evidence_table("measurements").index) | set(pm.evidence_table("responses").index)
+    known = set(pm.evidence.evidence_table("measurements").index) | set(pm.evidence.evidence_table("responses").index)
     cited = {s for a in ASSUMPTIONS.values() for s in a.source.split(";") if s}
     assert cited <= known
-    assert set(pm.assumptions()["kind"]) == {"measured", "derived", "assumed"}
+    assert set(pm.trials.assumptions()["kind"]) == {"measured", "derived", "assumed"}
 
 
 def test_drop_out_meets_both_published_years() -> None:
@@ -40,7 +40,7 @@ def test_drop_out_meets_both_published_years() -> None:
 
 
 def test_ketogenic_spread_follows_from_its_row() -> None:
-    row = pm.evidence_table("responses").loc["clinical:C052"]
+    row = pm.evidence.evidence_table("responses").loc["clinical:C052"]
     variation = float(row["error"]) * np.sqrt(18) / float(row["value"])
     assert_allclose(np.sqrt(np.log(1 + variation**2)), ASSUMPTIONS["ketogenic_capacity_log_sd"].value, atol=0.01)
 
@@ -74,35 +74,35 @@ def test_diary_holds_so_many_seizures_a_day_and_no_more(weeks: int) -> None:
 
 
 def test_entry_rule_and_baseline_length(model: pm.Model) -> None:
-    patients = pm.population(200, 3, model=model, minimum=10, baseline_weeks=8)
+    patients = pm.population(model, 200, seed=3, minimum=10, baseline_weeks=8)
     assert patients.baseline_count.min() >= 20
     assert patients.baseline_rate.min() < 10  # some got in by luck: regression to the mean
 
 
 def test_without_entry_rule_rates_follow_the_published_lognormal(model: pm.Model) -> None:
-    patients = pm.population(4000, 3, model=model, minimum=0, baseline_weeks=104)
+    patients = pm.population(model, 4000, seed=3, minimum=0, baseline_weeks=104)
     logs = np.log(patients.baseline_rate * 30 / 28)
     assert_allclose([np.median(logs), logs.std()], [1.2267, 1.1457], atol=0.06)
 
 
 def test_control_arm_of_neal_is_met_by_its_drift(model: pm.Model) -> None:
-    p = pm.population(4000, 5, model=model, minimum=28, drift="neal", vary=[])
+    p = pm.population(model, 4000, seed=5, minimum=28, drift="neal", vary=[])
     percent = 100 * seizure_counts(p.baseline_rate * p.drift, 4, p.luck) / p.baseline_count
     assert_allclose(percent.mean(), 136.9, atol=8)
     assert_allclose(100 * (percent <= 50).mean(), 8.2, atol=2)
 
 
 def test_same_seed_same_patients_and_streams_do_not_mix(model: pm.Model) -> None:
-    a, b = pm.population(20, 7, model=model), pm.population(20, 7, model=model)
+    a, b = pm.population(model, 20, seed=7), pm.population(model, 20, seed=7)
     assert a.to_dataframe().equals(b.to_dataframe())
-    c = pm.population(20, 7, model=model, vary=["kappa"], age_group="adult", adherence=0.5)
+    c = pm.population(model, 20, seed=7, vary=["kappa"], age_group="adult", adherence=0.5)
     assert_array_equal(a.baseline_count, c.baseline_count)
     assert_array_equal(a.drop_out_weeks, c.drop_out_weeks)
-    assert not np.array_equal(a.baseline_rate, pm.population(20, 8, model=model).baseline_rate)
+    assert not np.array_equal(a.baseline_rate, pm.population(model, 20, seed=8).baseline_rate)
 
 
 def test_parameters_stay_in_their_ranges_and_obey_the_model(model: pm.Model) -> None:
-    patients = pm.population(50, 1, model=model)
+    patients = pm.population(model, 50, seed=1)
     by_id = {p.id: p for p in model.parameters_}
     assert set(patients.parameters) >= {k.split(".")[1] for k in PATIENT_PARAMETERS if k.startswith("excitability")}
     for key, values in patients.parameters.items():
@@ -110,30 +110,30 @@ def test_parameters_stay_in_their_ranges_and_obey_the_model(model: pm.Model) -> 
             assert values.min() >= (by_id[key].low or 0.0)
             assert values.max() <= (by_id[key].high or np.inf)
     assert_allclose(patients.parameters["seizure_frequency_untreated"] * 672, patients.baseline_rate)
-    assert "kappa" not in pm.population(5, 1, model=model.with_parameters(kappa=2.0)).parameters
+    assert "kappa" not in pm.population(model.with_parameters(kappa=2.0), 5, seed=1).parameters
 
 
 def test_adherence_lies_on_its_steps(model: pm.Model) -> None:
-    drawn = pm.population(300, 1, model=model).adherence
+    drawn = pm.population(model, 300, seed=1).adherence
     assert set(drawn) <= {0.0, 0.2, 0.4, 0.6, 0.8, 1.0}
     assert_allclose(drawn.mean(), 0.8, atol=0.03)
 
 
 def test_age_groups_are_mixed_by_share(model: pm.Model) -> None:
-    ages = pm.population(400, 1, model=model, age_group={"child": 0.75, "adult": 0.25}).age_group
+    ages = pm.population(model, 400, seed=1, age_group={"child": 0.75, "adult": 0.25}).age_group
     assert_allclose(ages.count("child") / 400, 0.75, atol=0.06)
 
 
 def test_drifts_and_drop_out_can_be_switched_off(model: pm.Model) -> None:
-    patients = pm.population(30, 1, model=model, drift="none", drop_out=False)
+    patients = pm.population(model, 30, seed=1, drift="none", drop_out=False)
     assert_array_equal(patients.drift, 1.0)
     assert np.isinf(patients.drop_out_weeks).all()
-    assert_allclose((pm.population(2000, 1, model=model, drift="sharma").drift == 0).mean(), 0.077, atol=0.02)
+    assert_allclose((pm.population(model, 2000, seed=1, drift="sharma").drift == 0).mean(), 0.077, atol=0.02)
     assert DRIFTS["pooled"].log_mean == pytest.approx((0.50 + 0.24) / 2)
 
 
 def test_subset_keeps_everything_together(model: pm.Model) -> None:
-    patients = pm.population(10, 1, model=model)
+    patients = pm.population(model, 10, seed=1)
     keep = np.arange(10) % 3 == 0
     small = patients.subset(keep)
     assert len(small) == 4

@@ -32,20 +32,20 @@ def model() -> pm.Model:
 
 
 @pytest.fixture(scope="module")
-def patients(model: pm.Model) -> pm.Population:
-    return pm.population(24, 1, model=model)
+def patients(model: pm.Model) -> pm.trials.Population:
+    return pm.population(model, 24, seed=1)
 
 
 @pytest.fixture(scope="module")
-def result(model: pm.Model, patients: pm.Population) -> pm.Trial:
-    return pm.trial(patients, {"control": [], "drug": [DRUG]}, 8, model=model, **QUICK)
+def result(model: pm.Model, patients: pm.trials.Population) -> pm.trials.Trial:
+    return pm.trial(model, patients, {"control": [], "drug": [DRUG]}, weeks=8, **QUICK)
 
 
-def by_hand(counts: Sequence[Sequence[int]], *, stay: Sequence[float], base: int = 10) -> pm.Trial:
+def by_hand(counts: Sequence[Sequence[int]], *, stay: Sequence[float], base: int = 10) -> pm.trials.Trial:
     """A trial with these counts (patients x 2 arms), every baseline diary holding `base` seizures in 4 weeks."""
     n = len(counts)
     ones = np.ones(n)
-    people = pm.Population(
+    people = pm.trials.Population(
         model="none",
         seed=1,
         minimum=4.0,
@@ -59,7 +59,7 @@ def by_hand(counts: Sequence[Sequence[int]], *, stay: Sequence[float], base: int
         drift=ones,
         luck=ones / 2,
     )
-    return pm.Trial(
+    return pm.trials.Trial(
         population=people,
         arms=("control", "diet"),
         weeks=12.0,
@@ -165,7 +165,7 @@ def test_nobody_completes() -> None:
 # ---- running ----
 
 
-def test_rates_are_those_of_a_single_run(model: pm.Model, result: pm.Trial) -> None:
+def test_rates_are_those_of_a_single_run(model: pm.Model, result: pm.trials.Trial) -> None:
     p = result.population
     i = int(np.argmax(p.adherence))
     own = model.with_parameters({k: float(v[i]) for k, v in p.parameters.items()})
@@ -183,9 +183,9 @@ class OwnTreatment:
 
 
 def test_a_treatment_of_the_users_own_class_is_one_as_any_other(
-    model: pm.Model, patients: pm.Population, result: pm.Trial
+    model: pm.Model, patients: pm.trials.Population, result: pm.trials.Trial
 ) -> None:
-    own = pm.trial(patients, {"control": [], "own": OwnTreatment()}, 8, model=model, **QUICK)
+    own = pm.trial(model, patients, {"control": [], "own": OwnTreatment()}, weeks=8, **QUICK)
     assert_array_equal(own.ratio, result.ratio)
     followed = Followed(
         treatment=OwnTreatment(), adherence=0.5, references={"GABA": 1.0}, resolve=lambda k: k, own_age=True
@@ -194,25 +194,25 @@ def test_a_treatment_of_the_users_own_class_is_one_as_any_other(
     assert followed.name == "OwnTreatment"
 
 
-def test_less_adherence_less_effect(model: pm.Model, patients: pm.Population) -> None:
+def test_less_adherence_less_effect(model: pm.Model, patients: pm.trials.Population) -> None:
     arms, means = {"drug": DRUG}, []
     for adherence in (0.0, 0.4, 1.0):
         same = replace(patients, adherence=np.full(len(patients), adherence))
-        means.append(pm.trial(same, arms, 8, model=model, **QUICK).ratio.mean())
+        means.append(pm.trial(model, same, arms, weeks=8, **QUICK).ratio.mean())
     assert means[0] == 1.0
     assert means[0] > means[1] > means[2]
 
 
-def test_loop_gain_is_that_of_the_model(model: pm.Model, result: pm.Trial) -> None:
+def test_loop_gain_is_that_of_the_model(model: pm.Model, result: pm.trials.Trial) -> None:
     p = result.population
     own = model.with_parameters({k: float(v[0]) for k, v in p.parameters.items()})
     assert_allclose(result.markers["loop_gain"][0], own.loop_gain(), rtol=0.02)
 
 
-def test_both_engines_give_the_same_trial(model: pm.Model, patients: pm.Population) -> None:
+def test_both_engines_give_the_same_trial(model: pm.Model, patients: pm.trials.Population) -> None:
     arms: dict[str, Any] = {"control": [], "drug": [DRUG]}
     batch, reference = (
-        pm.trial(patients, arms, 8, model=model, run=partial(pm.ensemble, engine=engine), **QUICK)
+        pm.trial(model, patients, arms, weeks=8, run=partial(pm.ensemble, engine=engine), **QUICK)
         for engine in ("batch", "roadrunner")
     )
     assert_allclose(batch.ratio, reference.ratio, rtol=1e-4)
@@ -221,14 +221,18 @@ def test_both_engines_give_the_same_trial(model: pm.Model, patients: pm.Populati
     assert_array_equal(batch.counts, reference.counts)
 
 
-def test_drifting_patients_reach_the_diary(model: pm.Model, patients: pm.Population, result: pm.Trial) -> None:
+def test_drifting_patients_reach_the_diary(
+    model: pm.Model, patients: pm.trials.Population, result: pm.trials.Trial
+) -> None:
     calm = replace(patients, drift=np.zeros(len(patients)))
-    assert pm.trial(calm, {"drug": [DRUG]}, 8, model=model, **QUICK).counts.sum() == 0
+    assert pm.trial(model, calm, {"drug": [DRUG]}, weeks=8, **QUICK).counts.sum() == 0
     assert result.counts.sum() > 0
 
 
-def test_randomised_patients_have_one_arm(model: pm.Model, patients: pm.Population, result: pm.Trial) -> None:
-    split = pm.trial(patients, {"control": [], "drug": [DRUG]}, 8, model=model, allocation="randomised", **QUICK)
+def test_randomised_patients_have_one_arm(
+    model: pm.Model, patients: pm.trials.Population, result: pm.trials.Trial
+) -> None:
+    split = pm.trial(model, patients, {"control": [], "drug": [DRUG]}, weeks=8, allocation="randomised", **QUICK)
     assert_array_equal(split.assigned.sum(axis=1), 1)
     assert_array_equal(split.assigned.sum(axis=0), 12)
     mine = split.assigned[:, 1]
@@ -238,8 +242,8 @@ def test_randomised_patients_have_one_arm(model: pm.Model, patients: pm.Populati
     assert np.isfinite(split.contrasts().loc["drug", "difference_low"])
 
 
-def test_who_fails_or_is_not_chronic_is_left_out(model: pm.Model, patients: pm.Population) -> None:
-    def flawed(model: pm.Model, rows: Mapping[str, Any], plan: Sequence[Any], **options: Any) -> pm.Ensemble:
+def test_who_fails_or_is_not_chronic_is_left_out(model: pm.Model, patients: pm.trials.Population) -> None:
+    def flawed(model: pm.Model, rows: Mapping[str, Any], plan: Sequence[Any], **options: Any) -> pm.ensembles.Ensemble:
         runs = pm.ensemble(model, rows, plan, **options)
         values, status = runs.values.copy(), runs.status.copy()
         if not plan and len(runs.outcomes) > 1:
@@ -248,19 +252,19 @@ def test_who_fails_or_is_not_chronic_is_left_out(model: pm.Model, patients: pm.P
             values[1] = 1.05  # a rate that rises by more than what is imposed
         return replace(runs, values=values, status=status, messages={0: "broken"})
 
-    result = pm.trial(patients, {"drug": [DRUG]}, 8, model=model, run=flawed, **QUICK)
+    result = pm.trial(model, patients, {"drug": [DRUG]}, weeks=8, run=flawed, **QUICK)
     assert len(result.population) == len(patients) - 2
     assert "broken" in result.excluded[0]
     assert "loop gain 2.4" in result.excluded[1]
     assert "2 left out (1 run failed, 1 not chronic)" in result.summary()
 
 
-def test_settings_of_the_model_win(model: pm.Model, patients: pm.Population) -> None:
-    fixed = pm.trial(patients, {"drug": [DRUG]}, 8, model=model.with_parameters(kappa=1e-6), **QUICK)
+def test_settings_of_the_model_win(model: pm.Model, patients: pm.trials.Population) -> None:
+    fixed = pm.trial(model.with_parameters(kappa=1e-6), patients, {"drug": [DRUG]}, weeks=8, **QUICK)
     assert fixed.ratio.min() > 0.999
 
 
-def test_summary_table_and_figure(result: pm.Trial) -> None:
+def test_summary_table_and_figure(result: pm.trials.Trial) -> None:
     assert result.summary().count("by intention to treat") == 2
     drawn = result.plot()
     assert isinstance(drawn, Figure)
@@ -285,9 +289,9 @@ def test_followed_treatments() -> None:
     assert "ketogenic_capacity" not in {level.input for level in aged.schedule()}
 
 
-def test_bad_calls_are_refused(model: pm.Model, patients: pm.Population, result: pm.Trial) -> None:
+def test_bad_calls_are_refused(model: pm.Model, patients: pm.trials.Population, result: pm.trials.Trial) -> None:
     with pytest.raises(InvalidValueError, match="arms is empty"):
-        pm.trial(patients, {}, 8, model=model)
+        pm.trial(model, patients, {}, weeks=8)
     wrong: list[tuple[Any, Any, str]] = [
         (4, {"a": []}, "patients is 4"),
         (patients, [DRUG], "arms is a list"),
@@ -297,26 +301,26 @@ def test_bad_calls_are_refused(model: pm.Model, patients: pm.Population, result:
     ]
     for people, arms, message in wrong:
         with pytest.raises(InvalidValueError, match=message):
-            pm.trial(people, arms, 8, model=model)
+            pm.trial(model, people, arms, weeks=8)
     with pytest.raises(InvalidValueError, match="workers is '2'"):
-        pm.trial(patients, {"a": []}, 8, model=model, workers="2")  # type: ignore[arg-type]
+        pm.trial(model, patients, {"a": []}, weeks=8, execution=pm.Execution(workers="2"))  # type: ignore[arg-type]
     with pytest.raises(InvalidValueError, match="length of the trial"):
-        pm.trial(patients, {"a": []}, -1, model=model)
+        pm.trial(model, patients, {"a": []}, weeks=-1)
     with pytest.raises(InvalidValueError, match="window"):
-        pm.trial(patients, {"a": []}, 2, model=model, window_weeks=4)
+        pm.trial(model, patients, {"a": []}, weeks=2, window_weeks=4)
     with pytest.raises(UnknownNameError, match="allocation"):
-        pm.trial(patients, {"a": []}, 8, model=model, allocation="both")  # type: ignore[arg-type]
+        pm.trial(model, patients, {"a": []}, weeks=8, allocation="both")  # type: ignore[arg-type]
     with pytest.raises(UnknownNameError, match="arm"):
         result.predictors("diet")
     with pytest.raises(UnknownNameError, match="trial"):
-        pm.published_trials(5, names=["Nobody 1900"], model=model)
+        pm.trials.published_trials(model, names=["Nobody 1900"], n=5)
 
 
 # ---- published trials ----
 
 
 def test_published_rows_exist_and_arms_fit() -> None:
-    rows = pm.evidence_table("responses")
+    rows = pm.evidence.evidence_table("responses")
     for name, t in PUBLISHED_TRIALS.items():
         for source, arm, _ in t.found:
             assert source in rows.index, name
@@ -327,7 +331,7 @@ def test_comparison_reads_the_table_and_marks_what_was_used(model: pm.Model, mon
     arms = {"control": (), "diet": (DRUG,)}
     small = {k: replace(PUBLISHED_TRIALS[k], arms=arms) for k in ("Neal 2008", "Sharma 2013")}
     monkeypatch.setattr(published, "PUBLISHED_TRIALS", small)
-    table = pm.published_trials(12, model=model, **QUICK).set_index(["source", "statistic"])
+    table = pm.trials.published_trials(model, n=12, **QUICK).set_index(["source", "statistic"])
     assert table.loc[("clinical:C003", "difference"), "observed"] == 75
     assert table.loc[("clinical:C007", "sd_percent"), "observed"] == 54
     assert "drift_neal_log_mean" in table.loc[("clinical:C002", "mean_percent"), "cited_by"]

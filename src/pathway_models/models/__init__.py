@@ -1,10 +1,14 @@
 """Models ready to be asked: the library, other people's SBML and PEtab files, a module in another's place."""
 
+from ..modules.module import Hypothesis, Parameter, Port
 from .library import available, load
 from .model import Model
 
 __all__ = [
+    "Hypothesis",
     "Model",
+    "Parameter",
+    "Port",
     "available",
     "load",
 ]
