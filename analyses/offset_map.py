@@ -32,7 +32,7 @@ def cell(model: pm.Model, rows: dict, offset: float, length: float, options: arg
     diet = pm.KetogenicDiet(ratio=4, start=start[0], stop=start[0] + length)
     needles = pm.Electroacupuncture(sessions_per_week=options.sessions, weeks=length, start=start[1])
     run = {"outcomes": [MEAN], "weeks": options.horizon, "every": 12, "progress": False}
-    return pm.ensemble(model, rows, [diet, needles], **run).values[:, 0]
+    return flat(pm.ensemble, model, rows, [diet, needles], **run).values[:, 0]
 
 
 def patients(model: pm.Model, draws: int) -> dict[str, np.ndarray]:

@@ -34,7 +34,7 @@ def shares(model: pm.Model, groups: object, options: argparse.Namespace, only: b
     tables = []
     for name, plan in {"diet": [diet], "needles": [needles], "both": [diet, needles]}.items():
         run = {"weeks": options.weeks, "every": 24, "held": options.held, "only": only}
-        table = pm.lesion(model, plan, outcomes=["E", "seizure_rate"], groups=groups, **run)
+        table = flat(pm.lesion, model, plan, outcomes=["E", "seizure_rate"], groups=groups, **run)
         table["log_rate"] = np.log(table["seizure_rate"])
         table["left"] = table["log_rate"] / table["log_rate"].iloc[0]
         tables.append(table.assign(treatment=name))

@@ -29,7 +29,7 @@ def work_list(model: pm.Model, plan: list[pm.Treatment], trajectories: int, **le
 
     The low end of the interval, as a single jump to another rest makes a large mean.
     """
-    found = pm.morris(model, plan, outcomes=[OUTCOME], trajectories=trajectories, **length)
+    found = flat(pm.morris, model, plan, outcomes=[OUTCOME], trajectories=trajectories, **length)
     print(found.summary())
     table = found.to_dataframe().set_index("factor")[["mu_star", "mu_star_low", "mu_star_high"]]
     table = table.sort_values("mu_star_low", ascending=False)
@@ -38,11 +38,11 @@ def work_list(model: pm.Model, plan: list[pm.Treatment], trajectories: int, **le
 
 def hypotheses(model: pm.Model, plan: list[pm.Treatment], count: int, **length: float) -> pd.DataFrame:
     """Total indices of the contested mechanisms that move the outcome most, over all combinations of their readings."""
-    each = pm.hypothesis_scan(model, plan, outcomes=[OUTCOME], **length)
+    each = flat(pm.hypothesis_scan, model, plan, outcomes=[OUTCOME], **length)
     print("\n" + each.summary())
     widest = each.spread().loc[OUTCOME.name].nlargest(count, "range").index
     return (
-        pm.hypothesis_scan(model, plan, outcomes=[OUTCOME], hypotheses=list(widest), which="full", **length)
+        flat(pm.hypothesis_scan, model, plan, outcomes=[OUTCOME], hypotheses=list(widest), which="full", **length)
         .spread()
         .loc[OUTCOME.name]
     )
@@ -88,7 +88,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     RESULTS.mkdir(exist_ok=True)
     model, plan, length = pm.load(options.model), [pm.KetogenicDiet(ratio=4)], {"weeks": options.weeks, "every": 24}
-    by_kind = pm.sobol(model, plan, outcomes=[OUTCOME], factors=pm.Factors(groups="kind"), n=options.n, **length)
+    by_kind = flat(pm.sobol, model, plan, outcomes=[OUTCOME], factors=pm.Factors(groups="kind"), n=options.n, **length)
     print(by_kind.summary())
     kinds = by_kind.to_dataframe().set_index("factor")
     tables = {"kinds": kinds, "list": work_list(model, plan, options.trajectories, **length)}

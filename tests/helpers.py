@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -73,11 +74,9 @@ def tiny_module(
     text = sbml(f"{units}\ncompartment brain = 1 litre\n{body}", name=name)
     found = _sbml.quantities(_sbml.parse(text, name=name), name=name)
 
-    def port(key: str, role: str) -> pm.models.Port:
+    def port(key: str, role: str) -> pm.Port:
         q = found[key]
-        return pm.models.Port(
-            id=key, title=key, unit=q.unit, role=role, reference=q.value, low=0.0, high=100.0, module=name
-        )
+        return pm.Port(id=key, title=key, unit=q.unit, role=role, reference=q.value, low=0.0, high=100.0, module=name)
 
     return Module(
         name=name,
@@ -86,7 +85,7 @@ def tiny_module(
         notes="",
         sbml=text,
         parameters=tuple(
-            pm.models.Parameter(id=k, value=q.value, unit=q.unit, kind="assumed", module=name)
+            pm.Parameter(id=k, value=q.value, unit=q.unit, kind="assumed", module=name)
             for k, q in found.items()
             if q.kind == "parameter" and q.constant
         ),
@@ -123,3 +122,39 @@ def count_rows(monkeypatch: pytest.MonkeyPatch, tolerance: float) -> list[dict[s
 
     monkeypatch.setattr(_simulate, "run_job", counted)
     return seen
+
+
+EXECUTION = frozenset(f.name for f in fields(pm.Execution))
+SPAN = frozenset({"outcomes", "weeks", "duration", "every", "times", "start"})
+FACTORS = frozenset(f.name for f in fields(pm.Factors))
+SAMPLING = {
+    pm.sobol: ("n", pm.Sampling),
+    pm.sensitivity.sobol_cost: ("n", pm.Sampling),
+    pm.morris: ("trajectories", pm.sensitivity.Trajectories),
+    pm.calibrate: ("residuals", pm.inference.Residuals),
+}
+
+
+def flat(verb: Callable[..., Any], model: pm.Model, *rest: Any, **said: Any) -> Any:
+    """A question of the library with all its settings side by side, each handed on in the object that it belongs to."""
+    span = {k: said.pop(k) for k in SPAN & said.keys()}
+    execution = {k: said.pop(k) for k in EXECUTION & said.keys()}
+    factors = {k: said.pop(k) for k in FACTORS & said.keys()} if verb in SAMPLING and verb is not pm.calibrate else {}
+    if verb in SAMPLING:
+        key, kind = SAMPLING[verb]
+        settings = {f.name: said.pop(f.name) for f in fields(kind) if f.name in said}
+        if key in said:
+            settings["n"] = said.pop(key)
+        said |= {key: kind(**settings)} if settings else {}
+    if execution:
+        said["execution"] = pm.Execution(**execution)
+    if factors:
+        said["factors"] = pm.Factors(**factors)
+    if verb is pm.calibrate:
+        return verb(model, *rest, **said)
+    if verb is pm.ensemble:
+        rows, *treatments = rest
+        return verb(pm.Study(model, *treatments, **span), rows, **said)
+    if verb is pm.compare:
+        return verb(pm.Study(model, **span), *rest, **said)
+    return verb(pm.Study(model, *rest, **span), **said)

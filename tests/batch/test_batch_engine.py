@@ -17,7 +17,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import pathway_models as pm
-from helpers import tiny
+from helpers import flat, tiny
 from pathway_models import _batch
 from pathway_models.ensembles import choice
 from pathway_models.ensembles import rows as _rows
@@ -65,37 +65,33 @@ def test_many_rows_of_a_long_schedule_run_on_the_batch_engine_and_say_so() -> No
     model = pm.load("acupuncture")
     rows = {"gain_vagal": np.linspace(0.3, 1.0, 160)}
     options: dict[str, Any] = {"outcomes": ["vagal_drive"], "progress": False}
-    runs = pm.ensemble(model, rows, [pm.Electroacupuncture()], execution=pm.Execution(workers=1), **options)
+    runs = flat(pm.ensemble, model, rows, [pm.Electroacupuncture()], workers=1, **options)
     assert runs.engine == "batch"
     assert runs.engine_reason == "within 1 tolerances of libroadrunner in 3 rows"
     assert runs.report().startswith(f"160 of 160 runs succeeded on the batch engine ({runs.engine_reason});")
-    two = pm.ensemble(model, rows, [pm.Electroacupuncture()], execution=pm.Execution(workers=2), **options)
+    two = flat(pm.ensemble, model, rows, [pm.Electroacupuncture()], workers=2, **options)
     assert (two.engine, two.engine_reason) == (runs.engine, runs.engine_reason)
     assert_array_equal(two.values, runs.values)
-    plain = pm.ensemble(
-        model, rows, [pm.Electroacupuncture()], execution=pm.Execution(workers=1, engine="roadrunner"), **options
-    )
+    plain = flat(pm.ensemble, model, rows, [pm.Electroacupuncture()], workers=1, engine="roadrunner", **options)
     assert plain.report().startswith("160 of 160 runs succeeded on libroadrunner (asked for);")
     assert_allclose(runs.values, plain.values, rtol=1e-4)
 
 
 def test_few_rows_and_short_runs_stay_on_libroadrunner(decay: pm.Model) -> None:
-    few = pm.ensemble(decay, {"k": rates(63)}, outcomes=[FINAL_X], execution=pm.Execution(workers=1), **SHORT)
+    few = flat(pm.ensemble, decay, {"k": rates(63)}, outcomes=[FINAL_X], workers=1, **SHORT)
     assert (few.engine, few.engine_reason) == ("roadrunner", "fewer than 64 rows")
-    short = pm.ensemble(decay, {"k": rates(64)}, outcomes=[FINAL_X], execution=pm.Execution(workers=1), **SHORT)
+    short = flat(pm.ensemble, decay, {"k": rates(64)}, outcomes=[FINAL_X], workers=1, **SHORT)
     assert short.engine_reason == "compiling takes longer than it saves for 64 rows"
 
 
 @pytest.mark.usefixtures("eager")
 def test_a_model_with_events_falls_back_and_the_reason_names_it() -> None:
     model = tiny(DECAY + "; E: at time > 0.5: x = 2")
-    runs = pm.ensemble(model, {"k": rates()}, outcomes=[FINAL_X], execution=pm.Execution(workers=1), **SHORT)
+    runs = flat(pm.ensemble, model, {"k": rates()}, outcomes=[FINAL_X], workers=1, **SHORT)
     assert (runs.engine, runs.engine_reason) == ("roadrunner", "event 'E': events are not supported")
     assert_allclose(runs.values[:, 0], 2 * np.exp(-0.5 * rates()), rtol=1e-4)
     with pytest.raises(InvalidValueError, match=r"engine 'batch' cannot run this model \(event 'E'"):
-        pm.ensemble(
-            model, {"k": rates()}, outcomes=[FINAL_X], execution=pm.Execution(workers=1, engine="batch"), **SHORT
-        )
+        flat(pm.ensemble, model, {"k": rates()}, outcomes=[FINAL_X], workers=1, engine="batch", **SHORT)
 
 
 @pytest.mark.usefixtures("eager")
@@ -103,7 +99,7 @@ def test_without_llvmlite_libroadrunner_runs(decay: pm.Model, monkeypatch: pytes
     for name in [k for k in sys.modules if k.startswith(("llvmlite", "pathway_models._batch"))]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "llvmlite", None)
-    runs = pm.ensemble(decay, {"k": rates()}, outcomes=[FINAL_X], execution=pm.Execution(workers=1), **SHORT)
+    runs = flat(pm.ensemble, decay, {"k": rates()}, outcomes=[FINAL_X], workers=1, **SHORT)
     assert runs.engine == "roadrunner"
     assert runs.engine_reason.startswith("the batch engine needs llvmlite: ")
     assert "\n" not in runs.engine_reason
@@ -118,7 +114,7 @@ def test_numbers_that_differ_are_a_reason(decay: pm.Model, monkeypatch: pytest.M
         return [Course(before=c.before, values=c.values * (1 + 1e-3)) for c in real(*args, **kwargs)]
 
     monkeypatch.setattr(_batch, "run_rows", wrong)
-    runs = pm.ensemble(decay, {"k": rates()}, outcomes=[FINAL_X], execution=pm.Execution(workers=1), **SHORT)
+    runs = flat(pm.ensemble, decay, {"k": rates()}, outcomes=[FINAL_X], workers=1, **SHORT)
     assert runs.engine == "roadrunner"
     # a thousandth of exp(-0.1), in tolerances of the largest value, 1
     assert runs.engine_reason == f"the batch engine differs by {1e5 * np.exp(-0.1):.0f} tolerances, allowed are 10"
@@ -135,7 +131,7 @@ def test_a_state_that_no_outcome_looks_at_is_compared_too(monkeypatch: pytest.Mo
         return [Course(before=c.before, values=c.values * change) for c in real(job, *args, **kwargs)]
 
     monkeypatch.setattr(_batch, "run_rows", wrong)
-    runs = pm.ensemble(model, {"k": rates()}, outcomes=[FINAL_X], execution=pm.Execution(workers=1), **SHORT)
+    runs = flat(pm.ensemble, model, {"k": rates()}, outcomes=[FINAL_X], workers=1, **SHORT)
     assert runs.engine_reason.startswith("the batch engine differs by")
 
 
@@ -144,7 +140,7 @@ def test_rows_that_run_in_no_engine_cannot_be_compared(monkeypatch: pytest.Monke
     monkeypatch.setattr(_rows, "LADDER", (_rows.Attempt(),))
     model = tiny("x = 1; k = 0.5; x' = k*x^2")
     k = np.linspace(2.0, 3.0, 64)  # infinite before the end
-    runs = pm.ensemble(model, {"k": k}, outcomes=[FINAL_X], execution=pm.Execution(workers=1), **SHORT)
+    runs = flat(pm.ensemble, model, {"k": k}, outcomes=[FINAL_X], workers=1, **SHORT)
     assert (runs.engine, runs.engine_reason) == ("roadrunner", "none of 3 rows ran in both engines")
     assert runs.counts == {"failed": 64}
 
@@ -157,21 +153,17 @@ def test_a_checkpoint_keeps_its_engine(decay: pm.Model, tmp_path: Path) -> None:
     options: dict[str, Any] = {"outcomes": [FINAL_X], "workers": 1, **SHORT}
     for engine, first in (("batch", 40), ("roadrunner", 40), ("auto", 40)):
         folder = tmp_path / engine
-        before = pm.ensemble(
-            decay, {"k": rates(80)[:first]}, execution=pm.Execution(checkpoint=folder, engine=engine), **options
-        )
+        before = flat(pm.ensemble, decay, {"k": rates(80)[:first]}, checkpoint=folder, engine=engine, **options)
         assert before.engine == ("batch" if engine == "batch" else "roadrunner")
-        after = pm.ensemble(decay, {"k": rates(80)}, execution=pm.Execution(checkpoint=folder), **options)
+        after = flat(pm.ensemble, decay, {"k": rates(80)}, checkpoint=folder, **options)
         assert (after.engine, after.engine_reason) == (before.engine, "as in the checkpoint")
         assert after.cost is not None
         assert after.cost.reused == first
         assert_array_equal(after.values[:first], before.values)
-    fresh = pm.ensemble(decay, {"k": rates(80)}, execution=pm.Execution(checkpoint=tmp_path / "new"), **options)
+    fresh = flat(pm.ensemble, decay, {"k": rates(80)}, checkpoint=tmp_path / "new", **options)
     assert fresh.engine == "batch"
     with pytest.raises(InvalidValueError, match="engine: stored"):
-        pm.ensemble(
-            decay, {"k": rates(80)}, execution=pm.Execution(checkpoint=tmp_path / "new", engine="roadrunner"), **options
-        )
+        flat(pm.ensemble, decay, {"k": rates(80)}, checkpoint=tmp_path / "new", engine="roadrunner", **options)
 
 
 @pytest.mark.parametrize("first", [8, 32])
@@ -180,12 +172,12 @@ def test_an_extended_analysis_keeps_its_engine(first: int) -> None:
     model = tiny("a = 1; b = 1; x = 1; x' = a - b * x")
     ranges = {"a": (0.5, 2.0), "b": (0.5, 2.0)}
     options: dict[str, Any] = {"outcomes": [FINAL_X], "parameters": ranges, "workers": 1, "resamples": 10, **SHORT}
-    few = pm.sobol(model, n=first, **options)
+    few = flat(pm.sobol, model, n=first, **options)
     more = few.extend(64, execution=pm.Execution(workers=1, progress=False))
     assert few.runs.engine == more.runs.engine == ("batch" if first == 32 else "roadrunner")
     assert f"({more.runs.engine_reason})" in few.runs.report()
     assert f"on {'the batch engine' if first == 32 else 'libroadrunner'} (" in more.summary().splitlines()[0]
-    whole = pm.sobol(model, n=64, execution=pm.Execution(engine=few.runs.engine), **options)
+    whole = flat(pm.sobol, model, n=64, engine=few.runs.engine, **options)
     assert_array_equal(more.runs.values, whole.runs.values)
 
 
@@ -194,7 +186,7 @@ def test_an_extended_analysis_keeps_its_engine(first: int) -> None:
 def test_the_cost_is_estimated_on_the_engine_that_will_run(n: int, engine: str) -> None:
     model = tiny("a = 1; b = 1; x = 1; x' = a - b * x")
     options: dict[str, Any] = {"outcomes": [FINAL_X], "parameters": {"a": (0.5, 2.0)}, "duration": 1}
-    assert pm.sensitivity.sobol_cost(model, n=n, **options).engine == engine
+    assert flat(pm.sensitivity.sobol_cost, model, n=n, **options).engine == engine
 
 
 def test_the_batch_engine_reads_models_beside_libsedml() -> None:
@@ -240,20 +232,18 @@ BATCH: dict[str, Any] = {"engine": "batch", **SHORT}
 def test_a_row_that_diverges_is_on_record_and_its_lanes_are_as_alone() -> None:
     model = tiny("x = 1; k = 0.5; x' = k*x^2")
     k = np.array([0.5, 2.0, 0.9, 4.0, 0.1])
-    runs = pm.ensemble(model, {"k": k}, outcomes=[FINAL_X], execution=pm.Execution(workers=1), **BATCH)
+    runs = flat(pm.ensemble, model, {"k": k}, outcomes=[FINAL_X], workers=1, **BATCH)
     assert runs.ok.tolist() == [True, False, True, False, True]
     assert_allclose(runs.values[runs.ok, 0], 1 / (1 - k[runs.ok]), rtol=1e-4)
     assert "gave up between 0 and 1" in runs.messages[1]
-    alone = pm.ensemble(model, {"k": k[4:]}, outcomes=[FINAL_X], execution=pm.Execution(workers=1), **BATCH)
+    alone = flat(pm.ensemble, model, {"k": k[4:]}, outcomes=[FINAL_X], workers=1, **BATCH)
     assert_array_equal(runs.values[4], alone.values[0])
 
 
 def test_a_row_beyond_the_limit_of_steps_fails() -> None:
     model = tiny("x = 1; y = 0; k = 1; x' = k*y; y' = -k*x")
     limits = pm.Limits(steps=300)
-    runs = pm.ensemble(
-        model, {"k": [1.0, 1e6, 2.0]}, outcomes=[FINAL_X], execution=pm.Execution(workers=1, limits=limits), **BATCH
-    )
+    runs = flat(pm.ensemble, model, {"k": [1.0, 1e6, 2.0]}, outcomes=[FINAL_X], workers=1, limits=limits, **BATCH)
     assert runs.counts == {"ok": 2, "failed": 1}
     assert "300" in runs.messages[1]
     assert_allclose(runs.values[[0, 2], 0], np.cos([1.0, 2.0]), rtol=1e-4)
@@ -266,9 +256,7 @@ def test_a_block_that_never_ends_goes_to_libroadrunner(decay: pm.Model, monkeypa
 
     monkeypatch.setattr(_batch, "run_rows", endless)
     limits = pm.Limits(seconds=2)
-    runs = pm.ensemble(
-        decay, {"k": rates(5)}, outcomes=[FINAL_X], execution=pm.Execution(workers=1, limits=limits), **BATCH
-    )
+    runs = flat(pm.ensemble, decay, {"k": rates(5)}, outcomes=[FINAL_X], workers=1, limits=limits, **BATCH)
     assert runs.counts == {"ok after a retry": 5}
     assert runs.messages[0] == "libroadrunner, after the batch engine: the block took longer than 2 s"
     assert_allclose(runs.values[:, 0], np.exp(-rates(5)), rtol=1e-4)
@@ -277,20 +265,16 @@ def test_a_block_that_never_ends_goes_to_libroadrunner(decay: pm.Model, monkeypa
 def test_a_killed_worker_changes_no_bit(decay: pm.Model, tmp_path: Path) -> None:
     k = with_mark()
     outcome = KilledOnce(variable="k", reduce="final", label=str(tmp_path / "seen"))
-    runs = pm.ensemble(decay, {"k": k}, outcomes=[outcome, FINAL_X], execution=pm.Execution(workers=2), **BATCH)
+    runs = flat(pm.ensemble, decay, {"k": k}, outcomes=[outcome, FINAL_X], workers=2, **BATCH)
     assert (tmp_path / "seen").exists()
     assert runs.counts == {"ok": 64}
-    here = pm.ensemble(decay, {"k": k}, outcomes=[FINAL_X], execution=pm.Execution(workers=1), **BATCH)
+    here = flat(pm.ensemble, decay, {"k": k}, outcomes=[FINAL_X], workers=1, **BATCH)
     assert_array_equal(runs.values, np.column_stack([k, here.values[:, 0]]))
 
 
 def test_a_deadly_row_costs_itself_only(decay: pm.Model) -> None:
-    runs = pm.ensemble(
-        decay,
-        {"k": with_mark()},
-        outcomes=[Deadly(variable="k", reduce="final")],
-        execution=pm.Execution(workers=2),
-        **BATCH,
+    runs = flat(
+        pm.ensemble, decay, {"k": with_mark()}, outcomes=[Deadly(variable="k", reduce="final")], workers=2, **BATCH
     )
     assert runs.counts == {"ok": 63, "worker process died": 1}
     assert np.flatnonzero(~runs.ok).tolist() == [9]
@@ -299,12 +283,10 @@ def test_a_deadly_row_costs_itself_only(decay: pm.Model) -> None:
 def test_any_executor_gives_the_same_bits(decay: pm.Model) -> None:
     distributed = pytest.importorskip("distributed")
     options: dict[str, Any] = {"outcomes": [FINAL_X], **BATCH}
-    here = pm.ensemble(decay, {"k": rates(40)}, execution=pm.Execution(workers=1), **options)
+    here = flat(pm.ensemble, decay, {"k": rates(40)}, workers=1, **options)
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        assert_array_equal(
-            pm.ensemble(decay, {"k": rates(40)}, execution=pm.Execution(workers=pool), **options).values, here.values
-        )
+        assert_array_equal(flat(pm.ensemble, decay, {"k": rates(40)}, workers=pool, **options).values, here.values)
     cluster = distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None)
     with cluster, distributed.Client(cluster) as client:
-        dask = pm.ensemble(decay, {"k": rates(40)}, execution=pm.Execution(workers=client.get_executor()), **options)
+        dask = flat(pm.ensemble, decay, {"k": rates(40)}, workers=client.get_executor(), **options)
     assert_array_equal(dask.values, here.values)

@@ -18,7 +18,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import pathway_models as pm
-from helpers import GUARD
+from helpers import GUARD, flat
 from pathway_models.errors import InvalidValueError, SimulationError, UnknownNameError
 from pathway_models.simulation import job as _simulate
 
@@ -79,7 +79,7 @@ def decay(tmp_path: Path) -> pm.Model:
 
 def test_values_follow_the_solution_of_the_equation(decay: pm.Model) -> None:
     k = np.array([0.1, 0.5, 1.0, 3.0])
-    runs = pm.ensemble(decay, {"k": k}, outcomes=[FINAL_X], execution=pm.Execution(workers=1), **SHORT)
+    runs = flat(pm.ensemble, decay, {"k": k}, outcomes=[FINAL_X], workers=1, **SHORT)
     assert_allclose(runs.values[:, 0], np.exp(-k), rtol=1e-4)
     assert runs.ok.all()
     assert runs.seconds > 0
@@ -132,17 +132,16 @@ def test_an_anchored_parameter_means_the_same_in_a_row_and_in_a_single_run(value
 
 def test_a_row_does_not_depend_on_the_rows_around_it(decay: pm.Model) -> None:
     k = [0.1, 5.0, 0.7, 2.0]
-    forward = pm.ensemble(decay, {"k": k}, outcomes=["x"], execution=pm.Execution(workers=1), **SHORT)
-    backward = pm.ensemble(decay, {"k": k[::-1]}, outcomes=["x"], execution=pm.Execution(workers=1), **SHORT)
+    forward = flat(pm.ensemble, decay, {"k": k}, outcomes=["x"], workers=1, **SHORT)
+    backward = flat(pm.ensemble, decay, {"k": k[::-1]}, outcomes=["x"], workers=1, **SHORT)
     assert_array_equal(forward.values, backward.values[::-1])
 
 
 def test_a_data_frame_is_a_table_of_rows(decay: pm.Model) -> None:
     frame = pd.DataFrame({"k": [0.1, 0.5]}, index=[7, 3])
-    runs = pm.ensemble(decay, frame, outcomes=["x"], execution=pm.Execution(workers=1), **SHORT)
+    runs = flat(pm.ensemble, decay, frame, outcomes=["x"], workers=1, **SHORT)
     assert_array_equal(
-        runs.values,
-        pm.ensemble(decay, {"k": [0.1, 0.5]}, outcomes=["x"], execution=pm.Execution(workers=1), **SHORT).values,
+        runs.values, flat(pm.ensemble, decay, {"k": [0.1, 0.5]}, outcomes=["x"], workers=1, **SHORT).values
     )
 
 
@@ -150,9 +149,9 @@ def test_our_own_models_run_for_twelve_weeks_by_default() -> None:
     model = pm.load("acupuncture")
     options: dict[str, Any] = {"outcomes": ["plastic_trace"], "workers": 1, "progress": False}
     arms = [pm.Electroacupuncture(weeks=20)]
-    unsaid = pm.ensemble(model, {"gain_vagal": [1.0]}, arms, **options)
-    twelve = pm.ensemble(model, {"gain_vagal": [1.0]}, arms, weeks=12, **options)
-    eleven = pm.ensemble(model, {"gain_vagal": [1.0]}, arms, weeks=11, **options)
+    unsaid = flat(pm.ensemble, model, {"gain_vagal": [1.0]}, arms, **options)
+    twelve = flat(pm.ensemble, model, {"gain_vagal": [1.0]}, arms, weeks=12, **options)
+    eleven = flat(pm.ensemble, model, {"gain_vagal": [1.0]}, arms, weeks=11, **options)
     assert_array_equal(unsaid.values, twelve.values)
     assert unsaid.values[0, 0] != eleven.values[0, 0]
 
@@ -170,8 +169,8 @@ def test_two_processes_give_the_same_bits_as_one() -> None:
     rows = {"gain_vagal": np.linspace(0.1, 1, 13), "tau_session": np.linspace(4, 40, 13)}
     arms = [pm.Electroacupuncture()]
     options: dict[str, Any] = {"outcomes": ["vagal_drive", "plastic_trace"], "weeks": 2, "progress": False}
-    one = pm.ensemble(model, rows, arms, execution=pm.Execution(workers=1), **options)
-    two = pm.ensemble(model, rows, arms, execution=pm.Execution(workers=2), **options)
+    one = flat(pm.ensemble, model, rows, arms, workers=1, **options)
+    two = flat(pm.ensemble, model, rows, arms, workers=2, **options)
     assert_array_equal(one.values, two.values)
     assert_array_equal(two.status, np.zeros(13))
     assert len(np.unique(two.values[:, 0])) == 13
@@ -179,9 +178,9 @@ def test_two_processes_give_the_same_bits_as_one() -> None:
 
 def test_an_own_pool_gives_the_same_bits_and_stays_open(decay: pm.Model) -> None:
     rows = {"k": np.linspace(0.1, 2, 9)}
-    here = pm.ensemble(decay, rows, outcomes=["x"], execution=pm.Execution(workers=1), **SHORT)
+    here = flat(pm.ensemble, decay, rows, outcomes=["x"], workers=1, **SHORT)
     with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
-        there = pm.ensemble(decay, rows, outcomes=["x"], execution=pm.Execution(workers=pool), **SHORT)
+        there = flat(pm.ensemble, decay, rows, outcomes=["x"], workers=2, workers=pool, **SHORT)
         worker = pool.submit(os.getpid).result()
     assert_array_equal(here.values, there.values)
     assert worker != os.getpid()
@@ -190,7 +189,7 @@ def test_an_own_pool_gives_the_same_bits_and_stays_open(decay: pm.Model) -> None
 def test_any_executor_gets_all_rows_in_blocks(decay: pm.Model) -> None:
     executor = InlineExecutor()
     k = np.linspace(0.1, 2, 100)
-    runs = pm.ensemble(decay, {"k": k}, outcomes=[FINAL_X], execution=pm.Execution(workers=executor), **SHORT)
+    runs = flat(pm.ensemble, decay, {"k": k}, outcomes=[FINAL_X], workers=2, workers=executor, **SHORT)
     assert_allclose(runs.values[:, 0], np.exp(-k), rtol=1e-5)
     assert 1 < executor.submitted < 100
 
@@ -198,7 +197,7 @@ def test_any_executor_gets_all_rows_in_blocks(decay: pm.Model) -> None:
 @pytest.mark.parametrize("count", [0, -1, 1.5])
 def test_a_number_of_workers_that_makes_no_sense(decay: pm.Model, count: float) -> None:
     with pytest.raises(InvalidValueError, match=rf"workers is {count}"):
-        pm.ensemble(decay, {"k": [1.0, 2.0]}, outcomes=["x"], execution=pm.Execution(workers=count), **SHORT)  # type: ignore[arg-type]
+        flat(pm.ensemble, decay, {"k": [1.0, 2.0]}, outcomes=["x"], workers=count, **SHORT)  # type: ignore[arg-type]
 
 
 def test_a_script_without_main_guard_works_and_runs_once(tmp_path: Path) -> None:
@@ -227,7 +226,7 @@ print(runs.report())
 def test_a_row_that_explodes_is_on_record_and_the_others_are_complete(tmp_path: Path) -> None:
     k = np.array([0.5, 2.0, 0.9, 4.0])
     model = pm.load(write_sbml(EXPLOSION, tmp_path))
-    runs = pm.ensemble(model, {"k": k}, outcomes=[FINAL_X], execution=pm.Execution(workers=1), **SHORT)
+    runs = flat(pm.ensemble, model, {"k": k}, outcomes=[FINAL_X], workers=1, **SHORT)
     assert runs.ok.tolist() == [True, False, True, False]
     assert_allclose(runs.values[[0, 2], 0], 1 / (1 - k[[0, 2]]), rtol=1e-3)
     assert np.isnan(runs.values[[1, 3]]).all()
@@ -240,9 +239,7 @@ def test_a_row_that_explodes_is_on_record_and_the_others_are_complete(tmp_path: 
 
 def test_a_row_that_is_not_a_number_is_on_record(tmp_path: Path) -> None:
     model = pm.load(write_sbml(ROOT, tmp_path))
-    runs = pm.ensemble(
-        model, {"k": [4.0, -1.0, 9.0]}, outcomes=["y", FINAL_X], execution=pm.Execution(workers=1), **SHORT
-    )
+    runs = flat(pm.ensemble, model, {"k": [4.0, -1.0, 9.0]}, outcomes=["y", FINAL_X], workers=1, **SHORT)
     frame = runs.to_dataframe()
     assert list(frame.columns) == ["y", "x final", "status", "message"]
     assert frame["message"].tolist() == ["", "y is not finite", ""]
@@ -262,7 +259,7 @@ def test_a_second_attempt_with_finer_tolerance_is_on_record(decay: pm.Model, mon
         return real(job, row, attempt, **how)
 
     monkeypatch.setattr(_simulate, "run_job", stumbles)
-    runs = pm.ensemble(decay, {"k": [1.0, 2.0, 3.0]}, outcomes=[FINAL_X], execution=pm.Execution(workers=1), **SHORT)
+    runs = flat(pm.ensemble, decay, {"k": [1.0, 2.0, 3.0]}, outcomes=[FINAL_X], workers=1, **SHORT)
     assert tolerances == [False, False, True, False, False]  # the last is the row that is run again for the error
     assert runs.to_dataframe()["status"].tolist() == ["ok", "ok after a retry", "ok"]
     assert runs.messages == {1: "attempt 2 (relative tolerance 1e-08, coarse absolute ones, bdf) after: stumbled"}
@@ -277,7 +274,7 @@ def test_a_worker_that_dies_costs_its_own_row_only(decay: pm.Model) -> None:
     x = np.linspace(1, 16, 16)
     x[14] = DEADLY
     outcome = Deadly(variable="k", reduce="final")
-    runs = pm.ensemble(decay, {"k": x}, outcomes=[outcome], execution=pm.Execution(workers=2), **SHORT)
+    runs = flat(pm.ensemble, decay, {"k": x}, outcomes=[outcome], workers=2, **SHORT)
     assert runs.to_dataframe()["status"][14] == "worker process died"
     assert "worker process died" in runs.messages[14]
     assert np.isnan(runs.values[14, 0])
@@ -295,7 +292,7 @@ def test_a_block_that_an_own_pool_loses_goes_in_once_more_row_by_row(decay: pm.M
 
     executor = InlineExecutor(fate)
     k = np.linspace(0.1, 2, 16)
-    runs = pm.ensemble(decay, {"k": k}, outcomes=[FINAL_X], execution=pm.Execution(workers=executor), **SHORT)
+    runs = flat(pm.ensemble, decay, {"k": k}, outcomes=[FINAL_X], workers=1, workers=executor, **SHORT)
     others = np.delete(np.arange(16), 5)
     assert executor.submitted == 8
     assert runs.counts == {"ok": 15, "worker process died": 1}
@@ -313,7 +310,7 @@ def test_an_own_pool_that_breaks_while_blocks_are_handed_in_raises_nothing(decay
             return super().submit(fn, *args, **kwargs)
 
     k = np.linspace(0.1, 2, 16)
-    runs = pm.ensemble(decay, {"k": k}, outcomes=[FINAL_X], execution=pm.Execution(workers=Broken()), **SHORT)
+    runs = flat(pm.ensemble, decay, {"k": k}, outcomes=[FINAL_X], workers=1, workers=Broken(), **SHORT)
     assert_allclose(runs.values[:8, 0], np.exp(-k[:8]), rtol=1e-5)
     assert set(runs.to_dataframe()["status"][8:]) == {"worker process died"}
     assert "executor broke" in runs.messages[8]
@@ -324,14 +321,14 @@ def test_an_own_pool_that_breaks_while_blocks_are_handed_in_raises_nothing(decay
 
 def test_without_progress_bar_nothing_is_written(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     model = pm.load(write_sbml(DECAY, tmp_path))
-    pm.ensemble(model, {"k": [0.5, 2.0]}, outcomes=["x"], execution=pm.Execution(workers=1), **SHORT)
+    flat(pm.ensemble, model, {"k": [0.5, 2.0]}, outcomes=["x"], workers=1, **SHORT)
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_failed_run_writes_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Messages of the solver reach the user in `messages`; on stdout they would end up in a table or in JSON."""
     model = pm.load(write_sbml(EXPLOSION, tmp_path))
-    runs = pm.ensemble(model, {"k": [0.5, 2.0]}, outcomes=["x"], execution=pm.Execution(workers=1), **SHORT)
+    runs = flat(pm.ensemble, model, {"k": [0.5, 2.0]}, outcomes=["x"], workers=1, **SHORT)
     assert not runs.ok[1]
     assert capfd.readouterr() == ("", "")
 
@@ -365,7 +362,7 @@ def test_the_progress_bar_counts_runs_on_stderr(decay: pm.Model, capfd: pytest.C
 def test_a_table_that_makes_no_sense(tmp_path: Path, rows: Any, message: str) -> None:
     model = pm.load(write_sbml("model m()\n x = 1; k = 0.5; x0 = 1; x' = -k*x\nend", tmp_path))
     with pytest.raises(InvalidValueError, match=message):
-        pm.ensemble(model, rows, outcomes=["x"], execution=pm.Execution(workers=1), **SHORT)
+        flat(pm.ensemble, model, rows, outcomes=["x"], workers=1, **SHORT)
 
 
 @pytest.mark.parametrize("order", [[0, 1], [1, 0]])
@@ -386,18 +383,16 @@ def test_a_value_out_of_range_counts_in_every_row(name: str, good: float, bad: f
 
 def test_unknown_names(decay: pm.Model) -> None:
     with pytest.raises(UnknownNameError, match="'kk'"):
-        pm.ensemble(decay, {"kk": [1.0]}, outcomes=["x"], execution=pm.Execution(workers=1), **SHORT)
+        flat(pm.ensemble, decay, {"kk": [1.0]}, outcomes=["x"], workers=1, **SHORT)
     with pytest.raises(UnknownNameError, match="'y'"):
-        pm.ensemble(decay, {"k": [1.0]}, outcomes=["y"], execution=pm.Execution(workers=1), **SHORT)
+        flat(pm.ensemble, decay, {"k": [1.0]}, outcomes=["y"], workers=1, **SHORT)
     with pytest.raises(InvalidValueError, match="outcomes"):
-        pm.ensemble(decay, {"k": [1.0]}, outcomes=[], execution=pm.Execution(workers=1), **SHORT)
+        flat(pm.ensemble, decay, {"k": [1.0]}, outcomes=[], workers=1, **SHORT)
 
 
 @pytest.mark.parametrize("engine", ["roadrunner", "batch"])
 def test_a_start_value_is_a_column_like_any_other(decay: pm.Model, engine: str) -> None:
-    runs = pm.ensemble(
-        decay, {"x": [1.0, 3.0]}, outcomes=[FINAL_X], execution=pm.Execution(workers=1, engine=engine), **SHORT
-    )
+    runs = flat(pm.ensemble, decay, {"x": [1.0, 3.0]}, outcomes=[FINAL_X], workers=1, engine=engine, **SHORT)
     assert_allclose(runs.values[:, 0], np.array([1.0, 3.0]) * np.exp(-0.5), rtol=1e-6)
 
 

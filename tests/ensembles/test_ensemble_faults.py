@@ -18,7 +18,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import pathway_models as pm
-from helpers import GUARD, tiny, until
+from helpers import GUARD, flat, tiny, until
 from pathway_models.ensembles import processes
 from pathway_models.errors import InvalidValueError, UnknownNameError
 from pathway_models.simulation import job
@@ -94,10 +94,10 @@ def test_a_row_beyond_the_limit_of_steps_fails_and_the_next_one_is_as_alone() ->
     model = tiny(OSCILLATOR)
     limits = pm.Limits(steps=300)
     options: dict[str, Any] = {"outcomes": [FINAL_X], "workers": 1, "limits": limits, **SHORT}
-    runs = pm.ensemble(model, {"k": [1.0, 1e6, 2.0]}, **options)
+    runs = flat(pm.ensemble, model, {"k": [1.0, 1e6, 2.0]}, **options)
     assert runs.counts == {"ok": 2, "failed": 1}
     assert "300" in runs.messages[1]
-    alone = pm.ensemble(model, {"k": [2.0]}, **options)
+    alone = flat(pm.ensemble, model, {"k": [2.0]}, **options)
     assert_array_equal(runs.values[2], alone.values[0])
     assert_allclose(runs.values[[0, 2], 0], np.cos([1.0, 2.0]), rtol=1e-4)
 
@@ -106,7 +106,7 @@ def test_a_row_beyond_the_limit_of_steps_fails_and_the_next_one_is_as_alone() ->
 def test_a_row_that_never_ends_is_stopped(decay: pm.Model, workers: int) -> None:
     k = values()
     options: dict[str, Any] = {"workers": workers, "limits": pm.Limits(seconds=2), **SHORT}
-    runs = pm.ensemble(decay, {"k": k}, outcomes=[Endless(variable="k", reduce="final")], **options)
+    runs = flat(pm.ensemble, decay, {"k": k}, outcomes=[Endless(variable="k", reduce="final")], **options)
     assert runs.counts == {"ok": 15, "took too long": 1}
     assert runs.messages[9] == "the outcomes took longer than 2 s"
     assert_array_equal(np.delete(runs.values[:, 0], 9), np.delete(k, 9))
@@ -116,16 +116,14 @@ def test_a_worker_that_hears_nothing_is_ended(decay: pm.Model, monkeypatch: pyte
     monkeypatch.setattr(processes, "GRACE", 0.0)
     k = values()
     options: dict[str, Any] = {"workers": 2, "limits": pm.Limits(seconds=2), **SHORT}
-    runs = pm.ensemble(decay, {"k": k}, outcomes=[Deaf(variable="k", reduce="final")], **options)
+    runs = flat(pm.ensemble, decay, {"k": k}, outcomes=[Deaf(variable="k", reduce="final")], **options)
     assert runs.counts == {"ok": 15, "took too long": 1}
     assert_array_equal(np.delete(runs.values[:, 0], 9), np.delete(k, 9))
 
 
 def test_an_outcome_that_raises_costs_its_row(decay: pm.Model) -> None:
     k = values()
-    runs = pm.ensemble(
-        decay, {"k": k}, outcomes=[Raising(variable="k", reduce="final")], execution=pm.Execution(workers=1), **SHORT
-    )
+    runs = flat(pm.ensemble, decay, {"k": k}, outcomes=[Raising(variable="k", reduce="final")], workers=1, **SHORT)
     assert runs.counts == {"ok": 15, "failed": 1}
     assert runs.messages[9] == "an outcome raised ZeroDivisionError: float division by zero"
 
@@ -144,7 +142,7 @@ def test_the_ladder_changes_tolerance_first_step_and_method_and_leaves_nothing_b
         return real(engine, *what, **how)
 
     monkeypatch.setattr(job, "_run_phases", stumbles)
-    runs = pm.ensemble(decay, {"k": [1.0, 1.0]}, outcomes=[FINAL_X], execution=pm.Execution(workers=1), **SHORT)
+    runs = flat(pm.ensemble, decay, {"k": [1.0, 1.0]}, outcomes=[FINAL_X], workers=1, **SHORT)
     assert seen[:8] == [
         (1e-8, 0.0, True),
         (1e-8, 0.0, True),
@@ -181,7 +179,7 @@ def test_limits_that_make_no_sense(make: Any, error: type[Exception]) -> None:
 def test_a_worker_killed_from_outside_changes_no_bit(decay: pm.Model, tmp_path: Path) -> None:
     k = values()
     outcome = KilledOnce(variable="k", reduce="final", label=str(tmp_path / "seen"))
-    runs = pm.ensemble(decay, {"k": k}, outcomes=[outcome], execution=pm.Execution(workers=2), **SHORT)
+    runs = flat(pm.ensemble, decay, {"k": k}, outcomes=[outcome], workers=2, **SHORT)
     assert (tmp_path / "seen").exists()
     assert_array_equal(runs.values[:, 0], k)
     assert runs.counts == {"ok": 16}
@@ -190,13 +188,7 @@ def test_a_worker_killed_from_outside_changes_no_bit(decay: pm.Model, tmp_path: 
 def test_compiled_code_in_a_worker_does_not_reach_the_terminal(
     decay: pm.Model, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    runs = pm.ensemble(
-        decay,
-        {"k": values()},
-        outcomes=[Loud(variable="k", reduce="final")],
-        execution=pm.Execution(workers=2),
-        **SHORT,
-    )
+    runs = flat(pm.ensemble, decay, {"k": values()}, outcomes=[Loud(variable="k", reduce="final")], workers=2, **SHORT)
     assert runs.ok.all()
     once = "from compiled code\n"  # of the row that is run again here, on either stream
     assert capfd.readouterr() == (once, once)
@@ -213,7 +205,7 @@ def test_the_model_goes_to_a_worker_once(decay: pm.Model) -> None:
 
     k = np.linspace(0.1, 2, 64)
     with Counting(max_workers=2, mp_context=get_context("spawn")) as pool:
-        runs = pm.ensemble(decay, {"k": k}, outcomes=[FINAL_X], execution=pm.Execution(workers=pool), **SHORT)
+        runs = flat(pm.ensemble, decay, {"k": k}, outcomes=[FINAL_X], workers=4, workers=pool, **SHORT)
     assert_allclose(runs.values[:, 0], np.exp(-k), rtol=1e-4)
     assert sum(sizes) <= 4 + 2
     assert len(sizes) >= 16
@@ -226,11 +218,9 @@ def test_fresh_workers_take_over_before_the_old_ones_grow(decay: pm.Model, monke
     monkeypatch.setattr(processes, "own_pool", lambda *arguments: pools.append(1) or real(*arguments))
     monkeypatch.setattr(processes, "GROWTH", 8 * processes.LEAK * (1 + len(processes.SETTLE_HORIZONS)))
     k = np.linspace(0.1, 2, 32)
-    runs = pm.ensemble(decay, {"k": k}, outcomes=[FINAL_X], execution=pm.Execution(workers=2), **SHORT)
+    runs = flat(pm.ensemble, decay, {"k": k}, outcomes=[FINAL_X], workers=2, **SHORT)
     assert len(pools) == 2
-    assert_array_equal(
-        runs.values, pm.ensemble(decay, {"k": k}, outcomes=[FINAL_X], execution=pm.Execution(workers=1), **SHORT).values
-    )
+    assert_array_equal(runs.values, flat(pm.ensemble, decay, {"k": k}, outcomes=[FINAL_X], workers=1, **SHORT).values)
 
 
 def test_a_worker_that_does_not_know_the_work_asks_for_it(decay: pm.Model) -> None:
@@ -241,22 +231,20 @@ def test_an_executor_that_is_shut_down_is_an_error(decay: pm.Model) -> None:
     pool = ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn"))
     pool.shutdown()
     with pytest.raises(InvalidValueError, match="takes no tasks"):
-        pm.ensemble(decay, {"k": [1.0, 2.0]}, outcomes=[FINAL_X], execution=pm.Execution(workers=pool), **SHORT)
+        flat(pm.ensemble, decay, {"k": [1.0, 2.0]}, outcomes=[FINAL_X], workers=pool, **SHORT)
 
 
 def test_dask_gives_the_same_bits(decay: pm.Model) -> None:
     distributed = pytest.importorskip("distributed")
     k = values()
-    here = pm.ensemble(decay, {"k": k}, outcomes=[FINAL_X], execution=pm.Execution(workers=1), **SHORT)
+    here = flat(pm.ensemble, decay, {"k": k}, outcomes=[FINAL_X], workers=1, **SHORT)
     with (
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
-        there = pm.ensemble(
-            decay, {"k": k}, outcomes=[FINAL_X], execution=pm.Execution(workers=client.get_executor()), **SHORT
-        )
+        there = flat(pm.ensemble, decay, {"k": k}, outcomes=[FINAL_X], workers=client.get_executor(), **SHORT)
     assert_array_equal(here.values, there.values)
     assert there.counts == {"ok": 16}
 
@@ -322,5 +310,5 @@ def test_an_interrupted_run_keeps_what_is_finished_and_leaves_no_process(tmp_pat
     assert int(reused) >= 2 * len(finished)
     k = np.linspace(1, 2, 64)
     same = Endless(variable="k", reduce="final")  # without the gate; looks at all output points as Gated does
-    expected = pm.ensemble(tiny(DECAY), {"k": k}, outcomes=[same, FINAL_X], execution=pm.Execution(workers=1), **SHORT)
+    expected = flat(pm.ensemble, tiny(DECAY), {"k": k}, outcomes=[same, FINAL_X], workers=1, **SHORT)
     assert total == repr(expected.values.sum())

@@ -15,7 +15,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import pathway_models as pm
-from helpers import sbml, tiny
+from helpers import flat, sbml, tiny
 from pathway_models import _files
 from pathway_models.ensembles import processes
 
@@ -146,9 +146,9 @@ def test_a_worker_uses_only_the_machine_code_that_was_written_for_it(decay: pm.M
 
 
 def test_workers_whose_machine_code_is_gone_compile_the_model(decay: pm.Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    here = pm.ensemble(decay, {"k": K}, **SHORT)
+    here = flat(pm.ensemble, decay, {"k": K}, **SHORT)
     monkeypatch.setattr(processes.hashlib, "sha256", lambda data, real=processes.hashlib.sha256: real(data + b"x"))
-    there = pm.ensemble(decay, {"k": K}, **{**SHORT, "workers": 2})
+    there = flat(pm.ensemble, decay, {"k": K}, **{**SHORT, "workers": 2})
     assert there.counts == {"ok": 8}
     assert_array_equal(here.values, there.values)
 
@@ -158,9 +158,9 @@ def test_workers_whose_machine_code_is_gone_compile_the_model(decay: pm.Model, m
 
 @pytest.mark.usefixtures("umask")
 def test_a_checkpoint_that_we_wrote_is_taken_up_whatever_the_umask(decay: pm.Model, tmp_path: Path) -> None:
-    options = {**SHORT, "checkpoint": tmp_path / "run", "store": "timecourses"}
-    first = pm.ensemble(decay, {"k": K}, **options)
-    again = pm.ensemble(decay, {"k": K}, **options)
+    options = {**SHORT, "checkpoint": tmp_path / "run", "store": True}
+    first = flat(pm.ensemble, decay, {"k": K}, **options)
+    again = flat(pm.ensemble, decay, {"k": K}, **options)
     assert again.cost is not None
     assert again.cost.reused == 8
     assert_array_equal(first.values, again.with_outcomes(["x"]).values)
@@ -179,8 +179,8 @@ WAYS = {
 def test_a_file_that_others_may_have_written_is_refused_by_name(
     decay: pm.Model, tmp_path: Path, kind: str, way: str
 ) -> None:
-    options = {**SHORT, "checkpoint": tmp_path, "store": "timecourses"}
-    runs = pm.ensemble(decay, {"k": K}, **options)
+    options = {**SHORT, "checkpoint": tmp_path, "store": True}
+    runs = flat(pm.ensemble, decay, {"k": K}, **options)
     file = next(iter(tmp_path.glob(kind)))
     reason, change = WAYS[way]
     change(file)
@@ -195,10 +195,10 @@ def test_a_file_that_others_may_have_written_is_refused_by_name(
 def test_a_checkpoint_of_another_user_is_refused(
     decay: pm.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pm.ensemble(decay, {"k": K}, execution=pm.Execution(checkpoint=tmp_path), **SHORT)
+    flat(pm.ensemble, decay, {"k": K}, checkpoint=tmp_path, **SHORT)
     as_if_of_another_user(monkeypatch)
     with pytest.raises(pm.ensembles.CheckpointError, match=r"run\.json belongs to another user \(number 4711\)"):
-        pm.ensemble(decay, {"k": K}, execution=pm.Execution(checkpoint=tmp_path), **SHORT)
+        flat(pm.ensemble, decay, {"k": K}, checkpoint=tmp_path, **SHORT)
 
 
 def test_files_of_root_are_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

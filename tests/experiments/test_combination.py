@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import pathway_models as pm
-from helpers import tiny
+from helpers import flat, tiny
 from pathway_models.errors import InvalidValueError, UnknownNameError
 from pathway_models.experiments.arms import SCALES
 
@@ -117,7 +117,7 @@ def test_default_outcomes() -> None:
     assert [o.variable for o in arms.outcomes] == ["S", "T"]
     model = pm.load("excitability")
     levels = (pm.Level(input="GABA", value=1.2), pm.Level(input="KATP", value=1.5))
-    arms = pm.compare(model, *levels, weeks=1)
+    arms = flat(pm.compare, model, *levels, weeks=1)
     assert [o.name for o in arms.outcomes] == ["seizure_rate"]
 
 

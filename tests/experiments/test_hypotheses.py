@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import pathway_models as pm
-from helpers import tiny
+from helpers import flat, tiny
 from pathway_models.errors import InvalidValueError, UnknownNameError
 from pathway_models.experiments.readings import LARGEST, _indices
 from pathway_models.modules.flat import Context
@@ -42,7 +42,7 @@ def model() -> pm.Model:
 
 def scan(**more: object) -> object:
     given = {"outcomes": ["X"], "duration": 10.0, "workers": 1, "progress": False, **more}
-    return pm.hypothesis_scan(given.pop("model", model()), [], **given)
+    return flat(pm.hypothesis_scan, given.pop("model", model()), [], **given)
 
 
 class TestOneway:

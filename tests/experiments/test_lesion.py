@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import pathway_models as pm
-from helpers import from_sbml, tiny_module
+from helpers import flat, from_sbml, tiny_module
 from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
 from pathway_models.experiments.lesions import connections, holding
 from pathway_models.modules.coupling import SharedInput, Wire, couple, flatten
@@ -51,11 +51,7 @@ def pair() -> pm.Model:
 
 
 def _table(model: pm.Model, **options: object) -> dict[tuple[str, str], float]:
-    found = pm.lesion(
-        pm.Study(model, TREBLED, outcomes=[FINAL], duration=20),
-        execution=pm.Execution(workers=1, progress=False),
-        **options,
-    )  # type: ignore[arg-type]
+    found = flat(pm.lesion, model, TREBLED, outcomes=[FINAL], duration=20, workers=1, progress=False, **options)  # type: ignore[arg-type]
     return dict(zip(zip(found["group"], found["kept"], strict=True), found["Z"].round(4), strict=True))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import pathway_models as pm
-from helpers import tiny
+from helpers import flat, tiny
 from pathway_models.errors import (
     InvalidValueError,
     KeywordError,
@@ -37,17 +37,17 @@ class Careless:
 
 def sobol(**changed: Any) -> Any:
     given = {"outcomes": ["S"], "parameters": RANGES, "duration": 1, "n": 4, "workers": 1, "progress": False} | changed
-    return pm.sobol(given.pop("model", MODEL), given.pop("treatments", ()), **given)
+    return flat(pm.sobol, given.pop("model", MODEL), given.pop("treatments", ()), **given)
 
 
 def morris(**changed: Any) -> Any:
     given = {"outcomes": ["S"], "parameters": RANGES, "duration": 1, "workers": 1, "progress": False} | changed
-    return pm.morris(MODEL, **given)
+    return flat(pm.morris, MODEL, **given)
 
 
 def ensemble(rows: Any = None, **changed: Any) -> Any:
     given = {"outcomes": ["S"], "duration": 1, "workers": 1, "progress": False} | changed
-    return pm.ensemble(given.pop("model", MODEL), {"k": [0.1]} if rows is None else rows, **given)
+    return flat(pm.ensemble, given.pop("model", MODEL), {"k": [0.1]} if rows is None else rows, **given)
 
 
 # what is called, and words that the message must hold

@@ -17,7 +17,7 @@ import pytest
 import xarray as xr
 
 import pathway_models as pm
-from helpers import sbml, tiny
+from helpers import flat, sbml, tiny
 from inference import test_calibrate
 from pathway_models._types import Frozen
 from pathway_models.errors import unknown_name
@@ -45,7 +45,7 @@ def module() -> Any:
 
 
 def ran_and_stored() -> pm.ensembles.Ensemble:
-    return pm.ensemble(pm.Study(decay(), times=[1, 2]), {"k": [0.1, 0.2]}, **QUICK)
+    return flat(pm.ensemble, decay(), {"k": [0.1, 0.2]}, times=[1, 2], **QUICK)
 
 
 MADE: dict[str, Callable[[], Any]] = {
@@ -58,9 +58,9 @@ MADE: dict[str, Callable[[], Any]] = {
     "run": lambda: decay().simulate(duration=1),
     "ensemble": ran_and_stored,
     "sobol": lambda: pm.sobol(excitability(), [DRUG], outcomes=["seizure_rate"], weeks=1, n=8, execution=pm.Execution(workers=1, progress=False)),
-    "sobol of a file": lambda: pm.sobol(decay(), factors={"k": (0.1, 1)}, n=8, **QUICK),
+    "sobol of a file": lambda: flat(pm.sobol, decay(), parameters={"k": (0.1, 1)}, n=8, **QUICK),
     "cost": lambda: pm.sensitivity.sobol_cost(decay(), outcomes=[FINAL], duration=10, factors={"k": (0.1, 1)}, n=8),
-    "morris": lambda: pm.morris(decay(), factors={"k": (0.1, 1)}, trajectories=4, **QUICK),
+    "morris": lambda: flat(pm.morris, decay(), parameters={"k": (0.1, 1)}, trajectories=4, **QUICK),
     "comparison": lambda: pm.compare(excitability(), DRUG, pm.Level(input="KATP", value=1.5), weeks=1),
     "calibration": lambda: test_calibrate.fit(test_calibrate.step(), ["a"], test_calibrate.data()),
     "profile": lambda: MADE["calibration"]().profile("a", execution=pm.Execution(workers=1)),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import pathway_models as pm
-from helpers import analysis, tiny
+from helpers import analysis, flat, tiny
 from pathway_models.errors import InvalidValueError, SimulationError, UnknownNameError
 from pathway_models.evidence.observations import treatment
 from pathway_models.evidence.reports import report
@@ -71,8 +71,8 @@ def data(noise: np.random.Generator | None = None, error: float = 0.05) -> list[
 
 
 def fit(model: pm.Model, parameters: object, rows: list[pm.evidence.Observation], **more: object) -> object:
-    return pm.calibrate(
-        model, parameters, rows, **{"starts": 1, "workers": 1, "progress": False, "prior": False, **more}
+    return flat(
+        pm.calibrate, model, parameters, rows, **{"starts": 1, "workers": 1, "progress": False, "prior": False, **more}
     )
 
 
@@ -344,7 +344,7 @@ class TestRefused:
     def test_bad_arguments(self, arguments, message):
         given = {"parameters": ["a"], "observations": data(), "progress": False, "workers": 1, **arguments}
         with pytest.raises(InvalidValueError, match=message):
-            pm.calibrate(step(), given.pop("parameters"), given.pop("observations"), **given)
+            flat(pm.calibrate, step(), given.pop("parameters"), given.pop("observations"), **given)
 
     def test_unknown_names(self):
         with pytest.raises(UnknownNameError, match="kind of constant"):

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
 import pathway_models as pm
-from helpers import tiny
+from helpers import flat, tiny
 from pathway_models.errors import InvalidValueError
 from pathway_models.sensitivity.factors import choose, correlated, grouped
 
@@ -29,9 +29,9 @@ def test_every_wire_is_a_group_with_its_gain_from_cut_to_whole() -> None:
 def test_wires_need_a_coupled_model_and_gains() -> None:
     model = tiny("a = 1; y := a")
     with pytest.raises(InvalidValueError, match="no wires"):
-        pm.sobol(model, outcomes=["y"], factors=pm.Factors(groups="wire"), n=4, **HERE)
+        flat(pm.sobol, model, outcomes=["y"], n=4, groups="wire", **HERE)
     with pytest.raises(InvalidValueError, match="a is no gain"):
-        pm.sobol(model, outcomes=["y"], factors=pm.Factors(parameters=["a"], groups="wire"), n=4, **HERE)
+        flat(pm.sobol, model, outcomes=["y"], n=4, groups="wire", parameters=["a"], **HERE)
 
 
 def test_a_copula_keeps_the_laws_and_has_the_correlation() -> None:
@@ -57,9 +57,7 @@ def test_correlated_parameters_of_one_group_have_the_analytic_share() -> None:
     ranges = dict.fromkeys("abc", (0.0, 1.0))
     groups = {"pair": ["a", "b"], "c": ["c"]}
     copula = pm.sensitivity.GaussianCopula(correlations={("a", "b"): 0.8})
-    result = pm.sobol(
-        model, outcomes=["y"], factors=pm.Factors(parameters=ranges, groups=groups, copula=copula), n=1024, **HERE
-    )
+    result = flat(pm.sobol, model, outcomes=["y"], n=1024, parameters=ranges, groups=groups, copula=copula, **HERE)
     rank = 6 / np.pi * np.arcsin(0.8 / 2)  # correlation of the uniform places
     pair = 2 + 2 * rank
     assert_allclose(result.indices.ST[:, 0], np.array([pair, 1]) / (pair + 1), atol=0.02)
@@ -70,7 +68,7 @@ def test_correlated_parameters_of_different_groups_are_refused_with_the_reason()
     model = tiny("a = 1; b = 1; y := a + b")
     copula = pm.sensitivity.GaussianCopula(correlations={("a", "b"): 0.5})
     with pytest.raises(InvalidValueError, match=r"a and b are correlated \(0.5\).*cannot then be divided.*one group"):
-        pm.sobol(model, outcomes=["y"], factors=pm.Factors(copula=copula), n=4, **HERE)
+        flat(pm.sobol, model, outcomes=["y"], n=4, copula=copula, **HERE)
 
 
 @pytest.mark.parametrize(
@@ -86,10 +84,12 @@ def test_correlations_that_make_no_sense(correlations: dict[tuple[str, str], flo
     model = tiny("a = 1; b = 1; e = 1; c = 0; y := a + b + e + c")
     groups = {"all": ["a", "b", "e"]}
     with pytest.raises(InvalidValueError, match=message):
-        pm.sobol(
+        flat(
+            pm.sobol,
             model,
             outcomes=["y"],
-            factors=pm.Factors(groups=groups, copula=pm.sensitivity.GaussianCopula(correlations=correlations)),
             n=4,
+            groups=groups,
+            copula=pm.sensitivity.GaussianCopula(correlations=correlations),
             **HERE,
         )

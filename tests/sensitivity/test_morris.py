@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from SALib.analyze import morris as salib_morris
 
 import pathway_models as pm
-from helpers import tiny
+from helpers import flat, tiny
 from pathway_models.errors import InvalidValueError
 from pathway_models.sensitivity.screening import _interval, elementary_effects, morris_design
 
@@ -68,7 +68,7 @@ def test_a_failed_run_costs_its_two_effects() -> None:
 def test_a_model_with_known_effects() -> None:
     model = tiny("a = 1; b = 1; c = 1; k = 1; y := 3*a - b; z := sqrt(k)*a")
     ranges = {"a": (0.0, 2.0), "b": (0.0, 1.0), "c": (0.0, 1.0), "k": (-1.0, 2.0)}
-    screen = pm.morris(model, outcomes=["y"], factors=ranges, trajectories=5, **HERE)
+    screen = flat(pm.morris, model, outcomes=["y"], parameters=ranges, trajectories=5, **HERE)
     assert_allclose(screen.mu[:, 0], [6, -1, 0, 0], atol=1e-12)
     assert_allclose(screen.mu_star[:, 0], [6, 1, 0, 0], atol=1e-12)
     assert_allclose(screen.sigma[:, 0], 0, atol=1e-12)
@@ -78,11 +78,11 @@ def test_a_model_with_known_effects() -> None:
     assert frame["effects"].tolist() == [5, 5, 5, 5]
     assert screen.summary().splitlines()[1].startswith("y: 2 of 4 factors make up 90 % of the effects; a (6)")
 
-    failing = pm.morris(model, outcomes=["z"], factors=ranges, trajectories=8, **HERE)
+    failing = flat(pm.morris, model, outcomes=["z"], parameters=ranges, trajectories=8, **HERE)
     assert 0 < failing.effects[0] < 8
     assert np.isfinite(failing.mu_star[0]).all()
     assert "failed" in failing.summary()
-    none = pm.morris(model, outcomes=["y"], factors={"c": (0.0, 1.0)}, trajectories=4, **HERE)
+    none = flat(pm.morris, model, outcomes=["y"], parameters={"c": (0.0, 1.0)}, trajectories=4, **HERE)
     assert none.summary().endswith("y: no factor has an effect.")
 
 
@@ -102,12 +102,8 @@ def test_morris_resamples_with_its_own_seed() -> None:
     model = tiny("a = 1; b = 1; y := a^2*b")
     ranges = {"a": (0.0, 2.0), "b": (0.0, 2.0)}
     for seed in (1, 7):
-        screen = pm.morris(
-            model,
-            outcomes=["y"],
-            factors=ranges,
-            trajectories=pm.sensitivity.Trajectories(n=8, seed=seed, resamples=50),
-            **HERE,
+        screen = flat(
+            pm.morris, model, outcomes=["y"], parameters=ranges, trajectories=8, seed=seed, resamples=50, **HERE
         )
         sizes = np.abs(elementary_effects(screen.runs.values, screen.design))
         assert_array_equal([screen.mu_star_low, screen.mu_star_high], _interval(sizes, 50, seed))
@@ -120,4 +116,4 @@ def test_morris_resamples_with_its_own_seed() -> None:
 def test_what_makes_no_sense(change: dict[str, Any], message: str) -> None:
     model = tiny("a = 1; y := a")
     with pytest.raises(InvalidValueError, match=message):
-        pm.morris(model, outcomes=["y"], **{**HERE, **change})
+        flat(pm.morris, model, outcomes=["y"], **{**HERE, **change})

@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import pathway_models as pm
-from helpers import count_rows, tiny
+from helpers import count_rows, flat, tiny
 from pathway_models.errors import InvalidValueError
 from pathway_models.sensitivity.reliability import failure_bounds, trace, where_failed, widest
 from pathway_models.simulation.tolerances import OF_ENSEMBLES_ELSEWHERE
@@ -35,7 +35,7 @@ def ishigami_shares(b: float, a: float = 7.0) -> tuple[np.ndarray, np.ndarray, f
 
 def test_ishigami_that_changes_in_time() -> None:
     times = [0.0, 0.05, 0.1, 0.5]
-    result = pm.sobol(pm.Study(tiny(MOVING), outcomes=["y"], times=times), factors=RANGES, n=1024, **HERE)
+    result = flat(pm.sobol, tiny(MOVING), outcomes=["y"], n=1024, parameters=RANGES, times=times, **HERE)
     found = result.indices_over_time()
     assert found["ST"].dims == ("factor", "course", "time")
     for t in times:
@@ -45,13 +45,13 @@ def test_ishigami_that_changes_in_time() -> None:
         assert_allclose(at["ST"], total, atol=0.04)
         assert (at["ST_low"] <= at["ST"]).all()
     with pytest.raises(InvalidValueError, match="times="):
-        pm.sobol(tiny(MOVING), outcomes=["y"], factors=RANGES, n=4, **HERE).indices_over_time()
+        flat(pm.sobol, tiny(MOVING), outcomes=["y"], n=4, parameters=RANGES, **HERE).indices_over_time()
 
 
 def test_a_time_that_differs_from_the_grid_by_rounding_is_one_time() -> None:
     """3*0.1 on the grid of every=0.1 is the asked 0.3."""
     options: dict[str, Any] = {**HERE, "every": 0.1}
-    result = pm.sobol(pm.Study(tiny("a = 1; b = 1; y := a*time + b"), outcomes=["y"], times=[0.3, 0.6]), n=8, **options)
+    result = flat(pm.sobol, tiny("a = 1; b = 1; y := a*time + b"), outcomes=["y"], n=8, times=[0.3, 0.6], **options)
     assert result.runs.ok.all()
     assert result.study is not None
     assert result.runs.over_time is not None
@@ -61,7 +61,7 @@ def test_a_time_that_differs_from_the_grid_by_rounding_is_one_time() -> None:
 
 def test_a_course_that_is_no_number_at_a_time_leaves_the_others_alone() -> None:
     model = tiny("a = 1; b = 1; y := a*time + b; z := (a + b)/(time - 0.5)")
-    result = pm.sobol(pm.Study(model, outcomes=["y"], times=[0.0, 1.0]), n=8, **HERE)
+    result = flat(pm.sobol, model, outcomes=["y"], n=8, times=[0.0, 1.0], **HERE)
     assert np.isfinite(result.indices_over_time()["ST"].sel(time=1.0)).all()
 
 
@@ -72,7 +72,7 @@ def test_a_linear_model_with_one_product_has_its_known_pair() -> None:
     """y = a + 2 b + 3 a b with a, b uniform on -1..1: variances 1/3, 4/3 and 9/9."""
     model = tiny("a = 0; b = 0; c = 0; y := a + 2*b + 3*a*b")
     ranges = dict.fromkeys("abc", (-1.0, 1.0))
-    result = pm.sobol(model, outcomes=["y"], factors=ranges, n=pm.Sampling(n=2048, second_order=True), **HERE)
+    result = flat(pm.sobol, model, outcomes=["y"], n=2048, parameters=ranges, second_order=True, **HERE)
     total = 1 / 3 + 4 / 3 + 1
     pairs = result.second_order().set_index(["a", "b"])
     assert_allclose(pairs.loc[("a", "b"), "S2"], 1 / total, atol=0.03)
@@ -118,7 +118,7 @@ def test_without_failures_the_bounds_are_the_estimate() -> None:
 
 def test_the_report_says_how_much_failures_could_matter_and_where_they_lie() -> None:
     ranges = {"k": (-0.1, 1.0), "a": (0.5, 2.0), "b": (0.5, 2.0)}
-    result = pm.sobol(tiny(PARTLY), outcomes=["y"], factors=ranges, n=64, **HERE)
+    result = flat(pm.sobol, tiny(PARTLY), outcomes=["y"], n=64, parameters=ranges, **HERE)
     lines = result.summary().splitlines()
     assert "no ST would differ by more than" in lines[1]
     assert "of the range of k (others 0.5" in lines[1]
@@ -154,7 +154,7 @@ def test_a_dummy_shows_the_noise_floor_which_falls_with_n() -> None:
 
 
 def test_the_trace_ends_with_the_result_and_narrows() -> None:
-    result = pm.sobol(tiny(ISHIGAMI), outcomes=["y"], factors=RANGES, n=128, **HERE)
+    result = flat(pm.sobol, tiny(ISHIGAMI), outcomes=["y"], n=128, parameters=RANGES, **HERE)
     frame = result.convergence(resamples=100)
     assert frame["n"].unique().tolist() == [8, 16, 32, 64, 128]
     last = frame[frame["n"] == 128]
@@ -169,20 +169,20 @@ def test_the_trace_ends_with_the_result_and_narrows() -> None:
 
 def test_n_is_doubled_until_the_intervals_are_narrow() -> None:
     options: dict[str, Any] = {"outcomes": ["y"], "n": 16, "parameters": RANGES, **HERE}
-    result = pm.sobol(tiny(ISHIGAMI), n=pm.Sampling(target_width=0.3), **options)
+    result = flat(pm.sobol, tiny(ISHIGAMI), target_width=0.3, **options)
     steps = [d.n for d in result.doublings]
     assert steps == [16 * 2**i for i in range(len(steps))]
     assert len(steps) > 1
     assert result.doublings[-1].width <= 0.3 < result.doublings[-2].width
     assert "the target 0.3 is reached" in result.summary()
-    direct = pm.sobol(tiny(ISHIGAMI), **{**options, "n": steps[-1]})
+    direct = flat(pm.sobol, tiny(ISHIGAMI), **{**options, "n": steps[-1]})
     assert_array_equal(result.runs.values, direct.runs.values)
     assert_array_equal(result.indices.ST_high, direct.indices.ST_high)
 
 
 def test_the_budget_stops_the_doubling() -> None:
-    result = pm.sobol(
-        tiny(ISHIGAMI), outcomes=["y"], factors=RANGES, n=pm.Sampling(n=16, target_width=1e-6, budget=5 * 64), **HERE
+    result = flat(
+        pm.sobol, tiny(ISHIGAMI), outcomes=["y"], n=16, parameters=RANGES, target_width=1e-6, budget=5 * 64, **HERE
     )
     assert [d.n for d in result.doublings] == [16, 32, 64]
     assert "the next doubling would exceed the budget of 320 runs" in result.summary()
@@ -195,12 +195,12 @@ def test_the_budget_stops_the_doubling() -> None:
 def test_more_base_rows_run_only_what_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: bool) -> None:
     seen = count_rows(monkeypatch, OF_ENSEMBLES_ELSEWHERE)
     options: dict[str, Any] = {"outcomes": ["y"], "parameters": RANGES, "times": [0.0, 1.0], **HERE}
-    few = pm.sobol(tiny(ISHIGAMI), n=8, execution=pm.Execution(checkpoint=tmp_path if folder else None), **options)
+    few = flat(pm.sobol, tiny(ISHIGAMI), n=8, checkpoint=tmp_path if folder else None, **options)
     more = few.extend(32, execution=pm.Execution(workers=1, progress=False))
     assert len(seen) == 32 * 5
     assert more.runs.cost is not None
     assert (more.runs.cost.run, more.runs.cost.reused) == (24 * 5, 8 * 5)
-    direct = pm.sobol(tiny(ISHIGAMI), n=32, **options)
+    direct = flat(pm.sobol, tiny(ISHIGAMI), n=32, **options)
     assert_array_equal(more.runs.values, direct.runs.values)
     assert_array_equal(more.indices.ST_low, direct.indices.ST_low)
     assert more.over_time is not None
@@ -212,24 +212,24 @@ def test_more_base_rows_run_only_what_is_new(tmp_path: Path, monkeypatch: pytest
 
 def test_a_rerun_with_the_folder_runs_nothing_and_another_seed_is_refused(tmp_path: Path) -> None:
     options: dict[str, Any] = {"outcomes": ["y"], "parameters": RANGES, "n": 8, "checkpoint": tmp_path, **HERE}
-    first = pm.sobol(tiny(ISHIGAMI), n=pm.Sampling(seed=3), **options)
-    again = pm.sobol(tiny(ISHIGAMI), n=pm.Sampling(seed=3), **options)
+    first = flat(pm.sobol, tiny(ISHIGAMI), seed=3, **options)
+    again = flat(pm.sobol, tiny(ISHIGAMI), seed=3, **options)
     assert again.runs.cost is not None
     assert again.runs.cost.run == 0
     assert_array_equal(first.indices.ST_low, again.indices.ST_low)
     with pytest.raises(InvalidValueError, match="other parameter values"):
-        pm.sobol(tiny(ISHIGAMI), n=pm.Sampling(seed=4), **options)
+        flat(pm.sobol, tiny(ISHIGAMI), seed=4, **options)
     with pytest.raises(InvalidValueError, match="other parameter values"):
-        pm.sobol(tiny(ISHIGAMI), n=pm.Sampling(seed=3), **{**options, "parameters": {**RANGES, "x3": (-1.0, 1.0)}})
+        flat(pm.sobol, tiny(ISHIGAMI), seed=3, **{**options, "parameters": {**RANGES, "x3": (-1.0, 1.0)}})
 
 
 def test_indices_of_new_outcomes_come_from_the_stored_courses(tmp_path: Path) -> None:
     options: dict[str, Any] = {"parameters": {"k": (0.1, 2.0), "x0": (0.5, 2.0)}, "n": 8, **HERE, "every": 0.1}
     model = tiny("x0 = 1; k = 1; x := x0*exp(-k*time); s = 0; s' = x")
-    stored = pm.sobol(model, outcomes=["x"], execution=pm.Execution(checkpoint=tmp_path, store=True), **options)
+    stored = flat(pm.sobol, model, outcomes=["x"], checkpoint=tmp_path, store=True, **options)
     area = [pm.Outcome(variable="s", reduce="peak")]
     other = stored.with_outcomes(area, times=[0.5])
-    direct = pm.sobol(pm.Study(model, outcomes=area, times=[0.5]), **options)
+    direct = flat(pm.sobol, model, outcomes=area, times=[0.5], **options)
     assert_allclose(other.indices.ST, direct.indices.ST, rtol=1e-6)
     assert other.outcomes == ("s peak",)
     assert other.indices_over_time()["ST"].shape == (2, 1, 1)
@@ -262,7 +262,7 @@ def test_the_cost_is_known_before_the_start(tmp_path: Path) -> None:
 
 
 def test_the_result_carries_what_a_report_needs() -> None:
-    result = pm.sobol(tiny(ISHIGAMI), outcomes=["y"], factors=RANGES, n=8, **HERE)
+    result = flat(pm.sobol, tiny(ISHIGAMI), outcomes=["y"], n=8, parameters=RANGES, **HERE)
     assert set(result.timings) == {"design", "simulation", "estimator"}
     assert set(result.runs.versions) == {"pathway-models", "libroadrunner", "numpy", "python"}
     assert result.runs.counts == {"ok": 40}

@@ -22,7 +22,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import pathway_models as pm
-from helpers import from_sbml, main, sbml, tiny
+from helpers import flat, from_sbml, main, sbml, tiny
 from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
 from pathway_models.sensitivity import repeat
 from pathway_models.sensitivity.html import bullets, facts, table
@@ -78,10 +78,15 @@ def _closed_figures() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def result() -> pm.sensitivity.SobolResult:
     """Two outcomes that vary and one that does not, with pairs and times."""
-    return pm.sobol(
-        pm.Study(tiny(BODY), outcomes=["y", "z", "w"], duration=1, times=[0.3, 1]),
-        factors=RANGES,
-        n=pm.Sampling(n=64, second_order=True),
+    return flat(
+        pm.sobol,
+        tiny(BODY),
+        outcomes=["y", "z", "w"],
+        n=64,
+        parameters=RANGES,
+        second_order=True,
+        duration=1,
+        times=[0.3, 1],
         **HERE,
     )
 
@@ -131,7 +136,10 @@ def test_whatever_is_in_a_name_is_text() -> None:
     nasty = '<script>alert("&")</script> $x_{'
     outcome = pm.Outcome(variable="y", label=nasty)
     groups = {nasty: ["a"], "b & <i>": ["b"]}
-    found = pm.sobol(pm.Study(replace(tiny(BODY), title=nasty), outcomes=[outcome, "z"], duration=1, times=[1]), factors=pm.Factors(parameters=RANGES, groups=groups), n=pm.Sampling(n=32, second_order=True), **HERE)  # fmt: skip
+    found = flat(pm.sobol, 
+        replace(tiny(BODY), title=nasty), outcomes=[outcome, "z"], n=32, parameters=RANGES, groups=groups,
+        second_order=True, duration=1, times=[1], **HERE,
+    )  # fmt: skip
     page = Page(written := report_text(found, nasty, 15))
     assert (page.open, page.problems) == ([], [])
     assert "<script" not in written
@@ -153,7 +161,10 @@ def test_a_file_that_cannot_be_written_is_a_clear_error(result: pm.sensitivity.S
 
 
 def test_failures_are_counted_with_their_messages() -> None:
-    found = pm.sobol(tiny("k = 0; a = 1; y := a*sqrt(k)"), outcomes=["y"], duration=1, factors={"k": (-0.1, 1.0), "a": (0.5, 2.0)}, n=64, **HERE)  # fmt: skip
+    found = flat(pm.sobol, 
+        tiny("k = 0; a = 1; y := a*sqrt(k)"), outcomes=["y"], n=64,
+        parameters={"k": (-0.1, 1.0), "a": (0.5, 2.0)}, duration=1, **HERE,
+    )  # fmt: skip
     written = report_text(found, "", 15)
     failed = int((~found.runs.ok).sum())
     assert failed > 0
@@ -166,9 +177,7 @@ def test_failures_are_counted_with_their_messages() -> None:
 def test_many_parameters_stay_readable() -> None:
     names = [f"k{i}" for i in range(300)]
     body = "; ".join(f"{n} = 1" for n in names) + f"; y := {' + '.join(names)}"
-    found = pm.sobol(
-        pm.Study(tiny(body), outcomes=["y"], duration=1, every=1), n=pm.Sampling(n=2, resamples=20), **HERE
-    )
+    found = flat(pm.sobol, tiny(body), outcomes=["y"], n=2, duration=1, every=1, resamples=20, **HERE)
     written = report_text(found, "", 15)
     assert "the 15 largest of 300" in written
     assert written.count("<tr><td>k") == 2 * 300, "all indices and all ranges"
@@ -196,7 +205,11 @@ def test_the_python_of_a_file_gives_the_same_numbers(tmp_path: Path, capsys: pyt
     path.write_text(sbml(BODY), encoding="utf-8")
     model = pm.load(path).with_parameters(c=4.0)
     outcomes = ["y", pm.Outcome(variable="z", reduce="peak", label="largest, of z")]
-    found = pm.sobol(pm.Study(model, [pm.Level(input="c", value=2.0, start=0.5)], outcomes=outcomes, duration=1, every=0.1, times=[0.3, 1]), factors=pm.Factors(parameters={"a": (1.0, 3.0), "b": None}, groups={"both": ["a", "b"]}), n=pm.Sampling(n=8, seed=7, resamples=50), **HERE)  # fmt: skip
+    found = flat(pm.sobol, 
+        model, [pm.Level(input="c", value=2.0, start=0.5)], outcomes=outcomes, n=8, seed=7,
+        groups={"both": ["a", "b"]}, parameters={"a": (1.0, 3.0), "b": None}, duration=1, every=0.1, times=[0.3, 1],
+        resamples=50, **HERE,
+    )  # fmt: skip
     python, *rest = blocks(report_text(found, str(path), 15))
     assert rest == []
     assert "The command line cannot say resamples, this treatment, groups by hand." in report_text(found, str(path), 15)
@@ -209,7 +222,10 @@ def test_the_command_of_a_library_model_gives_the_same_numbers(capfd: pytest.Cap
         pm.load("acupuncture", context="healthy").with_hypothesis("efficacy", "vns_like").with_parameters(tau_session=3)
     )
     outcomes = [pm.Outcome(variable="vagal_drive", reduce="peak", label="a, b")]
-    found = pm.sobol(pm.Study(model, [named("electroacupuncture:weeks=1")], outcomes=outcomes, weeks=1, times=[24.0, 168.0]), factors={"gain_vagal": None, "share_fast_vagal": (0.2, 0.4)}, n=pm.Sampling(n=8, seed=0, second_order=True), **HERE)  # fmt: skip
+    found = flat(pm.sobol, 
+        model, [named("electroacupuncture:weeks=1")], outcomes=outcomes, n=8, seed=0, weeks=1,
+        parameters={"gain_vagal": None, "share_fast_vagal": (0.2, 0.4)}, second_order=True, times=[24.0, 168.0], **HERE,
+    )  # fmt: skip
     python, command = blocks(report_text(found, "", 15))
     assert_same(repeated(python), found)
     program, *arguments = shlex.split(command)
@@ -223,13 +239,15 @@ def test_the_command_of_a_library_model_gives_the_same_numbers(capfd: pytest.Cap
 
 
 def test_new_outcomes_are_in_the_code(tmp_path: Path) -> None:
-    first = pm.sobol(
+    first = flat(
+        pm.sobol,
         tiny(BODY),
         outcomes=["y"],
-        duration=1,
-        factors=RANGES,
         n=8,
-        execution=pm.Execution(checkpoint=tmp_path, store=True),
+        parameters=RANGES,
+        duration=1,
+        checkpoint=tmp_path,
+        store=True,
         **HERE,
     )
     text = report_text(first.with_outcomes(["z"], times=[0.5]), "", 15)
@@ -246,7 +264,7 @@ class Pulse:
 
 
 def test_classes_of_a_user_are_named_in_the_code() -> None:
-    found = pm.sobol(tiny(BODY), [Pulse()], outcomes=["y"], duration=1, factors=RANGES, n=2, **HERE)
+    found = flat(pm.sobol, tiny(BODY), [Pulse()], outcomes=["y"], n=2, parameters=RANGES, duration=1, **HERE)
     (python,) = blocks(report_text(found, "", 15))
     assert "# Pulse is a class of your own: import it here" in python
     assert "    [Pulse(...)]," in python

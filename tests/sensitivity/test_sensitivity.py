@@ -15,6 +15,7 @@ from SALib.analyze import sobol as salib_analyze
 from scipy import stats
 
 import pathway_models as pm
+from helpers import flat
 from pathway_models.errors import InvalidValueError, UnknownNameError
 from pathway_models.sensitivity.sobol_analysis import sample
 
@@ -62,11 +63,13 @@ def test_ishigami_has_its_analytic_indices(tmp_path: Path) -> None:
     """Ishigami & Homma 1990, doi:10.1109/ISUMA.1990.151285, as an SBML file."""
     model = model_of(ISHIGAMI.format(0), tmp_path)
     bounds = (-math.pi, math.pi)
-    result = pm.sobol(
+    result = flat(
+        pm.sobol,
         model,
         outcomes=["y"],
-        factors={f"x{i}": bounds for i in (1, 2, 3)},
-        n=pm.Sampling(n=1024, second_order=True),
+        n=1024,
+        parameters={f"x{i}": bounds for i in (1, 2, 3)},
+        second_order=True,
         **HERE,
     )
     v1, v2, v13 = (1 + 0.1 * math.pi**4 / 5) ** 2 / 2, 49 / 8, 8 * 0.1**2 * math.pi**8 / 225
@@ -83,7 +86,7 @@ def test_ishigami_has_its_analytic_indices(tmp_path: Path) -> None:
 def test_sobol_g_has_its_analytic_indices(tmp_path: Path) -> None:
     """Saltelli & Sobol 1995: each factor alone has the variance 1/(3 (1 + a)^2)."""
     model = model_of(SOBOL_G, tmp_path)
-    result = pm.sobol(model, outcomes=["y"], factors={f"x{i}": (0, 1) for i in range(4)}, n=1024, **HERE)
+    result = flat(pm.sobol, model, outcomes=["y"], n=1024, parameters={f"x{i}": (0, 1) for i in range(4)}, **HERE)
     own = 1 / (3 * (1 + np.array(G_WEIGHTS)) ** 2)
     variance = np.prod(1 + own) - 1
     assert_allclose(result.indices.S1[:, 0], own / variance, atol=0.03)
@@ -99,8 +102,8 @@ def test_a_range_below_zero_may_be_given_for_any_constant_of_a_foreign_file(tmp_
     """The file says nothing of what is allowed; the value in it, 0.1, does not either."""
     model = model_of(ISHIGAMI.format(0.1), tmp_path)
     parameters = {f"x{i}": (-math.pi, math.pi) for i in (1, 2, 3)}
-    result = pm.sobol(model, outcomes=["y"], factors=parameters, n=64, **HERE)
-    other = pm.sobol(model_of(ISHIGAMI.format(0), tmp_path), outcomes=["y"], factors=parameters, n=64, **HERE)
+    result = flat(pm.sobol, model, outcomes=["y"], n=64, parameters=parameters, **HERE)
+    other = flat(pm.sobol, model_of(ISHIGAMI.format(0), tmp_path), outcomes=["y"], n=64, parameters=parameters, **HERE)
     assert_array_equal(result.runs.values, other.runs.values)
 
 
@@ -118,9 +121,9 @@ def test_same_seed_same_bits_on_one_and_two_processes() -> None:
         "progress": False,
     }
     arms = [pm.Electroacupuncture()]
-    one = pm.sobol(model, arms, execution=pm.Execution(workers=1), **options)
-    assert_same_bits(one, pm.sobol(model, arms, execution=pm.Execution(workers=1), **options))
-    assert_same_bits(one, pm.sobol(model, arms, execution=pm.Execution(workers=2), **options))
+    one = flat(pm.sobol, model, arms, workers=1, **options)
+    assert_same_bits(one, flat(pm.sobol, model, arms, workers=1, **options))
+    assert_same_bits(one, flat(pm.sobol, model, arms, workers=2, **options))
 
 
 def test_the_coupled_model_gives_the_same_bits_on_two_processes_and_takes_gains() -> None:
@@ -134,8 +137,8 @@ def test_the_coupled_model_gives_the_same_bits_on_two_processes_and_takes_gains(
         "progress": False,
     }
     arms = [pm.KetogenicDiet()]
-    one = pm.sobol(model, arms, execution=pm.Execution(workers=1), **options)
-    assert_same_bits(one, pm.sobol(model, arms, execution=pm.Execution(workers=2), **options))
+    one = flat(pm.sobol, model, arms, workers=1, **options)
+    assert_same_bits(one, flat(pm.sobol, model, arms, workers=2, **options))
     assert one.runs.ok.all()
     assert len(np.unique(one.runs.values[:, 1])) == 4, "IL-1beta must follow the gain of its BHB wire"
     assert (one.model, one.arm, one.factors) == ("epilepsy", "ketogenic_diet", (gain,))
@@ -143,7 +146,7 @@ def test_the_coupled_model_gives_the_same_bits_on_two_processes_and_takes_gains(
 
 
 def test_another_seed_gives_another_result_and_zero_is_a_seed(linear: pm.Model) -> None:
-    results = [pm.sobol(linear, outcomes=["y"], n=pm.Sampling(n=16, seed=seed), **HERE) for seed in (0, 1, 0)]
+    results = [flat(pm.sobol, linear, outcomes=["y"], n=16, seed=seed, **HERE) for seed in (0, 1, 0)]
     assert_same_bits(results[0], results[2])
     assert not np.array_equal(results[0].runs.values, results[1].runs.values)
     assert not np.array_equal(results[0].indices.S1, results[1].indices.S1)
@@ -156,7 +159,7 @@ def test_another_seed_gives_another_result_and_zero_is_a_seed(linear: pm.Model) 
 def test_failed_rows_drop_their_base_row_and_nothing_else(tmp_path: Path) -> None:
     model = model_of(PARTLY, tmp_path)
     ranges = {"k": (-0.2, 1.0), "a": (0.5, 2.0), "b": (0.5, 2.0)}
-    result = pm.sobol(model, outcomes=["y", "z"], factors=ranges, n=pm.Sampling(n=64, seed=3), **HERE)
+    result = flat(pm.sobol, model, outcomes=["y", "z"], n=64, seed=3, parameters=ranges, **HERE)
     k = -0.2 + 1.2 * result.design.unit[:, 0]
     assert_array_equal(result.runs.ok, k >= 0)
     failed = int(np.sum(k < 0))
@@ -183,14 +186,14 @@ def test_failed_rows_drop_their_base_row_and_nothing_else(tmp_path: Path) -> Non
 def test_too_few_rows_left_is_an_error_of_this_library(tmp_path: Path) -> None:
     model = model_of(PARTLY, tmp_path)
     with pytest.raises(InvalidValueError, match="y is not finite"):
-        pm.sobol(model, outcomes=["y"], factors={"k": (-2.0, -1.0)}, n=4, **HERE)
+        flat(pm.sobol, model, outcomes=["y"], n=4, parameters={"k": (-2.0, -1.0)}, **HERE)
 
 
 # ---- what is varied ----------------------------------------------------------------------------------------
 
 
 def test_constants_of_a_foreign_file_go_from_half_to_twice(linear: pm.Model) -> None:
-    result = pm.sobol(linear, outcomes=["y"], n=16, **HERE)
+    result = flat(pm.sobol, linear, outcomes=["y"], n=16, **HERE)
     assert [(p.id, p.low, p.high, p.distribution) for p in result.parameters] == [
         ("a", 1.0, 4.0, "loguniform"),
         ("b", 1.5, 6.0, "loguniform"),
@@ -222,13 +225,13 @@ def test_an_anchored_parameter_is_not_varied_unless_named() -> None:
     model = pm.load("excitability")
     anchored = next(iter(model.anchors))
     options: dict[str, Any] = {"outcomes": ["seizure_rate"], "n": 2, "weeks": 1, "workers": 1, "progress": False}
-    assert not set(model.anchors) & set(pm.sobol(model, **options).factors)
-    assert pm.sobol(model, factors={anchored: (0.5, 1.5)}, **options).factors == (anchored,)
+    assert not set(model.anchors) & set(flat(pm.sobol, model, **options).factors)
+    assert flat(pm.sobol, model, parameters={anchored: (0.5, 1.5)}, **options).factors == (anchored,)
 
 
 def test_given_ranges_are_log_uniform_above_zero_and_uniform_else(linear: pm.Model) -> None:
     ranges = {"a": (0.1, 10.0), "c": (-1.0, 1.0), "b": (0.0, 4.0)}
-    result = pm.sobol(linear, outcomes=["a", "b", "c"], factors=ranges, n=8, **HERE)
+    result = flat(pm.sobol, linear, outcomes=["a", "b", "c"], n=8, parameters=ranges, **HERE)
     assert [p.distribution for p in result.parameters] == ["loguniform", "uniform", "uniform"]
     u = result.design.unit
     expected = [stats.loguniform(0.1, 10).ppf(u[:, 0]), stats.uniform(0, 4).ppf(u[:, 2]), 2 * u[:, 1] - 1]
@@ -258,9 +261,7 @@ def test_laws_have_the_quantiles_of_scipy(law: str, exact: Any) -> None:
 
 
 def test_a_mapping_groups_parameters_and_leaves_the_rest_alone(linear: pm.Model) -> None:
-    result = pm.sobol(
-        linear, outcomes=["y", "z"], factors=pm.Factors(groups={"first": ["a", "e"], "second": ["b"]}), n=64, **HERE
-    )
+    result = flat(pm.sobol, linear, outcomes=["y", "z"], n=64, groups={"first": ["a", "e"], "second": ["b"]}, **HERE)
     assert result.factors == ("first", "second")
     assert [p.id for p in result.parameters] == ["a", "b", "e"]
     assert len(result.runs.values) == 64 * 4
@@ -268,7 +269,7 @@ def test_a_mapping_groups_parameters_and_leaves_the_rest_alone(linear: pm.Model)
     assert_array_equal(rows[:, 1][:, [0, 2]], rows[:, 3][:, [0, 2]])
     assert_array_equal(rows[:, 1][:, 1], rows[:, 0][:, 1])
 
-    alone = pm.sobol(linear, outcomes=["z"], factors=pm.Factors(groups={"only": ["a", "b"]}), n=8, **HERE)
+    alone = flat(pm.sobol, linear, outcomes=["z"], n=8, groups={"only": ["a", "b"]}, **HERE)
     a, b = (value * 4**u / 2 for value, u in zip((2, 3), alone.design.unit.T, strict=True))
     assert_allclose(alone.runs.values[:, 0], a * b + 20)
 
@@ -276,7 +277,7 @@ def test_a_mapping_groups_parameters_and_leaves_the_rest_alone(linear: pm.Model)
 def test_groups_by_kind_of_evidence() -> None:
     model = pm.load("acupuncture")
     options: dict[str, Any] = {"outcomes": ["vagal_drive"], "n": 4, "weeks": 1, "workers": 1, "progress": False}
-    result = pm.sobol(model, [pm.Electroacupuncture()], factors=pm.Factors(groups="kind"), **options)
+    result = flat(pm.sobol, model, [pm.Electroacupuncture()], groups="kind", **options)
     table = model.parameters
     varied = table[table["distribution"] != "fixed"]
     assert set(result.factors) == set(varied["kind"])
@@ -287,14 +288,14 @@ def test_groups_by_kind_of_evidence() -> None:
 def test_groups_by_module() -> None:
     model = pm.load("acupuncture")
     options: dict[str, Any] = {"outcomes": ["vagal_drive"], "n": 4, "weeks": 1, "workers": 1, "progress": False}
-    result = pm.sobol(model, [pm.Electroacupuncture()], factors=pm.Factors(groups="module"), **options)
+    result = flat(pm.sobol, model, [pm.Electroacupuncture()], groups="module", **options)
     assert result.factors == ("acupuncture",)
 
     coupled = pm.load("epilepsy")
     names = ["tau_session", "nlrp3_il1b.k_import_NFKB", coupled.gains[0], "acupuncture.gain_vagal"]
     ranges = dict.fromkeys(names, (0.5, 1.5))
     options["outcomes"], options["n"], options["weeks"] = ["seizure_rate"], 2, 0.1
-    assert pm.sobol(coupled, factors=pm.Factors(parameters=ranges, groups="module"), **options).factors == (
+    assert flat(pm.sobol, coupled, groups="module", parameters=ranges, **options).factors == (
         "acupuncture",
         "nlrp3_il1b",
         "wires",
@@ -303,14 +304,14 @@ def test_groups_by_module() -> None:
 
 def test_a_parameter_in_two_groups_is_refused(linear: pm.Model) -> None:
     with pytest.raises(InvalidValueError, match="a"):
-        pm.sobol(linear, outcomes=["y"], factors=pm.Factors(groups={"first": ["a"], "second": ["a", "b"]}), n=4, **HERE)
+        flat(pm.sobol, linear, outcomes=["y"], n=4, groups={"first": ["a"], "second": ["a", "b"]}, **HERE)
 
 
 # ---- tables, SALib, words ----------------------------------------------------------------------------------
 
 
 def test_the_table_is_complete_and_sorted_by_total_index(linear: pm.Model) -> None:
-    result = pm.sobol(linear, outcomes=["z", "y"], n=32, **HERE)
+    result = flat(pm.sobol, linear, outcomes=["z", "y"], n=32, **HERE)
     frame = result.to_dataframe()
     assert list(frame.columns) == ["outcome", "factor", *ARRAYS]
     assert frame["outcome"].tolist() == ["z"] * 3 + ["y"] * 3
@@ -327,11 +328,11 @@ def test_the_table_is_complete_and_sorted_by_total_index(linear: pm.Model) -> No
 
 def test_second_order_must_be_asked_for(linear: pm.Model) -> None:
     with pytest.raises(InvalidValueError, match="second_order=True"):
-        pm.sobol(linear, outcomes=["y"], n=4, **HERE).second_order()
+        flat(pm.sobol, linear, outcomes=["y"], n=4, **HERE).second_order()
 
 
 def test_second_order_has_one_row_per_outcome_and_pair(linear: pm.Model) -> None:
-    result = pm.sobol(linear, outcomes=["y", "z"], n=pm.Sampling(n=32, second_order=True), **HERE)
+    result = flat(pm.sobol, linear, outcomes=["y", "z"], n=32, second_order=True, **HERE)
     frame = result.second_order()
     assert len(result.runs.values) == 32 * 8
     assert list(frame.columns) == ["outcome", "a", "b", "S2", "S2_low", "S2_high"]
@@ -347,13 +348,7 @@ def test_second_order_has_one_row_per_outcome_and_pair(linear: pm.Model) -> None
 @pytest.mark.parametrize("second_order", [False, True])
 @pytest.mark.parametrize("groups", [None, {"first": ["a", "e"], "second": ["b"]}])
 def test_salib_makes_the_same_of_the_runs(linear: pm.Model, groups: Any, second_order: bool) -> None:
-    result = pm.sobol(
-        linear,
-        outcomes=["y", "z"],
-        factors=pm.Factors(groups=groups),
-        n=pm.Sampling(n=64, second_order=second_order),
-        **HERE,
-    )
+    result = flat(pm.sobol, linear, outcomes=["y", "z"], n=64, groups=groups, second_order=second_order, **HERE)
     problem, y = result.to_salib()
     assert problem["names"] == list(result.factors)
     assert len(problem["bounds"]) == problem["num_vars"] == len(result.factors)
@@ -364,7 +359,7 @@ def test_salib_makes_the_same_of_the_runs(linear: pm.Model, groups: Any, second_
 
 
 def test_the_summary_names_the_leaders_and_whether_n_suffices(linear: pm.Model) -> None:
-    few = pm.sobol(linear, outcomes=["y"], n=4, **HERE)
+    few = flat(pm.sobol, linear, outcomes=["y"], n=4, **HERE)
     lines = few.summary().splitlines()
     assert lines[0].startswith("linear, none: 20 of 20 runs succeeded on libroadrunner (fewer than 64 rows); ")
     assert len(lines) == 3
@@ -375,15 +370,15 @@ def test_the_summary_names_the_leaders_and_whether_n_suffices(linear: pm.Model) 
     needed = 4 * np.max(np.log(high[acts] / total[acts]) / np.arcsinh(0.1 / total[acts])) ** 2
     enough = 2 ** math.ceil(math.log2(max(needed, 1024)))
     assert lines[2].endswith(f"N = 4 is too small for a ranking, about {enough:,} would do.")
-    many = pm.sobol(linear, outcomes=["y"], n=1024, **HERE)
+    many = flat(pm.sobol, linear, outcomes=["y"], n=1024, **HERE)
     assert many.summary().endswith("N suffices for a ranking.")
     assert "dropped" not in many.summary()
 
 
 def test_a_result_shows_itself_in_a_line(linear: pm.Model) -> None:
-    result = pm.sobol(linear, outcomes=["y", "z"], n=4, **HERE)
+    result = flat(pm.sobol, linear, outcomes=["y", "z"], n=4, **HERE)
     assert repr(result) == "SobolResult(linear, none: 3 factors, N = 4, outcomes y, z)"
-    screen = pm.morris(linear, outcomes=["y"], trajectories=2, **HERE)
+    screen = flat(pm.morris, linear, outcomes=["y"], trajectories=2, **HERE)
     assert repr(screen) == "MorrisResult(linear, none: 3 factors, 2 trajectories, outcomes y)"
     assert (
         "(20 taken over from before)." in result.extend(8, execution=pm.Execution(workers=1, progress=False)).summary()
@@ -391,7 +386,7 @@ def test_a_result_shows_itself_in_a_line(linear: pm.Model) -> None:
 
 
 def test_the_summary_says_what_does_not_vary(linear: pm.Model) -> None:
-    result = pm.sobol(linear, outcomes=["constant_", "y"], n=4, **HERE)
+    result = flat(pm.sobol, linear, outcomes=["constant_", "y"], n=4, **HERE)
     lines = result.summary().splitlines()
     assert lines[2] == "constant_: does not vary, so it has no indices."
     assert lines[3].startswith("y: ")
@@ -431,7 +426,7 @@ def test_the_summary_says_what_does_not_vary(linear: pm.Model) -> None:
 )
 def test_values_that_make_no_sense(linear: pm.Model, options: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidValueError, match=message):
-        pm.sobol(linear, **{"outcomes": ["y"], "n": 4, **HERE, **options})
+        flat(pm.sobol, linear, **{"outcomes": ["y"], "n": 4, **HERE, **options})
 
 
 @pytest.mark.parametrize(
@@ -447,7 +442,7 @@ def test_values_that_make_no_sense(linear: pm.Model, options: dict[str, Any], me
 )
 def test_unknown_names(linear: pm.Model, options: dict[str, Any], name: str) -> None:
     with pytest.raises(UnknownNameError, match=f"'{name}'"):
-        pm.sobol(linear, **{"outcomes": ["y"], "n": 4, **HERE, **options})
+        flat(pm.sobol, linear, **{"outcomes": ["y"], "n": 4, **HERE, **options})
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -455,10 +450,10 @@ def test_a_range_outside_of_what_is_allowed_is_refused_for_every_seed(seed: int)
     model = pm.load("nlrp3_il1b")
     options: dict[str, Any] = {"outcomes": ["IL1B"], "n": 2, "weeks": 0.1, "workers": 1, "progress": False}
     with pytest.raises(InvalidValueError, match="k_import_NFKB"):
-        pm.sobol(model, factors={"k_import_NFKB": (-0.01, 5)}, n=pm.Sampling(seed=seed), **options)
+        flat(pm.sobol, model, parameters={"k_import_NFKB": (-0.01, 5)}, seed=seed, **options)
 
 
 def test_a_model_without_ranges_says_what_to_do(tmp_path: Path) -> None:
     model = model_of(ISHIGAMI.format(0), tmp_path)
     with pytest.raises(InvalidValueError, match=r"no parameter with a range; give parameters=\{name: \(low, high\)\}"):
-        pm.sobol(model, outcomes=["y"], n=4, **HERE)
+        flat(pm.sobol, model, outcomes=["y"], n=4, **HERE)

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
 
 import pathway_models as pm
-from helpers import tiny
+from helpers import flat, tiny
 from pathway_models.errors import InvalidValueError, UnknownNameError
 from pathway_models.sensitivity import figures as plots
 
@@ -35,10 +35,14 @@ def _closed_figures() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def result() -> pm.sensitivity.SobolResult:
-    return pm.sobol(
-        pm.Study(tiny(BODY), outcomes=["y", "z", "t"], times=[0.0, 0.5, 1.0]),
-        factors=RANGES,
-        n=pm.Sampling(n=128, second_order=True),
+    return flat(
+        pm.sobol,
+        tiny(BODY),
+        outcomes=["y", "z", "t"],
+        n=128,
+        parameters=RANGES,
+        second_order=True,
+        times=[0.0, 0.5, 1.0],
         **HERE,
     )
 
@@ -73,7 +77,7 @@ def test_the_tornado_has_the_direction_and_the_size_of_a_linear_model(result: pm
 def test_chance_among_many_parameters_is_grey() -> None:
     """The intervals hold for all factors at once: 100 parameters that do nothing stay within them."""
     body = "x = 1; " + "; ".join(f"k{i} = 1" for i in range(100)) + "; y := x"
-    found = pm.sobol(tiny(body), outcomes=["y"], n=64, **HERE).directions().set_index("factor")
+    found = flat(pm.sobol, tiny(body), outcomes=["y"], n=64, **HERE).directions().set_index("factor")
     idle = found.drop("x")
     assert (idle[["low", "high"]].abs().max(axis=1) < idle["error"]).mean() > 0.98
     assert abs(found.loc["x", "low"]) > found.loc["x", "error"]
@@ -82,18 +86,18 @@ def test_chance_among_many_parameters_is_grey() -> None:
 def test_a_tail_that_a_fifth_has_not_met_is_no_direction() -> None:
     """One run in a hundred is huge; a fifth without such a run has a small spread but is not known better."""
     body = "a = 1; b = 1; y := exp(12*a)"
-    table = pm.sobol(tiny(body), outcomes=["y"], factors={"a": (0, 1), "b": (0, 1)}, n=64, **HERE).directions()
+    table = flat(pm.sobol, tiny(body), outcomes=["y"], n=64, parameters={"a": (0, 1), "b": (0, 1)}, **HERE).directions()
     idle = table.set_index("factor").loc["b"]
     assert max(abs(idle["low"]), abs(idle["high"])) < idle["error"]
 
 
 def test_groups_and_few_runs_have_no_direction() -> None:
     groups = {"ab": ["a", "b"], "c": ["c"]}
-    found = pm.sobol(tiny(BODY), outcomes=["y"], factors=pm.Factors(parameters=RANGES, groups=groups), n=64, **HERE)
+    found = flat(pm.sobol, tiny(BODY), outcomes=["y"], n=64, parameters=RANGES, groups=groups, **HERE)
     table = found.directions().set_index("factor")
     assert np.isnan(table.loc["ab", "low"])
     assert np.isfinite(table.loc["c", "low"])
-    few = pm.sobol(tiny(BODY), outcomes=["y"], factors=RANGES, n=8, **HERE)
+    few = flat(pm.sobol, tiny(BODY), outcomes=["y"], n=8, parameters=RANGES, **HERE)
     with pytest.raises(InvalidValueError, match="no directions"):
         few.plot(kind="tornado")
 
@@ -117,7 +121,7 @@ def test_the_heat_map_holds_the_total_indices(result: pm.sensitivity.SobolResult
 
 
 def test_what_does_not_vary_says_so() -> None:
-    found = pm.sobol(tiny(BODY), outcomes=["still", "y"], factors=RANGES, n=16, **HERE)
+    found = flat(pm.sobol, tiny(BODY), outcomes=["still", "y"], n=16, parameters=RANGES, **HERE)
     axis = drawn(found.plot(kind="heatmap", top=2)).axes[0]
     assert words(axis).count("no variance") == 2
     assert len(axis.get_yticklabels()) == 2
@@ -189,7 +193,7 @@ def test_convergence_is_the_trace(result: pm.sensitivity.SobolResult) -> None:
     ],
 )
 def test_what_was_not_asked_for_cannot_be_drawn(options: dict[str, Any], error: type[Exception], words: str) -> None:
-    plain = pm.sobol(tiny(BODY), outcomes=["y"], factors=RANGES, n=8, **HERE)
+    plain = flat(pm.sobol, tiny(BODY), outcomes=["y"], n=8, parameters=RANGES, **HERE)
     with pytest.raises(error, match=words):
         plain.plot(**options)
     assert plt.get_fignums() == []
@@ -198,7 +202,7 @@ def test_what_was_not_asked_for_cannot_be_drawn(options: dict[str, Any], error: 
 def test_names_are_no_formulas() -> None:
     outcome = pm.Outcome(variable="y", label="cost in $ of x_{1")
     groups = {"$a_": ["a"], "b": ["b", "c"]}
-    found = pm.sobol(tiny(BODY), outcomes=[outcome], factors=pm.Factors(parameters=RANGES, groups=groups), n=32, **HERE)
+    found = flat(pm.sobol, tiny(BODY), outcomes=[outcome], n=32, groups=groups, parameters=RANGES, **HERE)
     for kind in ("bars", "tornado", "heatmap", "convergence"):
         drawn(found.plot(kind=kind))
 
@@ -207,7 +211,7 @@ def test_names_are_no_formulas() -> None:
 
 
 def test_the_screening_shows_sizes_and_spreads() -> None:
-    screen = pm.morris(tiny(BODY), outcomes=["y", "z"], factors=RANGES, trajectories=6, **HERE)
+    screen = flat(pm.morris, tiny(BODY), outcomes=["y", "z"], trajectories=6, parameters=RANGES, **HERE)
     axes = drawn(screen.plot()).axes
     assert len(axes) == 4
     order = np.argsort(-screen.mu_star[:, 0])[::-1]
@@ -223,15 +227,9 @@ def test_the_screening_shows_sizes_and_spreads() -> None:
 
 def test_a_screening_of_groups_has_no_spreads() -> None:
     groups = {"ab": ["a", "b"], "rest": ["c"]}
-    both = pm.morris(
-        tiny(BODY), outcomes=["y"], factors=pm.Factors(parameters=RANGES, groups=groups), trajectories=4, **HERE
-    )
+    both = flat(pm.morris, tiny(BODY), outcomes=["y"], trajectories=4, parameters=RANGES, groups=groups, **HERE)
     drawn(both.plot())
-    alone = pm.morris(
-        tiny(BODY),
-        outcomes=["y"],
-        factors=pm.Factors(parameters=RANGES, groups={"abc": [*"abc"]}),
-        trajectories=4,
-        **HERE,
+    alone = flat(
+        pm.morris, tiny(BODY), outcomes=["y"], trajectories=4, parameters=RANGES, groups={"abc": [*"abc"]}, **HERE
     )
     assert "groups have no spread" in words(drawn(alone.plot()).axes[1])

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import pathway_models as pm
-from helpers import tiny
+from helpers import flat, tiny
 from pathway_models.sensitivity import verdicts as verdicts
 from pathway_models.sensitivity.reliability import ENOUGH, GOOD, HELD, HELD_HEAVY
 
@@ -29,7 +29,7 @@ RANGES = dict.fromkeys("abc", (-1.0, 1.0))
 
 
 def analysis(outcome: str, n: int = 256, **options: Any) -> pm.sensitivity.SobolResult:
-    return pm.sobol(tiny(BODY), outcomes=[outcome], factors=RANGES, n=n, **HERE, **options)
+    return flat(pm.sobol, tiny(BODY), outcomes=[outcome], n=n, parameters=RANGES, **HERE, **options)
 
 
 # ---- what leads ----------------------------------------------------------------------------------------------------
@@ -52,7 +52,7 @@ def test_leaders_whose_order_is_open() -> None:
 
 
 def test_a_single_factor_has_nobody_to_beat() -> None:
-    result = pm.sobol(tiny(BODY), outcomes=["one"], factors={"a": (0, 1)}, n=16, **HERE)
+    result = flat(pm.sobol, tiny(BODY), outcomes=["one"], n=16, parameters={"a": (0, 1)}, **HERE)
     assert "all others" not in verdicts.leading(result, 0)
 
 

@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose
 from scipy.integrate import solve_ivp
 
 import pathway_models as pm
-from helpers import tiny
+from helpers import flat, tiny
 from pathway_models.errors import AccuracyWarning, InvalidValueError, UnknownNameError
 from pathway_models.simulation.tolerances import LADDER
 
@@ -34,14 +34,7 @@ def final(model: pm.Model, name: str, duration: float, engine: str, **how: Any) 
         some = next(k for k, q in model.quantities.items() if q.kind == "parameter" and not q.ruled)
         rows = {some: [model.quantities[some].value]}
         last = pm.Outcome(variable=name, reduce="final")
-        runs = pm.ensemble(
-            model,
-            rows,
-            outcomes=[last],
-            duration=duration,
-            execution=pm.Execution(progress=False, engine=engine),
-            **how,
-        )
+        runs = flat(pm.ensemble, model, rows, outcomes=[last], duration=duration, engine=engine, progress=False, **how)
         return float(runs.values[0, 0])
 
 
