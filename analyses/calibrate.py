@@ -53,7 +53,8 @@ def main() -> None:
     for name, alternative in HYPOTHESES.items():
         model = model.with_hypothesis(name, alternative)
     committed = model.parameters["value"]
-    fit = pm.calibrate(model, CONSTANTS, OBSERVATIONS, start_at=BEFORE, starts=options.starts)
+    model = model.with_parameters(BEFORE)
+    fit = pm.calibrate(model, CONSTANTS, OBSERVATIONS, starts=options.starts)
     show = {"float_format": "{:.3g}".format}
     print(fit.summary(), "\n")
     print(fit.to_dataframe()[["before", "value"]].assign(committed=committed).to_string(**show), "\n")
@@ -66,7 +67,7 @@ def main() -> None:
     fit.plot().savefig(RESULTS / "calibrate.png", dpi=150)
     print(f"\nwrote {RESULTS / 'calibrate.png'}, calibrate_constants.csv, calibrate_observations.csv")
     if options.petab:
-        print("wrote", pm.inference.write_petab(model, CONSTANTS, OBSERVATIONS, options.petab, start_at=BEFORE).yaml)
+        print("wrote", pm.inference.write_petab(model, CONSTANTS, OBSERVATIONS, options.petab).yaml)
     for p in fit.parameters if options.profile else ():
         line = fit.profile(p.id)
         marks = ("range ends" if line.open_low else "95 percent", "range ends" if line.open_high else "95 percent")

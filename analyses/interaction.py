@@ -42,7 +42,9 @@ def over_rows(values: list[np.ndarray]) -> pd.DataFrame:
 def indices(model: pm.Model, groups: object, n: int) -> tuple[pd.DataFrame, pd.DataFrame, pm.sensitivity.SobolResult]:
     """ST of the interaction and of its rank per factor, the interaction per row, and one of the analyses."""
     arms = [
-        flat(pm.sobol, model, plan, factors=pm.Factors(groups=groups), n=pm.Sampling(n=n, seed=1, resamples=1), **RUN)
+        pm.sobol(
+            pm.Study(model, plan, **RUN), factors=pm.Factors(groups=groups), n=pm.Sampling(n=n, seed=1, resamples=1)
+        )
         for plan in ARMS.values()
     ]
     rows, any_arm = over_rows([r.runs.values for r in arms]), arms[-1]

@@ -31,8 +31,8 @@ def cell(model: pm.Model, rows: dict, offset: float, length: float, options: arg
     start = max(-offset, 0.0), max(offset, 0.0)  # of the diet, of the needles
     diet = pm.KetogenicDiet(ratio=4, start=start[0], stop=start[0] + length)
     needles = pm.Electroacupuncture(sessions_per_week=options.sessions, weeks=length, start=start[1])
-    run = {"outcomes": [MEAN], "weeks": options.horizon, "every": 12, "progress": False}
-    return flat(pm.ensemble, model, rows, [diet, needles], **run).values[:, 0]
+    study = pm.Study(model, [diet, needles], outcomes=[MEAN], weeks=options.horizon, every=12)
+    return pm.ensemble(study, rows, execution=pm.Execution(progress=False)).values[:, 0]
 
 
 def patients(model: pm.Model, draws: int) -> dict[str, np.ndarray]:

@@ -33,8 +33,8 @@ def shares(model: pm.Model, groups: object, options: argparse.Namespace, only: b
     needles = pm.Electroacupuncture(sessions_per_week=options.sessions, weeks=options.weeks)
     tables = []
     for name, plan in {"diet": [diet], "needles": [needles], "both": [diet, needles]}.items():
-        run = {"weeks": options.weeks, "every": 24, "held": options.held, "only": only}
-        table = flat(pm.lesion, model, plan, outcomes=["E", "seizure_rate"], groups=groups, **run)
+        study = pm.Study(model, plan, outcomes=["E", "seizure_rate"], weeks=options.weeks, every=24)
+        table = pm.lesion(study, groups=groups, held=options.held, only=only)
         table["log_rate"] = np.log(table["seizure_rate"])
         table["left"] = table["log_rate"] / table["log_rate"].iloc[0]
         tables.append(table.assign(treatment=name))

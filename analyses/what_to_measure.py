@@ -24,28 +24,24 @@ COLOURS = {"measured": "#009E73", "derived": "#56B4E9", "fitted": "#CC79A7", "as
 SHOWN = 16
 
 
-def work_list(model: pm.Model, plan: list[pm.Treatment], trajectories: int, **length: float) -> pd.DataFrame:
+def work_list(study: pm.Study, trajectories: int) -> pd.DataFrame:
     """Mean change of the outcome over the range of each constant, with kind and source; largest low end first.
 
     The low end of the interval, as a single jump to another rest makes a large mean.
     """
-    found = flat(pm.morris, model, plan, outcomes=[OUTCOME], trajectories=trajectories, **length)
+    found = pm.morris(study, trajectories=trajectories)
     print(found.summary())
     table = found.to_dataframe().set_index("factor")[["mu_star", "mu_star_low", "mu_star_high"]]
     table = table.sort_values("mu_star_low", ascending=False)
-    return table.join(model.parameters[["kind", "value", "low", "high", "unit", "source"]])
+    return table.join(study.model.parameters[["kind", "value", "low", "high", "unit", "source"]])
 
 
-def hypotheses(model: pm.Model, plan: list[pm.Treatment], count: int, **length: float) -> pd.DataFrame:
+def hypotheses(study: pm.Study, count: int) -> pd.DataFrame:
     """Total indices of the contested mechanisms that move the outcome most, over all combinations of their readings."""
-    each = flat(pm.hypothesis_scan, model, plan, outcomes=[OUTCOME], **length)
+    each = pm.hypothesis_scan(study)
     print("\n" + each.summary())
     widest = each.spread().loc[OUTCOME.name].nlargest(count, "range").index
-    return (
-        flat(pm.hypothesis_scan, model, plan, outcomes=[OUTCOME], hypotheses=list(widest), which="full", **length)
-        .spread()
-        .loc[OUTCOME.name]
-    )
+    return pm.hypothesis_scan(study, hypotheses=list(widest), which="full").spread().loc[OUTCOME.name]
 
 
 def bars(axis: plt.Axes, value: pd.Series, low: pd.Series, high: pd.Series, colours: list[str]) -> None:
@@ -87,12 +83,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--weeks", type=float, default=12, help="length of the diet")
     options = parser.parse_args(arguments)
     RESULTS.mkdir(exist_ok=True)
-    model, plan, length = pm.load(options.model), [pm.KetogenicDiet(ratio=4)], {"weeks": options.weeks, "every": 24}
-    by_kind = flat(pm.sobol, model, plan, outcomes=[OUTCOME], factors=pm.Factors(groups="kind"), n=options.n, **length)
+    diet = [pm.KetogenicDiet(ratio=4)]
+    study = pm.Study(pm.load(options.model), diet, outcomes=[OUTCOME], weeks=options.weeks, every=24)
+    by_kind = pm.sobol(study, factors=pm.Factors(groups="kind"), n=options.n)
     print(by_kind.summary())
     kinds = by_kind.to_dataframe().set_index("factor")
-    tables = {"kinds": kinds, "list": work_list(model, plan, options.trajectories, **length)}
-    tables["hypotheses"] = hypotheses(model, plan, options.hypotheses, **length)
+    tables = {"kinds": kinds, "list": work_list(study, options.trajectories)}
+    tables["hypotheses"] = hypotheses(study, options.hypotheses)
     for name, table in tables.items():
         table.to_csv(RESULTS / f"what_to_measure_{name}.csv")
         print(f"\n{name}\n{table.head(25).to_string(float_format='{:.3g}'.format)}")
