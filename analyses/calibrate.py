@@ -53,8 +53,7 @@ def main() -> None:
     for name, alternative in HYPOTHESES.items():
         model = model.with_hypothesis(name, alternative)
     committed = model.parameters["value"]
-    model = model.with_parameters(BEFORE)
-    fit = pm.calibrate(model, CONSTANTS, OBSERVATIONS, starts=options.starts)
+    fit = pm.calibrate(model, CONSTANTS, OBSERVATIONS, starts=pm.inference.Starts(n=options.starts, at=BEFORE))
     show = {"float_format": "{:.3g}".format}
     print(fit.summary(), "\n")
     print(fit.to_dataframe()[["before", "value"]].assign(committed=committed).to_string(**show), "\n")
@@ -67,7 +66,7 @@ def main() -> None:
     fit.plot().savefig(RESULTS / "calibrate.png", dpi=150)
     print(f"\nwrote {RESULTS / 'calibrate.png'}, calibrate_constants.csv, calibrate_observations.csv")
     if options.petab:
-        print("wrote", pm.inference.write_petab(model, CONSTANTS, OBSERVATIONS, options.petab).yaml)
+        print("wrote", pm.inference.write_petab(model, CONSTANTS, OBSERVATIONS, options.petab, start_at=BEFORE).yaml)
     for p in fit.parameters if options.profile else ():
         line = fit.profile(p.id)
         marks = ("range ends" if line.open_low else "95 percent", "range ends" if line.open_high else "95 percent")

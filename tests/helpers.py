@@ -74,9 +74,11 @@ def tiny_module(
     text = sbml(f"{units}\ncompartment brain = 1 litre\n{body}", name=name)
     found = _sbml.quantities(_sbml.parse(text, name=name), name=name)
 
-    def port(key: str, role: str) -> pm.Port:
+    def port(key: str, role: str) -> pm.models.Port:
         q = found[key]
-        return pm.Port(id=key, title=key, unit=q.unit, role=role, reference=q.value, low=0.0, high=100.0, module=name)
+        return pm.models.Port(
+            id=key, title=key, unit=q.unit, role=role, reference=q.value, low=0.0, high=100.0, module=name
+        )
 
     return Module(
         name=name,
@@ -85,7 +87,7 @@ def tiny_module(
         notes="",
         sbml=text,
         parameters=tuple(
-            pm.Parameter(id=k, value=q.value, unit=q.unit, kind="assumed", module=name)
+            pm.models.Parameter(id=k, value=q.value, unit=q.unit, kind="assumed", module=name)
             for k, q in found.items()
             if q.kind == "parameter" and q.constant
         ),
@@ -125,7 +127,7 @@ def count_rows(monkeypatch: pytest.MonkeyPatch, tolerance: float) -> list[dict[s
 
 
 EXECUTION = frozenset(f.name for f in fields(pm.Execution))
-SPAN = frozenset({"outcomes", "weeks", "duration", "every", "times", "start"})
+SPAN = frozenset({"outcomes", "weeks", "duration", "every", "times", "start", "treatments"})
 FACTORS = frozenset(f.name for f in fields(pm.Factors))
 SAMPLING = {
     pm.sobol: ("n", pm.Sampling),

@@ -230,8 +230,9 @@ sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 import numpy as np
 import pathway_models as pm
 from helpers import tiny
-runs = pm.ensemble(tiny({DECAY!r}), {{"k": np.linspace(0.1, 2, 24)}}, outcomes=[pm.Outcome(variable="x",
-    reduce="final")], duration=1, every=0.25, workers=1, progress=False, checkpoint={str(tmp_path / "both")!r})
+study = pm.Study(tiny({DECAY!r}), outcomes=[pm.Outcome(variable="x", reduce="final")], duration=1, every=0.25)
+execution = pm.Execution(workers=1, progress=False, checkpoint={str(tmp_path / "both")!r})
+runs = pm.ensemble(study, {{"k": np.linspace(0.1, 2, 24)}}, execution=execution)
 print(runs.values.tobytes().hex())
 """,
         encoding="utf-8",

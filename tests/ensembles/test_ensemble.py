@@ -180,7 +180,7 @@ def test_an_own_pool_gives_the_same_bits_and_stays_open(decay: pm.Model) -> None
     rows = {"k": np.linspace(0.1, 2, 9)}
     here = flat(pm.ensemble, decay, rows, outcomes=["x"], workers=1, **SHORT)
     with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
-        there = flat(pm.ensemble, decay, rows, outcomes=["x"], workers=2, workers=pool, **SHORT)
+        there = flat(pm.ensemble, decay, rows, outcomes=["x"], workers=pool, **SHORT)
         worker = pool.submit(os.getpid).result()
     assert_array_equal(here.values, there.values)
     assert worker != os.getpid()
@@ -209,7 +209,8 @@ import pathway_models as pm
 with open({str(tmp_path / "log")!r}, "a") as log:
     log.write("started\\n")
 model = pm.load({str(path)!r})
-runs = pm.ensemble(model, {{"k": [0.1, 0.2, 0.3, 0.4]}}, outcomes=["x"], duration=1, workers=2, progress=False)
+runs = pm.ensemble(model, {{"k": [0.1, 0.2, 0.3, 0.4]}}, outcomes=["x"], duration=1,
+                   execution=pm.Execution(workers=2, progress=False))
 print(runs.report())
 """,
         encoding="utf-8",

@@ -205,7 +205,7 @@ def test_the_model_goes_to_a_worker_once(decay: pm.Model) -> None:
 
     k = np.linspace(0.1, 2, 64)
     with Counting(max_workers=2, mp_context=get_context("spawn")) as pool:
-        runs = flat(pm.ensemble, decay, {"k": k}, outcomes=[FINAL_X], workers=4, workers=pool, **SHORT)
+        runs = flat(pm.ensemble, decay, {"k": k}, outcomes=[FINAL_X], workers=pool, **SHORT)
     assert_allclose(runs.values[:, 0], np.exp(-k), rtol=1e-4)
     assert sum(sizes) <= 4 + 2
     assert len(sizes) >= 16
@@ -261,8 +261,9 @@ from helpers import GUARD, tiny, until
 from ensembles.test_ensemble_faults import FINAL_X, Gated
 model = tiny("x = 1; k = 0.5; x' = -k*x")
 gated = Gated(variable="k", reduce="final", label={gate!r})
-runs = pm.ensemble(model, {{"k": np.linspace(1, 2, 64)}}, outcomes=[gated, FINAL_X], duration=1,
-                   every=0.5, workers=2, progress=False, checkpoint={folder!r})
+execution = pm.Execution(workers=2, progress=False, checkpoint={folder!r})
+study = pm.Study(model, outcomes=[gated, FINAL_X], duration=1, every=0.5)
+runs = pm.ensemble(study, {{"k": np.linspace(1, 2, 64)}}, execution=execution)
 print(repr(runs.values.sum()), runs.cost.reused)
 """
 

@@ -14,6 +14,7 @@ import pytest
 
 import pathway_models as pm
 from helpers import flat, tiny
+from pathway_models._cli.text import parameters_named
 from pathway_models.errors import (
     InvalidValueError,
     KeywordError,
@@ -285,13 +286,10 @@ def test_two_numbers_are_log_uniform_above_zero_and_the_summary_says_so() -> Non
 
 
 def test_the_law_is_in_the_code_that_repeats_the_analysis(tmp_path: Path) -> None:
-    from pathway_models.sensitivity.repeat import command_line, parameters_named, python_code
-
     result = sobol(parameters={"k": (0.1, 10, "normal"), "u": (-1, 1)})
-    assert "parameters={'k': (0.1, 10, 'normal'), 'u': (-1, 1)}" in python_code(result, "m.xml")
-    words = command_line(result, "m.xml")[0].split()
-    asked = [words[i + 1] for i, word in enumerate(words) if word == "--parameter"]
-    assert parameters_named(asked) == {"k": (0.1, 10.0, "normal"), "u": (-1.0, 1.0)}
+    assert "parameters={'k': (0.1, 10, 'normal'), 'u': (-1, 1)}" in result.analysis.code()
+    asked = parameters_named(["k=0.1:10:normal", "u=-1:1"])
+    assert asked == {"k": (0.1, 10.0, "normal"), "u": (-1.0, 1.0)}
 
 
 def test_what_can_be_set_can_be_varied() -> None:

@@ -173,36 +173,6 @@ class TestPrior:
         assert "at the end of its range" in found.summary()
 
 
-class TestStartAt:
-    def test_it_is_the_first_start_and_the_centre_of_the_prior(self):
-        found = fit(step(), ["a", "idle"], data(), prior=True, start_at={"a": 3.0, "idle": 0.6})
-        assert found.starts[0].begin == {"a": pytest.approx(3.0), "idle": pytest.approx(0.6)}
-        assert found.values["idle"] == pytest.approx(0.6, rel=1e-3)
-        assert found.to_dataframe().loc["a", "before"] == 3.0
-        again = fit(step().with_parameters(a=3.0, idle=0.6), ["a", "idle"], data(), prior=True)
-        assert dict(found.values) == dict(again.values)
-
-    def test_it_does_not_change_the_hypothesis_in_force(self):
-        """The size of acupuncture is a hypothesis and is fitted: rows that expect one reading stay allowed."""
-        switch = pm.models.Hypothesis(
-            id="size",
-            title="",
-            default="large",
-            alternatives={
-                "large": Alternative(settings={"a": 1.0}),
-                "none": Alternative(settings={"a": 0.0}),
-            },
-        )
-        rows = [stepped("x", 24.0, value=30.0, error=1.0, expected_under=(("size", "large"),))]
-        assert fit(step(hypotheses=(switch,)), ["a"], rows, start_at={"a": 2.0}).values["a"] > 0
-
-    def test_bad_starts(self):
-        with pytest.raises(UnknownNameError, match="b"):
-            fit(step(), ["a"], data(), start_at={"b": 2.0})
-        with pytest.raises(InvalidValueError, match=r"start of a is 9; allowed is 0\.25 to 4"):
-            fit(step(), ["a"], data(), start_at={"a": 9.0})
-
-
 class TestAFileFromElsewhere:
     """S falls from 10 at 0.1 an hour: nothing but the file and the numbers."""
 
@@ -430,6 +400,40 @@ class TestScale:
         assert to_values([p], np.array([[0.5]]))[0, 0] == 0
 
 
+class TestStartAt:
+    def test_it_is_the_first_start_and_the_centre_of_the_prior(self):
+        found = fit(
+            step(), ["a", "idle"], data(), prior=True, starts=pm.inference.Starts(n=1, at={"a": 3.0, "idle": 0.6})
+        )
+        assert found.starts[0].begin == {"a": pytest.approx(3.0), "idle": pytest.approx(0.6)}
+        assert found.values["idle"] == pytest.approx(0.6, rel=1e-3)
+        assert found.to_dataframe().loc["a", "before"] == 3.0
+        again = fit(step().with_parameters(a=3.0, idle=0.6), ["a", "idle"], data(), prior=True)
+        assert dict(found.values) == dict(again.values)
+
+    def test_it_does_not_change_the_hypothesis_in_force(self):
+        """The size of acupuncture is a hypothesis and is fitted: rows that expect one reading stay allowed."""
+        switch = pm.models.Hypothesis(
+            id="size",
+            title="",
+            default="large",
+            alternatives={
+                "large": Alternative(settings={"a": 1.0}),
+                "none": Alternative(settings={"a": 0.0}),
+            },
+        )
+        rows = [stepped("x", 24.0, value=30.0, error=1.0, expected_under=(("size", "large"),))]
+        assert (
+            fit(step(hypotheses=(switch,)), ["a"], rows, starts=pm.inference.Starts(n=1, at={"a": 2.0})).values["a"] > 0
+        )
+
+    def test_bad_starts(self):
+        with pytest.raises(UnknownNameError, match="b"):
+            fit(step(), ["a"], data(), starts=pm.inference.Starts(n=1, at={"b": 2.0}))
+        with pytest.raises(InvalidValueError, match=r"start of a is 9; allowed is 0\.25 to 4"):
+            fit(step(), ["a"], data(), starts=pm.inference.Starts(n=1, at={"a": 9.0}))
+
+
 class TestCommittedFit:
     """A part of `analyses/calibrate.py`: from the values before any fit back to those in the models."""
 
@@ -443,8 +447,7 @@ class TestCommittedFit:
             model,
             {k: script.CONSTANTS[k] for k in free},
             script.OBSERVATIONS,
-            start_at={k: script.BEFORE[k] for k in free},
-            starts=1,
+            starts=pm.inference.Starts(n=1, at={k: script.BEFORE[k] for k in free}),
             execution=pm.Execution(progress=False),
         )
         for name in free:

@@ -21,8 +21,8 @@ from pathway_models._sbml import sbml
 from pathway_models._sbml.uncertainty import KINDS, LAWS
 from pathway_models.errors import ModelError
 from pathway_models.models import build, library
+from pathway_models.modules.laws import sample
 from pathway_models.modules.module import read_module, read_module_file
-from pathway_models.sensitivity.sobol_analysis import sample
 
 NAMES = module_names()
 PATHWAYS = ("ampk_pgc1a", "gaba_gad67", "ketone_katp", "mtor_autophagy", "nlrp3_il1b")

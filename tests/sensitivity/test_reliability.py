@@ -53,9 +53,8 @@ def test_a_time_that_differs_from_the_grid_by_rounding_is_one_time() -> None:
     options: dict[str, Any] = {**HERE, "every": 0.1}
     result = flat(pm.sobol, tiny("a = 1; b = 1; y := a*time + b"), outcomes=["y"], n=8, times=[0.3, 0.6], **options)
     assert result.runs.ok.all()
-    assert result.study is not None
     assert result.runs.over_time is not None
-    a, b = result.study.table(result.design.unit).T
+    a, b = result.analysis.table(result.design.unit).T
     assert_allclose(result.runs.over_time[:, 0], np.column_stack([0.3 * a + b, 0.6 * a + b]), rtol=1e-9)
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import html
-import json
 import re
-import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -19,12 +17,13 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_array_equal
 
 import pathway_models as pm
-from helpers import flat, from_sbml, main, sbml, tiny
+from helpers import flat, from_sbml, sbml, tiny
+from pathway_models._cli import text as words_of
+from pathway_models.ensembles import code
 from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
-from pathway_models.sensitivity import repeat
 from pathway_models.sensitivity.html import bullets, facts, table
 from pathway_models.sensitivity.page import report_text
 from pathway_models.treatments.named import named
@@ -93,7 +92,7 @@ def result() -> pm.sensitivity.SobolResult:
 
 @pytest.fixture(scope="module")
 def text(result: pm.sensitivity.SobolResult) -> str:
-    return report_text(result, "", 15)
+    return report_text(result, 15)
 
 
 # ---- the page ------------------------------------------------------------------------------------------------------
@@ -129,7 +128,7 @@ def test_figures_are_there_once_for_each_question(text: str) -> None:
 
 
 def test_the_same_result_gives_the_same_page(result: pm.sensitivity.SobolResult, text: str) -> None:
-    assert report_text(result, "", 15) == text
+    assert report_text(result, 15) == text
 
 
 def test_whatever_is_in_a_name_is_text() -> None:
@@ -165,7 +164,7 @@ def test_failures_are_counted_with_their_messages() -> None:
         tiny("k = 0; a = 1; y := a*sqrt(k)"), outcomes=["y"], n=64,
         parameters={"k": (-0.1, 1.0), "a": (0.5, 2.0)}, duration=1, **HERE,
     )  # fmt: skip
-    written = report_text(found, "", 15)
+    written = report_text(found, 15)
     failed = int((~found.runs.ok).sum())
     assert failed > 0
     counts = [int(c) for c in re.findall(r'<td class="n">(\d+)</td></tr>', written[written.index("<h2>Failures") :])]
@@ -178,7 +177,7 @@ def test_many_parameters_stay_readable() -> None:
     names = [f"k{i}" for i in range(300)]
     body = "; ".join(f"{n} = 1" for n in names) + f"; y := {' + '.join(names)}"
     found = flat(pm.sobol, tiny(body), outcomes=["y"], n=2, duration=1, every=1, resamples=20, **HERE)
-    written = report_text(found, "", 15)
+    written = report_text(found, 15)
     assert "the 15 largest of 300" in written
     assert written.count("<tr><td>k") == 2 * 300, "all indices and all ranges"
     assert len(written) < 500_000
@@ -187,9 +186,9 @@ def test_many_parameters_stay_readable() -> None:
 # ---- how to repeat it ----------------------------------------------------------------------------------------------
 
 
-def repeated(code: str) -> pm.sensitivity.SobolResult:
+def repeated(text: str) -> pm.sensitivity.SobolResult:
     space: dict[str, Any] = {}
-    exec(compile(code.replace("    engine=", "    workers=1, progress=False, engine="), "report", "exec"), space)
+    exec(compile(text.replace("pm.Execution(", "pm.Execution(workers=1, progress=False, "), "report", "exec"), space)
     found: pm.sensitivity.SobolResult = space["result"]
     return found
 
@@ -210,14 +209,12 @@ def test_the_python_of_a_file_gives_the_same_numbers(tmp_path: Path, capsys: pyt
         groups={"both": ["a", "b"]}, parameters={"a": (1.0, 3.0), "b": None}, duration=1, every=0.1, times=[0.3, 1],
         resamples=50, **HERE,
     )  # fmt: skip
-    python, *rest = blocks(report_text(found, str(path), 15))
-    assert rest == []
-    assert "The command line cannot say resamples, this treatment, groups by hand." in report_text(found, str(path), 15)
+    (python,) = blocks(report_text(found, 15))
     assert_same(repeated(python), found)
     capsys.readouterr()
 
 
-def test_the_command_of_a_library_model_gives_the_same_numbers(capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_python_of_a_library_model_gives_the_same_numbers(capfd: pytest.CaptureFixture[str]) -> None:
     model = (
         pm.load("acupuncture", context="healthy").with_hypothesis("efficacy", "vns_like").with_parameters(tau_session=3)
     )
@@ -226,16 +223,9 @@ def test_the_command_of_a_library_model_gives_the_same_numbers(capfd: pytest.Cap
         model, [named("electroacupuncture:weeks=1")], outcomes=outcomes, n=8, seed=0, weeks=1,
         parameters={"gain_vagal": None, "share_fast_vagal": (0.2, 0.4)}, second_order=True, times=[24.0, 168.0], **HERE,
     )  # fmt: skip
-    python, command = blocks(report_text(found, "", 15))
+    (python,) = blocks(report_text(found, 15))
     assert_same(repeated(python), found)
-    program, *arguments = shlex.split(command)
-    assert program == "pathway-models"
     capfd.readouterr()
-    assert main([*arguments, "--json", "--workers", "1"]) == 0
-    rows = json.loads(capfd.readouterr().out)
-    frame = found.to_dataframe()
-    assert [r["factor"] for r in rows] == frame["factor"].tolist()
-    assert_allclose([r["ST_high"] for r in rows], frame["ST_high"], rtol=1e-12)
 
 
 def test_new_outcomes_are_in_the_code(tmp_path: Path) -> None:
@@ -250,7 +240,7 @@ def test_new_outcomes_are_in_the_code(tmp_path: Path) -> None:
         store=True,
         **HERE,
     )
-    text = report_text(first.with_outcomes(["z"], times=[0.5]), "", 15)
+    text = report_text(first.with_outcomes(["z"], times=[0.5]), 15)
     assert "outcomes=['z']" in blocks(text)[0]
     assert "times=[0.5]" in blocks(text)[0]
     assert f"The finished runs are in {tmp_path}" in html.unescape(text)
@@ -265,26 +255,25 @@ class Pulse:
 
 def test_classes_of_a_user_are_named_in_the_code() -> None:
     found = flat(pm.sobol, tiny(BODY), [Pulse()], outcomes=["y"], n=2, parameters=RANGES, duration=1, **HERE)
-    (python,) = blocks(report_text(found, "", 15))
+    (python,) = blocks(report_text(found, 15))
     assert "# Pulse is a class of your own: import it here" in python
-    assert "    [Pulse(...)]," in python
-    assert "The command line cannot say this treatment." in report_text(found, "", 15)
+    assert "[Pulse(...)]" in python
 
 
 def test_long_lists_have_one_item_a_line() -> None:
-    lines = repeat._wrapped("outcomes=" + repeat.literal([f"quite_a_long_name_{i}" for i in range(9)]))
-    assert (len(lines), lines[0], lines[-1]) == (11, "    outcomes=[", "    ],")
-    lines = repeat._wrapped("parameters=" + repeat.literal({f"quite_a_long_name_{i}": (1.0, 2.0) for i in range(9)}))
-    assert lines[1] == "        'quite_a_long_name_0': (1.0, 2.0),"
+    lines = code.call("f", [("outcomes", [f"quite_a_long_name_{i}" for i in range(9)])]).split("\n")
+    assert (len(lines), lines[1], lines[-2]) == (13, "    outcomes=[", "    ],")
+    lines = code.call("f", [("factors", {f"quite_a_long_name_{i}": (1.0, 2.0) for i in range(9)})]).split("\n")
+    assert lines[2] == "        'quite_a_long_name_0': (1.0, 2.0),"
 
 
 def test_values_as_code() -> None:
     for value in (1, 0.1, None, "a'b", [1.0], (1.0,), {"a": (1.0, 2.0)}, True):
-        assert eval(repeat.literal(value)) == value
-    assert repeat.literal(np.array([1.0, 2.0])) == "[1.0, 2.0]"
-    assert repeat.literal(np.float64(0.5)) == "0.5"
+        assert eval(code.literal(value)) == value
+    assert code.literal(np.array([1.0, 2.0])) == "[1.0, 2.0]"
+    assert code.literal(np.float64(0.5)) == "0.5"
     diet = pm.KetogenicDiet(ratio=3)
-    assert eval(repeat.literal(diet), {"pm": pm}) == diet
+    assert eval(code.literal(diet), {"pm": pm}) == diet
 
 
 # ---- words of the command line -------------------------------------------------------------------------------------
@@ -301,8 +290,7 @@ def test_values_as_code() -> None:
     ],
 )
 def test_outcomes_as_text(text: str, expected: pm.Outcome) -> None:
-    assert repeat.outcome_named(text) == expected
-    assert repeat.outcome_named(repeat._outcome_text(expected) or "") == expected
+    assert words_of.outcome_named(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -317,25 +305,25 @@ def test_outcomes_as_text(text: str, expected: pm.Outcome) -> None:
 )
 def test_outcomes_that_make_no_sense(text: str, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
-        repeat.outcome_named(text)
+        words_of.outcome_named(text)
 
 
 def test_parameters_and_times_as_text() -> None:
-    assert repeat.parameters_named(None) is None
-    assert repeat.parameters_named(["a", "b=-1:2"]) == {"a": None, "b": (-1.0, 2.0)}
-    assert repeat.times_named(None) == []
-    assert repeat.times_named("0, 24,168") == [0.0, 24.0, 168.0]
+    assert words_of.parameters_named(None) is None
+    assert words_of.parameters_named(["a", "b=-1:2"]) == {"a": None, "b": (-1.0, 2.0)}
+    assert words_of.times_named(None) == []
+    assert words_of.times_named("0, 24,168") == [0.0, 24.0, 168.0]
     for text in ("b=1", "b=1:x", "b="):
         with pytest.raises(InvalidValueError, match="NAME=LOW:HIGH"):
-            repeat.parameters_named([text])
+            words_of.parameters_named([text])
     with pytest.raises(InvalidValueError, match="names a twice"):
-        repeat.parameters_named(["a", "a=1:2"])
+        words_of.parameters_named(["a", "a=1:2"])
     with pytest.raises(InvalidValueError, match="--times 1,x"):
-        repeat.times_named("1,x")
+        words_of.times_named("1,x")
 
 
 def test_a_changed_library_model_is_a_file_of_its_own() -> None:
     model = pm.load("acupuncture")
-    assert repeat.changes(model) == (True, {}, {})
+    assert code.changes(model) == (True, {}, {})
     other = from_sbml(model.sbml.replace("</sbml>", "<!-- changed --></sbml>"), name="acupuncture")
-    assert repeat.changes(other)[0] is False
+    assert code.changes(other)[0] is False

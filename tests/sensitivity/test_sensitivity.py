@@ -17,7 +17,7 @@ from scipy import stats
 import pathway_models as pm
 from helpers import flat
 from pathway_models.errors import InvalidValueError, UnknownNameError
-from pathway_models.sensitivity.sobol_analysis import sample
+from pathway_models.modules.laws import sample
 
 ISHIGAMI = "model ishigami()\n x1 = {0}; x2 = {0}; x3 = {0}; y := sin(x1) + 7*sin(x2)^2 + 0.1*x3^4*sin(x1)\nend"
 G_WEIGHTS = (0.0, 1.0, 4.5, 9.0)

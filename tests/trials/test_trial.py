@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,16 +14,16 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import mannwhitneyu, spearmanr
 
 import pathway_models as pm
-from helpers import flat
 from pathway_models._types import Frozen
 from pathway_models.errors import InvalidValueError, UnknownNameError
-from pathway_models.trials import published
+from pathway_models.experiments import loop
+from pathway_models.trials import published, virtual
 from pathway_models.trials.published import PUBLISHED_TRIALS
 from pathway_models.trials.statistics import area_under_curve, bootstrapped, rank_correlation, risk_ratio, wilson
 from pathway_models.trials.virtual import Followed
 
 DRUG = pm.Level(input="GABA", value=2.0)
-QUICK: dict[str, Any] = {"workers": 1, "progress": False}
+QUICK = pm.Execution(workers=1, progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +38,7 @@ def patients(model: pm.Model) -> pm.trials.Population:
 
 @pytest.fixture(scope="module")
 def result(model: pm.Model, patients: pm.trials.Population) -> pm.trials.Trial:
-    return pm.trial(patients, {"control": [], "drug": [DRUG]}, 8, model=model, **QUICK)
+    return pm.trial(model, patients, {"control": [], "drug": [DRUG]}, weeks=8, execution=QUICK)
 
 
 def by_hand(counts: Sequence[Sequence[int]], *, stay: Sequence[float], base: int = 10) -> pm.trials.Trial:
@@ -186,7 +185,7 @@ class OwnTreatment:
 def test_a_treatment_of_the_users_own_class_is_one_as_any_other(
     model: pm.Model, patients: pm.trials.Population, result: pm.trials.Trial
 ) -> None:
-    own = pm.trial(patients, {"control": [], "own": OwnTreatment()}, 8, model=model, **QUICK)
+    own = pm.trial(model, patients, {"control": [], "own": OwnTreatment()}, weeks=8, execution=QUICK)
     assert_array_equal(own.ratio, result.ratio)
     followed = Followed(
         treatment=OwnTreatment(), adherence=0.5, references={"GABA": 1.0}, resolve=lambda k: k, own_age=True
@@ -199,7 +198,7 @@ def test_less_adherence_less_effect(model: pm.Model, patients: pm.trials.Populat
     arms, means = {"drug": DRUG}, []
     for adherence in (0.0, 0.4, 1.0):
         same = replace(patients, adherence=np.full(len(patients), adherence))
-        means.append(pm.trial(same, arms, 8, model=model, **QUICK).ratio.mean())
+        means.append(pm.trial(model, same, arms, weeks=8, execution=QUICK).ratio.mean())
     assert means[0] == 1.0
     assert means[0] > means[1] > means[2]
 
@@ -213,7 +212,7 @@ def test_loop_gain_is_that_of_the_model(model: pm.Model, result: pm.trials.Trial
 def test_both_engines_give_the_same_trial(model: pm.Model, patients: pm.trials.Population) -> None:
     arms: dict[str, Any] = {"control": [], "drug": [DRUG]}
     batch, reference = (
-        pm.trial(patients, arms, 8, model=model, run=partial(pm.ensemble, engine=engine), **QUICK)
+        pm.trial(model, patients, arms, weeks=8, execution=replace(QUICK, engine=engine))
         for engine in ("batch", "roadrunner")
     )
     assert_allclose(batch.ratio, reference.ratio, rtol=1e-4)
@@ -226,14 +225,16 @@ def test_drifting_patients_reach_the_diary(
     model: pm.Model, patients: pm.trials.Population, result: pm.trials.Trial
 ) -> None:
     calm = replace(patients, drift=np.zeros(len(patients)))
-    assert pm.trial(calm, {"drug": [DRUG]}, 8, model=model, **QUICK).counts.sum() == 0
+    assert pm.trial(model, calm, {"drug": [DRUG]}, weeks=8, execution=QUICK).counts.sum() == 0
     assert result.counts.sum() > 0
 
 
 def test_randomised_patients_have_one_arm(
     model: pm.Model, patients: pm.trials.Population, result: pm.trials.Trial
 ) -> None:
-    split = pm.trial(patients, {"control": [], "drug": [DRUG]}, 8, model=model, allocation="randomised", **QUICK)
+    split = pm.trial(
+        model, patients, {"control": [], "drug": [DRUG]}, weeks=8, allocation="randomised", execution=QUICK
+    )
     assert_array_equal(split.assigned.sum(axis=1), 1)
     assert_array_equal(split.assigned.sum(axis=0), 12)
     mine = split.assigned[:, 1]
@@ -243,9 +244,12 @@ def test_randomised_patients_have_one_arm(
     assert np.isfinite(split.contrasts().loc["drug", "difference_low"])
 
 
-def test_who_fails_or_is_not_chronic_is_left_out(model: pm.Model, patients: pm.trials.Population) -> None:
-    def flawed(model: pm.Model, rows: Mapping[str, Any], plan: Sequence[Any], **options: Any) -> pm.ensembles.Ensemble:
-        runs = flat(pm.ensemble, model, rows, plan, **options)
+def test_who_fails_or_is_not_chronic_is_left_out(
+    model: pm.Model, patients: pm.trials.Population, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flawed(study: pm.Study, rows: Mapping[str, Any], **options: Any) -> pm.ensembles.Ensemble:
+        runs = pm.ensemble(study, rows, **options)
+        plan = study.treatments
         values, status = runs.values.copy(), runs.status.copy()
         if not plan and len(runs.outcomes) > 1:
             values[0], status[0] = np.nan, 2
@@ -253,7 +257,9 @@ def test_who_fails_or_is_not_chronic_is_left_out(model: pm.Model, patients: pm.t
             values[1] = 1.05  # a rate that rises by more than what is imposed
         return replace(runs, values=values, status=status, messages={0: "broken"})
 
-    result = pm.trial(patients, {"drug": [DRUG]}, 8, model=model, run=flawed, **QUICK)
+    monkeypatch.setattr(virtual, "ensemble", flawed)
+    monkeypatch.setattr(loop, "ensemble", flawed)
+    result = pm.trial(model, patients, {"drug": [DRUG]}, weeks=8, execution=QUICK)
     assert len(result.population) == len(patients) - 2
     assert "broken" in result.excluded[0]
     assert "loop gain 2.4" in result.excluded[1]
@@ -261,7 +267,7 @@ def test_who_fails_or_is_not_chronic_is_left_out(model: pm.Model, patients: pm.t
 
 
 def test_settings_of_the_model_win(model: pm.Model, patients: pm.trials.Population) -> None:
-    fixed = pm.trial(patients, {"drug": [DRUG]}, 8, model=model.with_parameters(kappa=1e-6), **QUICK)
+    fixed = pm.trial(model.with_parameters(kappa=1e-6), patients, {"drug": [DRUG]}, weeks=8, execution=QUICK)
     assert fixed.ratio.min() > 0.999
 
 
@@ -332,7 +338,7 @@ def test_comparison_reads_the_table_and_marks_what_was_used(model: pm.Model, mon
     arms = {"control": (), "diet": (DRUG,)}
     small = {k: replace(PUBLISHED_TRIALS[k], arms=arms) for k in ("Neal 2008", "Sharma 2013")}
     monkeypatch.setattr(published, "PUBLISHED_TRIALS", small)
-    table = pm.trials.published_trials(12, model=model, **QUICK).set_index(["source", "statistic"])
+    table = pm.trials.published_trials(model, n=12, execution=QUICK).set_index(["source", "statistic"])
     assert table.loc[("clinical:C003", "difference"), "observed"] == 75
     assert table.loc[("clinical:C007", "sd_percent"), "observed"] == 54
     assert "drift_neal_log_mean" in table.loc[("clinical:C002", "mean_percent"), "cited_by"]

@@ -1,6 +1,6 @@
 """Constants from observations: objective, fit, profiles, what the data cannot tell apart."""
 
-from .calibration import Calibration, Profile, Residuals, calibrate
+from .calibration import Calibration, Profile, Residuals, Starts, calibrate
 from .petab import PetabProblem, write_petab
 
 __all__ = [
@@ -8,6 +8,7 @@ __all__ = [
     "PetabProblem",
     "Profile",
     "Residuals",
+    "Starts",
     "calibrate",
     "write_petab",
 ]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +31,7 @@ from .objective import (
     find_targets,
     in_use,
     to_values,
+    with_start,
 )
 from .predictor import Predictor
 from .results import FitData, ProfileData, Start
@@ -168,22 +169,44 @@ class Residuals(Named):
     prior: bool = True
 
 
+@dataclass(frozen=True, kw_only=True)
+class Starts(Named):
+    """From where local fits start: the first from the values in use, the others from a Sobol design.
+
+    Attributes:
+        n: number of local fits.
+        seed: of the design.
+        at: other values of fitted constants, such as those before an earlier fit: the first start, and the centre of
+            the prior. Hypotheses in force stay as the model has them.
+
+    Example:
+        >>> Starts(n=2).seed
+        1
+    """
+
+    n: int = 8
+    seed: int = 1
+    at: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        require_count("the number of starts", self.n, 1, 10_000)
+        require_count("seed", self.seed, 0)
+
+
 def calibrate(
     model: Model,
     factors: Factors | Wanted = None,
     observations: Which = (),
     *,
     allow: Sequence[str] = ("fitted",),
-    starts: int = 8,
-    seed: int = 1,
+    starts: int | Starts = 8,
     residuals: Residuals = Residuals(),  # noqa: B008 (frozen)
     execution: Execution | None = None,
 ) -> Calibration:
     """Fit constants to observations by bounded least squares from several starts.
 
     Constants move within their ranges, as logarithms unless the law is uniform or normal. Residuals are in errors;
-    folds and percent changes are compared as logarithms (error over fold). The first start is the model as it is
-    (`with_parameters` moves it), the others are a Sobol design. Rows of the Jacobian run in parallel.
+    folds and percent changes are compared as logarithms (error over fold). Rows of the Jacobian run in parallel.
 
     Args:
         model: what `pathway_models.load` gives.
@@ -191,8 +214,7 @@ def calibrate(
             'fitted'. A file from elsewhere has no kinds: whatever can be set may be fitted.
         observations: ids or `Observation` objects of use 'fit'.
         allow: further kinds that may be fitted ('assumed', 'gain'); measured and derived constants never are.
-        starts: number of local fits.
-        seed: of the design of the starts.
+        starts: number of local fits, or `Starts`: seed of their design, values to start at.
         residuals: errors where none is printed, and whether the ranges count.
         execution: workers, engine, tolerances (`rtol` 5e-9 if not said), limits; no checkpoint.
 
@@ -218,13 +240,13 @@ def calibrate(
     from tqdm import tqdm
 
     require_model(model)
-    require_count("the number of starts", starts, 1, 10_000)
-    require_count("seed", seed, 0)
+    begin = starts if isinstance(starts, Starts) else Starts(n=starts)
     on = _for_fits(execution)
     announce(model, "compiling it before the first fit", on.progress)
     targets = find_targets(model, observations, residuals.assumed_error)
     chosen = choose_constants(model, factors_of(factors).parameters, allow)
     rows = [t.observation for t in targets]
+    model = with_start(model, chosen, begin.at)
     before = report(model, rows).rows
     failed = [s for s in before if not math.isfinite(s.prediction)]
     if failed:
@@ -233,9 +255,9 @@ def calibrate(
         raise SimulationError(f"{names} cannot be predicted by {model.name} as it is: {why}")
     everything = range(len(chosen))
     with one_pool(on, model.sbml) as how:
-        predictor = Predictor(model, chosen, rows, how, fits=int(starts))
+        predictor = Predictor(model, chosen, rows, how, fits=begin.n)
         objective = Objective(predictor, chosen, targets, in_use(model, chosen), prior=residuals.prior)
-        places = _start_places(model, chosen, int(starts), seed)
+        places = _start_places(model, chosen, begin.n, begin.seed)
         ends = []
         for x in tqdm(places, unit="start", disable=not on.progress):
             cost = squares(objective, x)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 
 from .._types import Array
-from ..errors import InvalidValueError, require_kind, require_range, unknown_name
+from ..errors import InvalidValueError, require_kind, require_number, require_range, unknown_name
 from ..evidence.observations import Observation, arranged, check_observation, read_observations
 from ..evidence.scores import NONE_THRESHOLD, SIGN_THRESHOLD
 from ..models.model import Model
@@ -167,6 +167,20 @@ def choose_constants(model: Model, parameters: Wanted, allow: Sequence[str]) -> 
             reason = REASONS.get(p.kind, f"is {p.kind}; to fit it all the same say allow=('fitted', {p.kind!r})")
             raise InvalidValueError(f"{p.id} cannot be fitted: it {reason}")
     return chosen
+
+
+def with_start(model: Model, parameters: Sequence[Parameter], start_at: Mapping[str, float]) -> Model:
+    """The model with other values of the constants to fit: where a fit starts and the prior has its centre.
+
+    Raises `UnknownNameError` for a constant that is not fitted, `InvalidValueError` for a value outside of its range.
+    """
+    ranges = {p.id: (float(p.low or 0.0), float(p.high or 0.0)) for p in parameters}
+    values = {model.resolve(name): require_number(name, value) for name, value in start_at.items()}
+    for name, value in values.items():
+        if name not in ranges:
+            raise unknown_name("fitted constant", name, list(ranges))
+        require_range(f"the start of {name}", value, *ranges[name])
+    return model.with_parameters(values) if values else model
 
 
 # ---- scale: 0..1 in the range of each constant --------------------------------------------------------------------

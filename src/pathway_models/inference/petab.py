@@ -30,6 +30,7 @@ from .objective import (
     in_use,
     logarithmic,
     to_values,
+    with_start,
 )
 from .predictor import hypothesis_keys
 
@@ -89,6 +90,7 @@ def write_petab(
     observations: Which,
     folder: str | Path,
     *,
+    start_at: Mapping[str, float] | None = None,
     allow: Sequence[str] = ("fitted",),
     prior: bool = True,
     assumed_error: float = 0.25,
@@ -118,6 +120,7 @@ def write_petab(
         raise InvalidValueError(f"{model.name} is a file from elsewhere: calibrations of library models can be written")
     targets = find_targets(model, observations, assumed_error)
     chosen = choose_constants(model, parameters, allow)
+    model = with_start(model, chosen, start_at or {})
     reasons = {t.observation.id: _reason(model, t.observation) for t in targets}
     absent = [{"id": k, "reason": v} for k, v in reasons.items() if v]
     kept = [t for t in targets if not reasons[t.observation.id]]
