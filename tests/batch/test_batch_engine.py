@@ -196,7 +196,7 @@ def test_the_batch_engine_reads_models_beside_libsedml() -> None:
         "import libsbml, libsedml, numpy as np, pathway_models as pm\n"  # in this order: the later one takes over
         "rows = {'efficacy': np.linspace(0, 1, 8)}\n"
         "runs = pm.ensemble(pm.load('acupuncture'), rows, [pm.Electroacupuncture()], outcomes=['vagal_drive'],\n"
-        "                   weeks=1, workers=1, progress=False, engine='batch')\n"
+        "                   weeks=1, execution=pm.Execution(workers=1, progress=False, engine='batch'))\n"
         "assert runs.ok.all()\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -414,7 +414,7 @@ def test_help(capfd: pytest.CaptureFixture[str], command: tuple[str, ...]) -> No
         ("sobol acupuncture --outcome vagal_drive --kind cake", ["cake", "tornado"]),
         ("sobol acupuncture --outcome vagal_drive --kind bands", ["--kind bands needs --times"]),
         ("sobol acupuncture --outcome vagal_drive --kind interactions", ["needs --second-order"]),
-        ("sobol acupuncture --outcome vagal_drive --store timecourses", ["checkpoint"]),
+        ("sobol acupuncture --outcome vagal_drive --store", ["checkpoint"]),
         ("sobol acupuncture --outcome vagal_drive --report /missing/a.html", ["/missing/a.html", "no folder /missing"]),
         ("sobol acupuncture --outcome vagal_drive --out /missing/a.csv", ["/missing/a.csv", "no folder /missing"]),
         ("sobol acupuncture --outcome vagal_drive --plot a.xyz", ["a.xyz", "png"]),

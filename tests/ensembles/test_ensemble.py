@@ -189,7 +189,7 @@ def test_an_own_pool_gives_the_same_bits_and_stays_open(decay: pm.Model) -> None
 def test_any_executor_gets_all_rows_in_blocks(decay: pm.Model) -> None:
     executor = InlineExecutor()
     k = np.linspace(0.1, 2, 100)
-    runs = flat(pm.ensemble, decay, {"k": k}, outcomes=[FINAL_X], workers=2, workers=executor, **SHORT)
+    runs = flat(pm.ensemble, decay, {"k": k}, outcomes=[FINAL_X], workers=executor, **SHORT)
     assert_allclose(runs.values[:, 0], np.exp(-k), rtol=1e-5)
     assert 1 < executor.submitted < 100
 
@@ -293,7 +293,7 @@ def test_a_block_that_an_own_pool_loses_goes_in_once_more_row_by_row(decay: pm.M
 
     executor = InlineExecutor(fate)
     k = np.linspace(0.1, 2, 16)
-    runs = flat(pm.ensemble, decay, {"k": k}, outcomes=[FINAL_X], workers=1, workers=executor, **SHORT)
+    runs = flat(pm.ensemble, decay, {"k": k}, outcomes=[FINAL_X], workers=executor, **SHORT)
     others = np.delete(np.arange(16), 5)
     assert executor.submitted == 8
     assert runs.counts == {"ok": 15, "worker process died": 1}
@@ -311,7 +311,7 @@ def test_an_own_pool_that_breaks_while_blocks_are_handed_in_raises_nothing(decay
             return super().submit(fn, *args, **kwargs)
 
     k = np.linspace(0.1, 2, 16)
-    runs = flat(pm.ensemble, decay, {"k": k}, outcomes=[FINAL_X], workers=1, workers=Broken(), **SHORT)
+    runs = flat(pm.ensemble, decay, {"k": k}, outcomes=[FINAL_X], workers=Broken(), **SHORT)
     assert_allclose(runs.values[:8, 0], np.exp(-k[:8]), rtol=1e-5)
     assert set(runs.to_dataframe()["status"][8:]) == {"worker process died"}
     assert "executor broke" in runs.messages[8]

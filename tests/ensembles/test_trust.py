@@ -184,7 +184,7 @@ def test_a_file_that_others_may_have_written_is_refused_by_name(
     file = next(iter(tmp_path.glob(kind)))
     reason, change = WAYS[way]
     change(file)
-    again = partial(pm.ensemble, decay, {"k": K}, **options)
+    again = partial(flat, pm.ensemble, decay, {"k": K}, **options)
     call = partial(runs.with_outcomes, ["x"]) if kind == "courses-*.nc" else again
     with pytest.raises(pm.ensembles.CheckpointError, match=reason) as said:
         call()

@@ -25,7 +25,7 @@ from pathway_models.errors import (
     warn,
 )
 from pathway_models.evidence.observations import arranged
-from pathway_models.sensitivity import study
+from pathway_models.sensitivity import analysis
 
 MODEL = tiny("compartment c = 1; species S in c; S = 10; k = 0.1; u = 0; J: S -> ; k*S*c; y := S + u")
 RANGES = {"k": (0.1, 0.2)}
@@ -255,7 +255,7 @@ def test_large_models_are_announced_before_silent_work(
 ) -> None:
     sobol(progress=True)
     assert "compiling" not in capfd.readouterr().err, "a small model takes no time"
-    monkeypatch.setattr(study, "LARGE", 1)
+    monkeypatch.setattr(analysis, "LARGE", 1)
     sobol(progress=True)
     assert capfd.readouterr().err.startswith("tiny: compiling it and comparing the engines before the first run")
     sobol(progress=False)
@@ -275,7 +275,7 @@ def test_a_range_is_sampled_by_the_law_that_was_asked_for(law: str) -> None:
     result = sobol(parameters={"k": (1.0, 100.0, law)}, n=2)
     assert result.parameters[0].distribution == law
     middle = 10.0 if law.startswith("log") else 50.5
-    assert result.study.table(result.study.design(2).unit[:1] * 0 + 0.5)[0, 0] == pytest.approx(middle)
+    assert result.analysis.table(result.analysis.design(2).unit[:1] * 0 + 0.5)[0, 0] == pytest.approx(middle)
     assert f"Ranges given: k 1 to 100 ({law})." in result.summary()
 
 
@@ -301,7 +301,7 @@ def test_what_can_be_set_can_be_varied() -> None:
         model, outcomes=[final], duration=1, factors=ranges, n=4, execution=pm.Execution(workers=1, progress=False)
     )
     assert [(p.id, p.value, p.kind) for p in varied.parameters] == [("c", 2.0, "unknown"), ("S", 3.0, "unknown")]
-    size, start = varied.study.table(varied.design.unit).T
+    size, start = varied.analysis.table(varied.design.unit).T
     np.testing.assert_allclose(varied.runs.values[:, 0], start * np.exp(-1 / size), rtol=1e-5)
     draws = pm.draw(pm.load("nlrp3_il1b"), 4, factors={"BHB": (0.5, 2)})
     assert ((draws["BHB"] >= 0.5) & (draws["BHB"] <= 2)).all()

@@ -170,9 +170,8 @@ def test_tolerances_are_those_of_the_user_and_on_record() -> None:
 def test_analyses_take_tolerances(analysis: str) -> None:
     how = {"n": 4} if analysis == "sobol" else {"trajectories": 2}
     model = tiny("S = 3; k = 1; g = 2; S' = -k*g*S")
-    found = getattr(pm, analysis)(
-        model, outcomes=["S"], duration=1, rtol=1e-5, atol=1e-9, workers=1, progress=False, **how
-    )
+    execution = pm.Execution(rtol=1e-5, atol=1e-9, workers=1, progress=False)
+    found = getattr(pm, analysis)(model, outcomes=["S"], duration=1, execution=execution, **how)
     assert (found.runs.relative_tolerance, found.runs.absolute_tolerance) == (1e-5, {"S": 1e-9})
 
 
