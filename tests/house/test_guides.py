@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md and the pages of decisions: what they name is there, and lists are complete."""
+"""What people write for people: files, targets of make and code that are named are there, and lists are complete."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "pathway_models"
 DECISIONS = ROOT / "docs" / "decisions"
 PAGES = sorted(DECISIONS.glob("[0-9]*.md"))
-GUIDES = [ROOT / "CONTRIBUTING.md", *sorted(DECISIONS.glob("*.md"))]
+GUIDES = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *DECISIONS.glob("*.md")})
 TARGETS = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 PATH = re.compile(r"`([\w.-]+/[\w./-]*|[\w-]+\.(?:py|md|toml|tsv))`|\]\(([^)#:]+)\)")
 MAKE = re.compile(r"(?:^|`|: )make(?: PYTHON=\S+)? ([a-z-]+)", re.MULTILINE)
 PLACED = re.compile(r"`([\w./]+\.py)` \((`\w+`(?:, `\w+`)*)\)")  # a file, and names that it defines
+PLACES = ("", "src/pathway_models", "analyses", "benchmarks", "sbml/modules/acupuncture")  # that paths are relative to
+MADE = set((ROOT / ".gitignore").read_text(encoding="utf-8").split())
 MOST_LINES = 30
 
-each_guide = pytest.mark.parametrize("guide", GUIDES, ids=lambda p: p.name)
+each_guide = pytest.mark.parametrize("guide", GUIDES, ids=lambda p: str(p.relative_to(ROOT)))
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 
 
@@ -42,9 +44,9 @@ def _defined(path: Path) -> set[str]:
 
 @each_guide
 def test_every_path_that_is_named_exists(guide: Path) -> None:
-    named = [a or b for a, b in PATH.findall(_written(guide))]
-    places = (ROOT, SOURCE, guide.parent, ROOT / "sbml" / "modules" / "acupuncture")
-    assert [n for n in named if not any((place / n).exists() for place in places)] == []
+    named = {a or b for a, b in PATH.findall(_written(guide))} - MADE
+    places = (guide.parent, *(ROOT / place for place in PLACES))
+    assert [n for n in sorted(named) if not any((place / n).exists() for place in places)] == []
 
 
 @each_guide
