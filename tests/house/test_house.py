@@ -107,6 +107,17 @@ def test_the_rooms_are_no_more_floors_than_a_visitor_can_climb() -> None:
     assert max(map(floor, floors)) <= MOST_FLOORS
 
 
+def test_no_import_of_a_room_hides_within_a_function_or_a_condition() -> None:
+    """But for the batch engine: llvmlite costs a tenth of the import of the package."""
+    inner = (
+        (path, node)
+        for path, tree in _trees(SOURCE)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.level and node not in tree.body
+    )
+    assert {(path.parent.name, node.module) for path, node in inner} <= {("ensembles", "_batch")}
+
+
 def test_the_library_imports_nothing_that_stands_around_it() -> None:
     around = {*AROUND, *(path.stem for name in AROUND for path in (ROOT / name).glob("*.py"))}
     found = [(str(path), module) for path, tree in _trees(SOURCE) for module, _ in _imported(tree)]

@@ -115,7 +115,7 @@ def assert_sound(run: xr.Dataset, model: pm.Model) -> None:
 
 @each_module
 def test_sbml_is_what_the_antimony_gives(name: str) -> None:
-    assert read_text(folder(name) / "model.xml") == build.module_sbml(folder(name)), "run `make sbml`"
+    assert read_text(folder(name) / "model.xml") == build.module_sbml(folder(name)), "run `make models`"
 
 
 @each_module
@@ -135,8 +135,8 @@ def test_findings_see_a_wrong_unit() -> None:
 def test_coupled_sbml_is_current(name: str) -> None:
     flat, hierarchical = build.coupled_sbml(name)
     root = library.sbml_root() / "coupled"
-    assert read_text(root / f"{name}.xml") == flat, "run `make sbml`"
-    assert read_text(root / f"{name}-comp.xml") == hierarchical, "run `make sbml`"
+    assert read_text(root / f"{name}.xml") == flat, "run `make models`"
+    assert read_text(root / f"{name}-comp.xml") == hierarchical, "run `make models`"
     assert sbml.findings(flat) == []
 
 
