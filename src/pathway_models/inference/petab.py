@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._files import write_whole
 from .._sbml import sbml
+from .._sbml.edit import with_values
 from .._sbml.native import libsbml
 from .._types import Brief
 from ..errors import InvalidValueError, ModelError
@@ -129,15 +131,15 @@ def write_petab(
             f"PEtab can express none of the observations: {'; '.join(sorted({r['reason'] for r in absent}))}"
         )
     # the published start: every rest is searched from there, and some states keep a memory of where they came from
-    text = sbml.with_values(model.sbml, model.settings)
-    problem = _Problem(model=model, document=libsbml.readSBMLFromString(text), parameters=chosen)
+    text = with_values(model.sbml, model.settings)
+    problem = _Problem(model=model, document=sbml.read(text), parameters=chosen)
     _fill(problem, kept)
     target = Path(folder)
     try:
         target.mkdir(parents=True, exist_ok=True)
         for name, text in _texts(problem, prior=prior).items():
-            (target / name).write_text(text, encoding="utf-8")
-        (target / LEFT_OUT_FILE).write_text(_table(["id", "reason"], absent), encoding="utf-8")
+            write_whole(target / name, text)
+        write_whole(target / LEFT_OUT_FILE, _table(["id", "reason"], absent))
     except OSError as error:
         raise ModelError(f"cannot write {target}: {error.strerror}") from error
     return PetabProblem(
@@ -452,7 +454,7 @@ def _texts(problem: _Problem, *, prior: bool) -> dict[str, str]:
     columns = [str(k) for k in problem.measurements[0]]
     parameters = _parameter_rows(problem, prior=prior)
     return {
-        FILES["sbml_files"]: str(libsbml.writeSBMLToString(problem.document)),
+        FILES["sbml_files"]: sbml.write(problem.document),
         FILES["condition_files"]: _condition_table(problem),
         FILES["observable_files"]: _table(list(observables[0]), observables),
         FILES["measurement_files"]: _table(columns, problem.measurements),
