@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._files import write_folder
 from .._sbml import sbml
+from .._sbml.edit import add_parameter, free_id, with_values
+from .._sbml.formulas import names_in, tree
 from .._sbml.native import libsbml
+from .._sbml.units import unit_id
 from .._types import Brief
-from ..errors import InvalidValueError, ModelError
+from ..errors import InvalidValueError
 from ..evidence.observations import Observation, arranged, assumed
 from ..models.experiments import REST
 from ..models.model import Model
@@ -20,7 +24,6 @@ from ..models.petab_write import YAML_FILE, Ranged, problem_files, table
 from ..modules.experiments import Experiments, Measurement, Period
 from ..modules.module import Parameter
 from ..sensitivity.factors import Wanted
-from ..simulation.events import free_id
 from ..simulation.phases import phases
 from .objective import (
     PRIOR_SD,
@@ -105,15 +108,8 @@ def write_petab(
         )
     files = _problem(model, kept, chosen, prior=prior)
     files[LEFT_OUT_FILE] = table(("id", "reason"), absent)
-    target = Path(folder)
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            (target / name).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ModelError(f"cannot write {target}: {error.strerror}") from error
     return PetabProblem(
-        yaml=target / YAML_FILE,
+        yaml=write_folder(Path(folder), files) / YAML_FILE,
         measured=tuple(t.observation.id for t in kept),
         left_out=pd.DataFrame(absent, columns=["id", "reason"]).set_index("id"),
     )
@@ -136,7 +132,7 @@ def _problem(
     for t in targets:
         groups.setdefault((*t.observation.condition, t.observation.baseline == "healthy"), []).append(t)
     # the published start: every rest is searched from there, and some states keep a memory of where they came from
-    document = libsbml.readSBMLFromString(sbml.with_values(model.sbml, model.settings))
+    document = sbml.read(with_values(model.sbml, model.settings))
     followers = _Followers(document.getModel())
     arms = [_Arm(model, followers, parameters, members) for members in groups.values()]
     measurements = tuple(m for n, arm in enumerate(arms, 1) for m in arm.measurements(f"experiment_{n}"))
@@ -153,9 +149,8 @@ def _problem(
         constants=(),
         in_file=False,
     )
-    text = str(libsbml.writeSBMLToString(document))
     titles = {_observable_id(t): t.observation.id for t in targets}
-    return problem_files(text, experiments, _ranged(model, parameters, renamed, prior=prior), titles)
+    return problem_files(sbml.write(document), experiments, _ranged(model, parameters, renamed, prior=prior), titles)
 
 
 def _ranged(model: Model, parameters: Sequence[Parameter], renamed: set[str], *, prior: bool) -> list[Ranged]:
@@ -268,18 +263,25 @@ class _Followers:
         return self.model.getElementBySId(key) is not None
 
     def variable(self, key: str, instead: Values) -> str:
-        """The id of `key` were the constants in `instead` others (id -> id); of a reaction, which formulas cannot name,
-        that of a variable with its rate."""
+        """The id of `key` were the constants in `instead` others (id -> id).
+
+        Of a reaction, which formulas of PEtab cannot name, that of a variable with its rate.
+        """
         found = self._followed(key, instead)
         if self.model.getReaction(found) is None:
             return found
-        return self._assigned(f"rate_{found}", libsbml.parseL3Formula(found), {})
+        name = f"rate_{found}"
+        return name if self.has(name) else self._assigned(name, key, tree(found), {})
 
     def constant(self, name: str, like: str) -> str:
         """`name`, a new constant with the value and the unit of `like` where there was none."""
         if not self.has(name):
-            _parameter(self.model, name, self.model.getParameter(like), constant=True)
+            parameter = self.model.getParameter(like)
+            add_parameter(self.model, name, parameter.getValue() if parameter else 1.0, self._unit(like))
         return name
+
+    def _unit(self, key: str) -> str:
+        return unit_id(self.model, self.model.getElementBySId(key).getDerivedUnitDefinition())
 
     def _followed(self, key: str, instead: Values) -> str:
         place = (key, tuple(instead.items()))
@@ -288,34 +290,24 @@ class _Followers:
         return self.known[place]
 
     def _found(self, key: str, instead: Values) -> str:
-        rule, reaction = self.model.getAssignmentRule(key), self.model.getReaction(key)
-        source = rule or (reaction.getKineticLaw() if reaction else None)
+        reaction = self.model.getReaction(key)
+        source = reaction.getKineticLaw() if reaction else self.model.getAssignmentRule(key)
         if key in instead or source is None:
             return instead.get(key, key)
-        followed = {k: self._followed(k, instead) for k in sorted(sbml.names_in(source.getMath()))}
+        followed = {k: self._followed(k, instead) for k in sorted(names_in(source.getMath()))}
         changed = {k: v for k, v in followed.items() if k != v}
-        return self._assigned(free_id(self.model, f"released_{key}"), source.getMath(), changed) if changed else key
+        name = free_id(self.model, f"released_{key}")
+        return self._assigned(name, key, source.getMath(), changed) if changed else key
 
-    def _assigned(self, name: str, formula: libsbml.ASTNode, changed: Values) -> str:
-        """A new variable that a rule gives the value of `formula` with other ids in it."""
-        if self.has(name):
-            return name
-        _parameter(self.model, name, None, constant=False)
+    def _assigned(self, name: str, like: str, math: libsbml.ASTNode, changed: Values) -> str:
+        """A new variable that a rule gives the value of a formula with other ids in it."""
+        add_parameter(self.model, name, 0.0, self._unit(like), constant=False)
         rule = self.model.createAssignmentRule()
         rule.setVariable(name)
-        rule.setMath(formula)
-        steps = [(old, f"{name}_{n}") for n, old in enumerate(changed)]  # by names that are nowhere: all at once
-        for old, new in [*steps, *((f"{name}_{n}", new) for n, new in enumerate(changed.values()))]:
+        rule.setMath(math)
+        between = {old: f"{name}_{number}" for number, old in enumerate(changed)}  # one may be in the place of another
+        for old, new in [*between.items(), *((between[old], new) for old, new in changed.items())]:
             rule.renameSIdRefs(old, new)
         for old, new in changed.items():
             self.constant(new, old)
         return name
-
-
-def _parameter(model: libsbml.Model, name: str, like: libsbml.Parameter | None, *, constant: bool) -> None:
-    item = model.createParameter()
-    item.setId(name)
-    item.setValue(like.getValue() if like is not None else 1.0)
-    item.setConstant(constant)
-    if like is not None and like.isSetUnits():
-        item.setUnits(like.getUnits())

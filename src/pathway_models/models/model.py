@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .._sbml import sbml as _sbml
 from .._sbml.antimony import to_antimony
+from .._sbml.edit import with_values
 from .._sbml.native import alone
 from ..modules.flat import FlatModel
 from ..simulation.job import at_rest, loop_gain
@@ -127,8 +127,8 @@ class Model(FlatModel):
         changed parameters. Raises `SimulationError` if there is no steady state.
         """
         if not self.settings or self.context is None:
-            return _sbml.with_values(self.sbml, self.settings)
-        return _sbml.with_values(self.sbml, {**self.settings, **at_rest(self, (*self.states, *self.anchors))})
+            return with_values(self.sbml, self.settings)
+        return with_values(self.sbml, {**self.settings, **at_rest(self, (*self.states, *self.anchors))})
 
     @alone
     def to_antimony(self) -> str:

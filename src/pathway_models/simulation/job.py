@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from .._formulas.switches import MIXED_STEPS, Found
-from .._sbml import sbml as _sbml
+from .._sbml.edit import with_values
 from .._sbml.locals import demoted
 from .._sbml.native import alone
 from .._types import Array
@@ -151,7 +151,7 @@ def _begun(job: Job, values: Mapping[str, float], origin: Array | None) -> tuple
         return engine, False
     if not job.steady:
         return Runner(with_beginning(job.sbml, values, job.phases[0])), True
-    engine = Runner(_sbml.with_values(job.sbml, values))
+    engine = Runner(with_values(job.sbml, values))
     if origin is not None:
         engine.set_state(origin)
     return engine, False

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import multiprocessing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -15,7 +14,7 @@ import numpy as np
 from .._types import Array, Brief, Frozen
 from ..ensembles.ensemble import Ensemble, ensemble
 from ..ensembles.outcomes import Outcome
-from ..ensembles.processes import worker_count
+from ..ensembles.processes import own_pool, worker_count
 from ..errors import InvalidValueError, UnknownNameError, require_choice, require_kind, require_range
 from ..experiments.loop import AT_REST, gains_from_rest, has_loop
 from ..figures import subplots
@@ -24,7 +23,6 @@ from ..models.model import Model
 from ..modules.flat import require_model
 from ..modules.laws import Z95
 from ..sensitivity.study import announce
-from ..simulation.runner import adopt, compiled
 from ..treatments.schedule import Dose, Level, Treatment, label
 from .population import CAPACITY, Ints, Mask, Population, seizure_counts
 from .statistics import Interval, area_under_curve, bootstrapped, rank_correlation, risk_ratio, wilson
@@ -371,8 +369,7 @@ def _workers(
     elif rows < FEW_ROWS:
         yield {"workers": 1}
     else:
-        spawn, code = multiprocessing.get_context("spawn"), (model.sbml, compiled(model.sbml))
-        with ProcessPoolExecutor(max_workers=count, mp_context=spawn, initializer=adopt, initargs=code) as pool:
+        with own_pool(count, model.sbml) as pool:
             yield {"workers": count, "executor": pool}
 
 
