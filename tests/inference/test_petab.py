@@ -182,26 +182,39 @@ def test_a_coupled_model_whose_loop_is_open_while_a_rest_is_searched(tmp_path: P
 
 
 HEALTHY = Observation(
-    id="seizures in epilepsy",
-    observable="seizure_rate",
+    id="threshold in epilepsy",
+    observable="threshold_PTZ",
     hours=0,
-    value=30,
-    error=3,
+    value=0.5,
+    error=0.1,
     comparison="fold",
     baseline="healthy",
     context="epilepsy",
 )
 
 
-@pytest.mark.parametrize("names", [["weight_GABA"], ["exponent_IL1B_inflammation"]])
-def test_a_rest_in_health_is_read_as_it_is_once_nothing_is_held(names: list[str], tmp_path: Path) -> None:
-    model = pm.load("excitability")
-    values = {k: 0.8 * float(model.parameters.loc[k, "value"]) for k in names}
-    made = write_petab(model, names, [HEALTHY], tmp_path, allow=ALLOW)
+def test_a_rest_in_health_is_read_as_it_is_once_nothing_is_held(tmp_path: Path) -> None:
+    model, values = pm.load("excitability"), {"weight_GABA": 0.2}
+    made = write_petab(model, list(values), [HEALTHY], tmp_path, allow=ALLOW)
     assert not findings(made)
     (wanted,) = report(model.with_parameters(values), [HEALTHY]).rows
-    estimated = {p.id: values[p.name or p.id.removeprefix("fit_")] for p in read(made).parameters}
-    assert simulated(made, estimated) == {HEALTHY.id: pytest.approx(wanted.prediction, rel=1e-4)}
+    assert wanted.prediction < 0.9  # it would be 1 were the threshold read before the context's constants are set
+    for got in (simulated(made, values), loaded(made, values)):
+        assert got == {HEALTHY.id: pytest.approx(wanted.prediction, rel=1e-4)}
+
+
+def test_a_constant_that_is_held_at_rest_can_be_estimated(tmp_path: Path) -> None:
+    model = pm.load("excitability")
+    treated = replace(HEALTHY, observable="seizure_rate", baseline="untreated", hours=336.0, schedule=(pm.Level(input="IL1B", value=3),))
+    made = write_petab(model, ["exponent_IL1B_inflammation"], [treated], tmp_path, allow=ALLOW)
+    assert not findings(made)
+    wanted = [
+        report(model.with_parameters(exponent_IL1B_inflammation=v), [treated]).rows[0].prediction for v in (0.5, 0.9)
+    ]
+    assert abs(wanted[1] / wanted[0] - 1) > 0.01
+    assert loaded(made, {}) == {HEALTHY.id: pytest.approx(wanted[0], rel=1e-5)}
+    got = simulated(made, {"fit_exponent_IL1B_inflammation": 0.9})
+    assert got == {HEALTHY.id: pytest.approx(wanted[1], rel=1e-4)}
 
 
 class TestTables:
