@@ -205,7 +205,13 @@ def test_a_rest_in_health_is_read_as_it_is_once_nothing_is_held(tmp_path: Path) 
 
 def test_a_constant_that_is_held_at_rest_can_be_estimated(tmp_path: Path) -> None:
     model = pm.load("excitability")
-    treated = replace(HEALTHY, observable="seizure_rate", baseline="untreated", hours=336.0, schedule=(pm.Level(input="IL1B", value=3),))
+    treated = replace(
+        HEALTHY,
+        observable="seizure_rate",
+        baseline="untreated",
+        hours=336.0,
+        schedule=(pm.Level(input="IL1B", value=3),),
+    )
     made = write_petab(model, ["exponent_IL1B_inflammation"], [treated], tmp_path, allow=ALLOW)
     assert not findings(made)
     wanted = [
