@@ -12,6 +12,7 @@ import numpy as np
 
 import pathway_models as pm
 from pathway_models._sbml import sbml
+from pathway_models._sbml.formulas import is_power, names_in, nodes
 from pathway_models._sbml.native import libsbml
 from pathway_models.simulation.job import at_rest
 
@@ -83,7 +84,7 @@ def _reacts(species: libsbml.Species) -> bool:
 
 
 def _equation(left: str, node: libsbml.ASTNode) -> Equation:
-    return Equation(left=left, right=formula(node), ids=frozenset(sbml.names_in(node)))
+    return Equation(left=left, right=formula(node), ids=frozenset(names_in(node)))
 
 
 def formula(node: libsbml.ASTNode) -> str:
@@ -95,8 +96,8 @@ def formula(node: libsbml.ASTNode) -> str:
 
 def _bracketed(tree: libsbml.ASTNode) -> libsbml.ASTNode:
     """The same tree with powers of powers as a name in brackets: libSBML would write (a^b)^c as a^b^c."""
-    for node in sbml.nodes(tree):
-        if sbml.is_power(node) and sbml.is_power(node.getChild(0)):
+    for node in nodes(tree):
+        if is_power(node) and is_power(node.getChild(0)):
             inner = libsbml.ASTNode(libsbml.AST_NAME)
             inner.setName(f"({formula(node.getChild(0))})")
             node.replaceChild(0, inner)

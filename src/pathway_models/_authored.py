@@ -69,10 +69,11 @@ def read_rows(path: Path, kind: type[T], key: str = "id") -> list[T]:
     return list(rows.values())
 
 
-def read_lines(path: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
-    """Line number and cells of every row of a tab-separated file with exactly these columns."""
+def read_lines(path: Path, columns: Sequence[str] = ()) -> list[tuple[int, dict[str, str]]]:
+    """Line number and cells of every row of a tab-separated file with exactly these columns, or with any."""
     lines = read_text(path).removesuffix("\n").split("\n")
     header = lines[0].split("\t")
+    columns = columns or header
     if header != list(columns):
         wrong = [f"{c!r} is missing" for c in columns if c not in header]
         wrong += [f"{c!r} is unknown" for c in header if c not in columns] or ["their order is another"]

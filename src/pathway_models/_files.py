@@ -1,4 +1,4 @@
-"""Files: drafts that are renamed when they are whole, and whether a stored file is its user's own."""
+"""Files: read within limits, written whole or not at all, and whether a stored one is its user's own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import stat
 import sys
 import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import ModelError, PathwayModelsError
@@ -17,14 +19,45 @@ class UntrustedFileError(PathwayModelsError, OSError):
     """A stored file that somebody else may have written."""
 
 
-def draft(path: Path) -> Path:
-    """A name beside `path` that no other thread or process uses, for a file that is not whole yet."""
-    return path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A draft beside `path` to write into; it takes the place of `path` at the end of the block, or goes if that fails.
+
+    Nobody meets half a file, and only its owner may write to it, whatever the umask.
+    """
+    target = path.resolve()
+    part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
+    try:
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PLAIN))
+        yield part
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
 
 
-def new_file(path: Path) -> int:
-    """A descriptor of a file that was not there, which only its owner may write, whatever the umask."""
-    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), PLAIN)
+def write_whole(path: Path, content: str | bytes) -> Path:
+    """Write a file of the user's, whole or not at all; `ModelError` if that fails. Returns the path."""
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        if path.exists() and not path.is_file() and not path.is_dir():  # a pipe or a terminal
+            path.write_bytes(data)
+        else:
+            with whole_file(path) as part:
+                part.write_bytes(data)
+    except OSError as error:
+        raise ModelError(f"cannot write {path}: {error.strerror or error}") from error
+    return path
+
+
+def write_folder(folder: Path, files: Mapping[str, str]) -> Path:
+    """Write files (name -> text) into a folder, made where there is none; `ModelError` if that fails."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelError(f"cannot write {folder}: {error.strerror}") from error
+    for name, text in files.items():
+        write_whole(folder / name, text)
+    return folder
 
 
 def own_bytes(path: Path) -> bytes:

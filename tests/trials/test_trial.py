@@ -206,7 +206,7 @@ def test_less_adherence_less_effect(model: pm.Model, patients: pm.trials.Populat
 def test_loop_gain_is_that_of_the_model(model: pm.Model, result: pm.trials.Trial) -> None:
     p = result.population
     own = model.with_parameters({k: float(v[0]) for k, v in p.parameters.items()})
-    assert_allclose(result.markers["loop_gain"][0], own.loop_gain(), rtol=0.02)
+    assert_allclose(result.markers["loop_gain"][0], pm.loop_gains(own, workers=1, progress=False)[0], rtol=2e-3)
 
 
 def test_both_engines_give_the_same_trial(model: pm.Model, patients: pm.trials.Population) -> None:
@@ -254,7 +254,7 @@ def test_who_fails_or_is_not_chronic_is_left_out(
         if not plan and len(runs.outcomes) > 1:
             values[0], status[0] = np.nan, 2
         if not plan and len(runs.outcomes) == 1:
-            values[1] = 1.05  # a rate that rises by more than what is imposed
+            values[[1, 1 + len(patients)], 0] = 1.0, 1.1  # a rate that moves by more than what is imposed
         return replace(runs, values=values, status=status, messages={0: "broken"})
 
     monkeypatch.setattr(virtual, "ensemble", flawed)
@@ -262,7 +262,7 @@ def test_who_fails_or_is_not_chronic_is_left_out(
     result = pm.trial(model, patients, {"drug": [DRUG]}, weeks=8, execution=QUICK)
     assert len(result.population) == len(patients) - 2
     assert "broken" in result.excluded[0]
-    assert "loop gain 2.4" in result.excluded[1]
+    assert "loop gain 2.38" in result.excluded[1]
     assert "2 left out (1 run failed, 1 not chronic)" in result.summary()
 
 

@@ -8,7 +8,6 @@ import json
 import multiprocessing
 import os
 import sys
-import tempfile
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,7 +19,7 @@ import llvmlite
 import llvmlite.binding as llvm
 import llvmlite.ir as ir
 
-from .._files import UntrustedFileError, own_bytes, trust
+from .._files import UntrustedFileError, own_bytes, trust, whole_file
 from .formulas import factorise, formulas, substitute
 from .read import TIME, Reading, Unsupported, read
 from .step import Kernels, advance, look, over_groups, workspace
@@ -222,13 +221,8 @@ def _save(path: Path, plan: Plan, code: bytes) -> None:
     body = json.dumps(asdict(plan)).encode() + b"\n" + code
     with suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(hashlib.sha256(body).digest() + body)
-            os.replace(part, path)
-        except OSError:
-            os.unlink(part)
+        with whole_file(path) as part:
+            part.write_bytes(hashlib.sha256(body).digest() + body)
         for old in sorted(path.parent.glob("*.batch"), key=lambda p: p.stat().st_mtime)[:-CACHED_FILES]:
             old.unlink()
 

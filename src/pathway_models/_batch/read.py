@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._formulas.tape import constants
+from .._sbml import sbml
+from .._sbml.formulas import kind_of, nodes, participants
 from .._sbml.native import libsbml
-from .._sbml.sbml import nodes
 from ..errors import ModelError
 from .operations import operations
 from .symbolic import COMPARISONS, Graph
@@ -34,17 +35,15 @@ class Reading:
     variables: Mapping[str, int]  # what can be looked at: concentrations, assigned variables, reaction rates, ...
 
 
-def read(sbml: str) -> Reading:
+def read(text: str) -> Reading:
     """Read a flat text; raises `Unsupported` with the reason if this engine cannot run the model."""
-    document = libsbml.readSBMLFromString(sbml)
+    document = sbml.read(text)
     model = document.getModel()
     if model is None or document.getNumErrors(libsbml.LIBSBML_SEV_ERROR):
         raise Unsupported("the text is no readable SBML")
     _refuse(document, model)
     for option in ("expandFunctionDefinitions", "promoteLocalParameters"):
-        properties = libsbml.ConversionProperties()
-        properties.addOption(option, True)
-        if document.convert(properties) != libsbml.LIBSBML_OPERATION_SUCCESS:
+        if not sbml.convert(document, option):
             raise Unsupported(f"libSBML's {option} failed")
     return _Reader(document.getModel()).reading()
 
@@ -76,12 +75,7 @@ class _Reader:
             if key in self.rules:
                 raise Unsupported(f"compartment {key!r} varies; variable compartments are not supported")
         self.reactions = {r.getId(): r for r in model.getListOfReactions()}
-        self.references = {
-            x.getId(): x
-            for r in self.reactions.values()
-            for x in (*r.getListOfReactants(), *r.getListOfProducts())
-            if x.getId()
-        }
+        self.references = {x.getId(): x for r in self.reactions.values() for x in participants(r) if x.getId()}
         self.states = self._states()
         self.index: dict[str, int] = {}
         self.parameters = self._parameters()
@@ -143,7 +137,7 @@ class _Reader:
         formula = None if law is None else law.getMath()
         if name in self.rules and not self._rated(name):
             formula = self.rules[name].getMath()
-        return [] if formula is None else [n.getName() for n in nodes(formula) if _kind(n) == libsbml.AST_NAME]
+        return [] if formula is None else [n.getName() for n in nodes(formula) if kind_of(n) == libsbml.AST_NAME]
 
     def _running(self, name: str) -> int:
         g = self.graph
@@ -240,7 +234,7 @@ class _Reader:
         return values[0]
 
     def _value(self, node: Any, arguments: Sequence[int]) -> int:
-        g, kind = self.graph, _kind(node)
+        g, kind = self.graph, kind_of(node)
         if node.isNumber():
             return g.const(node.getValue())
         if kind in constants():
@@ -255,12 +249,7 @@ class _Reader:
         return operation(g, arguments)
 
 
-def _kind(node: Any) -> int:
-    """Type of a node by libSBML's own function: the method gives no number once libsedml has been imported."""
-    return int(libsbml.ASTNode.getType(node))
-
-
 def _uses_time(model: Any) -> bool:
     maths = [r.getMath() for r in model.getListOfRules()]
     maths += [r.getKineticLaw().getMath() for r in model.getListOfReactions() if r.getKineticLaw()]
-    return any(_kind(n) == libsbml.AST_NAME_TIME for m in maths if m is not None for n in nodes(m))
+    return any(kind_of(n) == libsbml.AST_NAME_TIME for m in maths if m is not None for n in nodes(m))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .._sbml.native import libsbml
+from .._sbml.sbml import read
 from .._types import Array, Frozen
 from ..errors import InvalidValueError, ModelError, unknown_name
 from .tape import Formulas, Recipe, Tape, Value, built, ids_in, rate_name
@@ -25,7 +25,7 @@ def start_values(sbml: str) -> Start:
     >>> start_values(pm.load("gaba_gad67").sbml).settable["GLU_e"]
     'species'
     """
-    document = libsbml.readSBMLFromString(sbml)
+    document = read(sbml)
     if document.getModel() is None:
         raise ModelError("the text holds no SBML model")
     return Start(document.getModel())

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._sbml.native import libsbml
+from .._sbml.formulas import participants
+from .._sbml.sbml import read
 from ..errors import InvalidValueError, ModelError
 from .breaks import Breaks
 from .clockwork import BENDING, JUMPING, LINEAR, Clockwork
@@ -43,7 +44,7 @@ def clocks(sbml: str) -> Clocks:
     >>> clocks(pm.load("epilepsy").sbml).none
     True
     """
-    document = libsbml.readSBMLFromString(sbml)
+    document = read(sbml)
     if document.getModel() is None:
         raise ModelError("the text holds no SBML model")
     return Clocks(document.getModel())
@@ -112,8 +113,7 @@ class _Reader:
         self.assigned = {r.getVariable(): r.getMath() for r in rules if r.isAssignment()}
         self.rated = {r.getVariable(): r.getMath() for r in rules if r.isRate()}
         self.reactions = list(model.getListOfReactions())
-        sides = ((r.getListOfReactants(), r.getListOfProducts()) for r in self.reactions)
-        self.references = [x for both in sides for side in both for x in side]
+        self.references = [x for reaction in self.reactions for x in participants(reaction)]
         events = model.getListOfEvents()
         self.set_by_events = frozenset(a.getVariable() for e in events for a in e.getListOfEventAssignments())
         self.changed = self._changed()

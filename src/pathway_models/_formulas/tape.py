@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from .._sbml.formulas import in_order, kind_of, shown_circle
 from .._sbml.native import libsbml
 from ..errors import ModelError
 
@@ -68,41 +69,17 @@ class Recipe(NamedTuple):
 
 def built(recipes: Mapping[str, Recipe]) -> dict[str, int]:
     """The node of each id, made in an order in which all have what they read; `ModelError` names a circle."""
+    order, circle = in_order({name: recipe.reads for name, recipe in recipes.items()})
+    if circle:
+        raise ModelError(f"the values at time 0 form a circle: {shown_circle(circle)}")
     nodes: dict[str, int] = {}
-    for name in _in_order(recipes):
-        nodes[name] = recipes[name].build(nodes)
+    for name in order:
+        if name in recipes:
+            nodes[name] = recipes[name].build(nodes)
     return nodes
 
 
-def _in_order(recipes: Mapping[str, Recipe]) -> list[str]:
-    done: dict[str, None] = {}
-    for first in recipes:
-        path = [] if first in done else [(first, iter(sorted(recipes[first].reads)))]
-        below = {first}
-        while path:
-            name, rest = path[-1]
-            following = next(rest, None)
-            if following is None:
-                path.pop()
-                below.discard(name)
-                done[name] = None
-            elif following in below:
-                circle = [n for n, _ in path]
-                circle = [*circle[circle.index(following) :], following]
-                shown = circle if len(circle) <= 12 else [*circle[:10], "...", circle[-1]]
-                raise ModelError(f"the values at time 0 form a circle: {' <- '.join(shown)}")
-            elif following not in done and following in recipes:
-                below.add(following)
-                path.append((following, iter(sorted(recipes[following].reads))))
-    return list(done)
-
-
 # ---- reading -------------------------------------------------------------------------------------------------------
-
-
-def kind_of(node: Any) -> int:
-    """Type of a node by libSBML's own function: the method gives no number once libsedml has been imported."""
-    return int(libsbml.ASTNode.getType(node))
 
 
 def ids_in(math: Any) -> frozenset[str]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from .._files import read_text
 from ..errors import ModelError, ModelWarning
 from . import sbml
-from .formulas import maths
+from .edit import elements
+from .formulas import is_power, maths, tree
 from .native import alone, libsbml
 from .uncertainty import NAMESPACE
 
@@ -94,7 +95,7 @@ def to_antimony(text: str, name: str) -> str:
 
 
 def _ids(text: str) -> set[str]:
-    document = libsbml.readSBMLFromString(text)
+    document = sbml.read(text)
     model = document.getModel()
     kinds = (model.getListOfSpecies(), model.getListOfParameters(), model.getListOfCompartments())
     return {item.getId() for kind in kinds for item in kind}
@@ -105,18 +106,18 @@ def _unambiguous(text: str) -> str:
 
     (a^b)^c would become a^b^c, which is a^(b^c), and -(-a) the unreadable --a: the inner part is multiplied by 1.
     """
-    document = libsbml.readSBMLFromString(text)
-    waiting = [math for _, math in maths(document.getModel()) if math is not None]
+    document = sbml.read(text)
+    waiting = [math for _, math in maths(document.getModel())]
     one, changed = "1 dimensionless" if document.getLevel() > 2 else "1", False
     while waiting:
         node = waiting.pop()
         if (sign := _sign(node)) and sign == _sign(node.getChild(0)):
-            product = libsbml.parseL3Formula(f"{one} * x")
+            product = tree(f"{one} * x")
             product.replaceChild(1, node.getChild(0).deepCopy())
             node.replaceChild(0, product)
             changed = True
         waiting += [node.getChild(i) for i in range(node.getNumChildren())]
-    return str(libsbml.writeSBMLToString(document)) if changed else text
+    return sbml.write(document) if changed else text
 
 
 def _sign(node: libsbml.ASTNode) -> str:
@@ -125,7 +126,7 @@ def _sign(node: libsbml.ASTNode) -> str:
         return ""
     if node.isUMinus():
         return "minus"
-    return "power" if sbml.is_power(node) else ""
+    return "power" if is_power(node) else ""
 
 
 def _complaint() -> str:
@@ -135,8 +136,7 @@ def _complaint() -> str:
 
 
 def _without_notes(text: str) -> str:
-    document = libsbml.readSBMLFromString(text)
-    elements = document.getListOfAllElements()
-    for element in (document, document.getModel(), *(elements.get(i) for i in range(elements.getSize()))):
+    document = sbml.read(text)
+    for element in elements(document):
         element.unsetNotes()
-    return str(libsbml.writeSBMLToString(document))
+    return sbml.write(document)

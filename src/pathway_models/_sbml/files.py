@@ -73,19 +73,15 @@ def _resolved(text: str, path: Path) -> str:
     if "externalModelDefinition" not in text:
         return text
     sbml.screen(text, path.stem)
-    document = libsbml.readSBMLFromString(text)
+    document = sbml.read(text)
     plugin = document.getPlugin("comp")
     if plugin is None or plugin.getNumExternalModelDefinitions() == 0:
         return text
     for definition in plugin.getListOfExternalModelDefinitions():
         _check_external(definition, path)
     document.setLocationURI(path.resolve().as_uri())
-    properties = libsbml.ConversionProperties()
-    properties.addOption("flatten comp", True)
-    properties.addOption("performValidation", False)
-    if document.convert(properties) != libsbml.LIBSBML_OPERATION_SUCCESS:
-        raise ModelError(f"{path.name}: libSBML could not flatten the model: {sbml.first_error(document)}")
-    return str(libsbml.writeSBMLToString(document))
+    sbml.flatten(document, name=path.name)
+    return sbml.write(document)
 
 
 def _check_external(definition: libsbml.ExternalModelDefinition, path: Path) -> None:

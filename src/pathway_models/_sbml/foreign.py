@@ -6,7 +6,8 @@ import warnings
 
 from ..errors import ModelError, ModelWarning
 from . import sbml
-from .formulas import names_read
+from .findings import first_error
+from .formulas import names_read, participants
 from .locals import promote
 from .mend import needed_packages
 from .native import libsbml
@@ -47,7 +48,7 @@ def prepared(text: str, document: libsbml.SBMLDocument, *, name: str) -> str:
     """
     changed = document.getLevel() == 1
     if changed and not document.setLevelAndVersion(2, 4, False):
-        raise ModelError(f"{name} cannot become SBML Level 2: {sbml.first_error(document)}")
+        raise ModelError(f"{name} cannot become SBML Level 2: {first_error(document)}")
     changed |= promote(document)
     model = document.getModel()
     changed |= _counted(model)
@@ -56,7 +57,7 @@ def prepared(text: str, document: libsbml.SBMLDocument, *, name: str) -> str:
         warnings.warn(f"{name} gives no value to {'; '.join(taken)}", ModelWarning, stacklevel=4)
     if _is_empty(model):
         warnings.warn(f"{name} has no reaction, rule or event: nothing in it changes", ModelWarning, stacklevel=4)
-    return str(libsbml.writeSBMLToString(document)) if changed or taken else text
+    return sbml.write(document) if changed or taken else text
 
 
 def _counted(model: libsbml.Model) -> bool:
@@ -66,7 +67,7 @@ def _counted(model: libsbml.Model) -> bool:
     """
     found = False
     for reaction in model.getListOfReactions():
-        for side in (*reaction.getListOfReactants(), *reaction.getListOfProducts()):
+        for side in participants(reaction):
             math = side.getStoichiometryMath().getMath() if side.isSetStoichiometryMath() else None
             if math is not None and math.isNumber():
                 value = math.getValue()

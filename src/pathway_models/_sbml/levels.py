@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 
 from ..errors import ModelError
 from . import mend, sbml
+from .edit import elements
+from .findings import first_error
 from .native import libsbml
 
 LEVELS = {"sbml": (3, 2), "sbml-l3v1": (3, 1), "sbml-l2v5": (2, 5), "sbml-l2v4": (2, 4)}
@@ -20,7 +21,7 @@ def converted(text: str, *, level: int, version: int, name: str) -> str:
 
     Warns with `ModelWarning` where only labels (units, annotations) do not fit and are left out.
     """
-    document = libsbml.readSBMLFromString(text)
+    document = sbml.read(text)
     old = (document.getLevel(), document.getVersion())
     if old == (level, version):
         return text
@@ -34,8 +35,8 @@ def converted(text: str, *, level: int, version: int, name: str) -> str:
     # to a newer level nothing is lost, and the strict way refuses units that do not agree
     strict = (level, version) < old
     if not document.setLevelAndVersion(level, version, strict) or (strict and _has_errors(document)):
-        raise ModelError(f"{where} cannot hold {name}: {sbml.first_error(document)}{hint}")
-    made = _with_dublin_core(str(libsbml.writeSBMLToString(document)))
+        raise ModelError(f"{where} cannot hold {name}: {first_error(document)}{hint}")
+    made = _with_dublin_core(sbml.write(document))
     written, _ = mend.accepted(made, name=f"{name} in {where}", same_level=True)
     return written
 
@@ -63,25 +64,14 @@ def _required_packages(document: libsbml.SBMLDocument) -> list[str]:
 
 def _without_old_freedoms(document: libsbml.SBMLDocument) -> None:
     if any(_reads_time(f) for f in document.getModel().getListOfFunctionDefinitions()):
-        _expand_functions(document)
-    for element in _elements(document):
+        sbml.convert(document, "expandFunctionDefinitions")  # one that stays is refused afterwards, with its reason
+    for element in elements(document):
         _part_namespaces(element)
 
 
 def _reads_time(function: libsbml.FunctionDefinition) -> bool:
     """Whether a function reads time itself, not as an argument."""
     return "/symbols/time" in libsbml.writeMathMLToString(function.getMath())
-
-
-def _expand_functions(document: libsbml.SBMLDocument) -> None:
-    properties = libsbml.ConversionProperties()
-    properties.addOption("expandFunctionDefinitions", True)
-    document.convert(properties)  # a function that stays is refused afterwards, with its reason
-
-
-def _elements(document: libsbml.SBMLDocument) -> Iterator[libsbml.SBase]:
-    elements = document.getListOfAllElements()
-    yield from (document, *(elements.get(i) for i in range(elements.getSize())))
 
 
 def _part_namespaces(element: libsbml.SBase) -> None:

@@ -6,6 +6,8 @@ from collections import Counter
 
 from ..errors import ModelError
 from . import sbml
+from .findings import first_error
+from .formulas import names_in, participants
 from .native import libsbml
 
 
@@ -18,19 +20,19 @@ def for_libroadrunner(text: str) -> str:
     """
     if "stoichiometryMath" not in text and not _may_vary(text):
         return text
-    document = libsbml.readSBMLFromString(text)
+    document = sbml.read(text)
     if document.getLevel() == 2 and _names_in_stoichiometries(document.getModel()):
         if not document.setLevelAndVersion(3, 1, False):
-            raise ModelError(f"stoichiometries that are computed need Level 3: {sbml.first_error(document)}")
-        text = str(libsbml.writeSBMLToString(document))
+            raise ModelError(f"stoichiometries that are computed need Level 3: {first_error(document)}")
+        text = sbml.write(document)
     _refuse_both_sides(document.getModel())
     _refuse_diluted_rates(document.getModel())
     return text
 
 
 def _names_in_stoichiometries(model: libsbml.Model) -> bool:
-    sides = (s for r in model.getListOfReactions() for s in (*r.getListOfReactants(), *r.getListOfProducts()))
-    return any(s.isSetStoichiometryMath() and sbml.names_in(s.getStoichiometryMath().getMath()) for s in sides)
+    sides = (s for r in model.getListOfReactions() for s in participants(r))
+    return any(s.isSetStoichiometryMath() and names_in(s.getStoichiometryMath().getMath()) for s in sides)
 
 
 def _may_vary(text: str) -> bool:
@@ -55,7 +57,7 @@ def _refuse_both_sides(model: libsbml.Model) -> None:
     ruled = {r.getVariable() for r in model.getListOfRules()}
     assigned = {r.getVariable() for r in model.getListOfRules() if r.isAssignment()}
     for reaction in model.getListOfReactions():
-        sides = [*reaction.getListOfReactants(), *reaction.getListOfProducts()]
+        sides = participants(reaction)
         computed = {s.getSpecies() for s in sides if s.getId() in ruled}
         fixed = {s.getSpecies() for s in sides if s.getId() not in ruled}
         count = Counter(s.getSpecies() for s in sides)

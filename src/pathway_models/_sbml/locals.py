@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from ..errors import ModelError
 from . import sbml
-from .formulas import maths
+from .formulas import maths, names_in, nodes
 from .native import libsbml
 
 WORTH_IT = 100  # below, a compilation takes a tenth of a second longer at most
@@ -18,9 +18,7 @@ def promote(document: libsbml.SBMLDocument) -> bool:
     laws = (r.getKineticLaw() for r in document.getModel().getListOfReactions())
     if not any(law is not None and law.getNumParameters() for law in laws):
         return False
-    properties = libsbml.ConversionProperties()
-    properties.addOption("promoteLocalParameters", True)
-    if document.convert(properties) != libsbml.LIBSBML_OPERATION_SUCCESS:
+    if not sbml.convert(document, "promoteLocalParameters"):
         raise ModelError("libSBML could not promote the local parameters of the model")
     return True
 
@@ -32,7 +30,7 @@ def demoted(text: str, kept: frozenset[str]) -> str:
     libroadrunner compiles a global parameter three times as slowly as a local one. The text itself where there are
     few such constants. Local parameters have no value that could be set or asked for: name in `kept` what will be.
     """
-    document = libsbml.readSBMLFromString(text)
+    document = sbml.read(text)
     model = document.getModel()
     homes = {k: law for k, law in _homes(model).items() if k not in kept}
     if document.getLevel() == 1 or len(homes) < WORTH_IT:
@@ -44,7 +42,7 @@ def demoted(text: str, kept: frozenset[str]) -> str:
         new.setValue(old.getValue())
         if old.isSetUnits():
             new.setUnits(old.getUnits())
-    return str(libsbml.writeSBMLToString(document))
+    return sbml.write(document)
 
 
 def _homes(model: libsbml.Model) -> dict[str, libsbml.KineticLaw]:
@@ -56,7 +54,7 @@ def _homes(model: libsbml.Model) -> dict[str, libsbml.KineticLaw]:
         own = {p.getId() for p in law.getListOfParameters()}
         math = law.getMath()
         # by name, whatever a node is: in some files a parameter stands where a function should
-        found = ({node.getName() for node in sbml.nodes(math) if node.getName()} if math is not None else set()) - own
+        found = ({node.getName() for node in nodes(math) if node.getName()} if math is not None else set()) - own
         readers.update(found)
         home |= dict.fromkeys(found, law)
     elsewhere = _named_elsewhere(model)
@@ -69,7 +67,7 @@ def _named_elsewhere(model: libsbml.Model) -> set[str]:
     found = set[str]()
     for element, math in maths(model):
         if element.getElementName() not in ("reaction", "functionDefinition"):
-            found |= sbml.names_in(math)
+            found |= names_in(math)
     found |= {r.getVariable() for r in model.getListOfRules()}
     found |= {a.getSymbol() for a in model.getListOfInitialAssignments()}
     found |= {a.getVariable() for e in model.getListOfEvents() for a in e.getListOfEventAssignments()}

@@ -15,6 +15,7 @@ from xml.parsers import expat
 
 from ..errors import ModelError, ModelWarning
 from . import sbml
+from .findings import InvalidSBMLError
 from .native import libsbml
 
 Mend = tuple[str, Callable[[str], str]]  # what it leaves out, and how
@@ -52,7 +53,7 @@ def accepted(text: str, *, name: str, same_level: bool = False) -> tuple[str, li
     text = _with_distinct_time(_with_encoding(text))
     try:
         return text, sbml.parse(text, name=name)
-    except sbml.InvalidSBMLError as error:
+    except InvalidSBMLError as error:
         mended, left_out = _mended(text, error, _LABEL_MENDS if same_level else _MENDS)
         complaint = error.complaint
     warnings.warn(
@@ -63,7 +64,7 @@ def accepted(text: str, *, name: str, same_level: bool = False) -> tuple[str, li
     return mended, sbml.parse(mended, name=name)
 
 
-def _mended(text: str, first: sbml.InvalidSBMLError, mends: Sequence[Mend]) -> tuple[str, list[str]]:
+def _mended(text: str, first: InvalidSBMLError, mends: Sequence[Mend]) -> tuple[str, list[str]]:
     """The text without what libSBML complains of, and what that was; raises `first` where a complaint stays."""
     left_out, now = list[str](), first
     for what, mend in mends:
@@ -74,7 +75,7 @@ def _mended(text: str, first: sbml.InvalidSBMLError, mends: Sequence[Mend]) -> t
             if candidate == text:
                 continue
             sbml.parse(candidate)
-        except sbml.InvalidSBMLError as error:
+        except InvalidSBMLError as error:
             if error.count < now.count:
                 text, now = candidate, error
                 left_out.append(what)
@@ -195,11 +196,11 @@ def _without(elements: frozenset[str] = frozenset(), attributes: frozenset[str] 
 
 def _as_newest(text: str) -> str:
     """The same in Level 3 Version 2, which allows empty lists and reactions that change nothing."""
-    document = libsbml.readSBMLFromString(text)
+    document = sbml.read(text)
     understood = document.getNumErrors(libsbml.LIBSBML_SEV_ERROR) == 0  # what libSBML did not read, it would not write
     if not understood or not document.setLevelAndVersion(3, 2, False):
         return text
-    return str(libsbml.writeSBMLToString(document))
+    return sbml.write(document)
 
 
 def _is_core(namespace: str) -> bool:

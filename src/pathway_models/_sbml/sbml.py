@@ -1,40 +1,19 @@
-"""Low-level reading, checking and rewriting of SBML text through libSBML; no knowledge of our own models."""
+"""SBML text and its document: one reader, one writer, one check; and what a model holds."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from xml.parsers import expat
 
 from .._types import Frozen
 from ..errors import ModelError
+from .findings import Finding, cure, findings_of, first_error, raise_first_error
+from .formulas import in_order, longest_chain, reads_at_start, shown_circle
 from .native import libsbml
+from .units import time_unit_seconds, unit_text
 
-# (multiplier to SI, ((base unit, exponent), ...)) -> the text that a modeller writes
-_UNIT_TEXT = {
-    (1.0, ()): "dimensionless",
-    (3600.0, (("second", 1),)): "h",
-    (1 / 3600.0, (("second", -1),)): "1/h",
-    (1e-3, (("mole", 1),)): "mmol",
-    (1e-6, (("mole", 1),)): "umol",
-    (1.0, (("mole", 1), ("metre", -3))): "mmol/L",
-    (1e-3, (("mole", 1), ("metre", -3))): "umol/L",
-    (1e-6, (("mole", 1), ("metre", -3))): "nmol/L",
-    (1 / 3600.0, (("mole", 1), ("metre", -3), ("second", -1))): "mmol/L/h",
-    (1e-3 / 3600.0, (("mole", 1), ("metre", -3), ("second", -1))): "umol/L/h",
-    (1e-3 / 3600.0, (("mole", 1), ("second", -1))): "mmol/h",
-    (1 / 3600.0, (("metre", 3), ("mole", -1), ("second", -1))): "L/mmol/h",
-    (1.0, (("metre", 3), ("mole", -1))): "L/mmol",
-    (1e-3, (("metre", 3),)): "L",
-    (1.0, (("kilogram", -1), ("mole", 1))): "mol/kg",
-    (1e-3, (("kilogram", -1), ("mole", 1))): "mmol/kg",
-    (1e-3 / 3600.0, (("kilogram", -1), ("mole", 1), ("second", -1))): "mmol/kg/h",
-    (1e-3, (("kilogram", -1), ("metre", 3))): "L/kg",
-    (1e-3 / 86400.0, (("kilogram", 1), ("second", -1))): "g/d",
-    (1e-2, (("kilogram", 1), ("metre", -3))): "mg/dL",
-    (1e-2, (("kilogram", 1), ("mole", -1))): "mg/dL per mmol/L",
-}
 MAX_ELEMENTS = 20_000
 MAX_DEPTH = 1_000
 MAX_CHAIN = 60
@@ -44,63 +23,6 @@ _COUNTED = frozenset(
         *("functionDefinition", "initialAssignment", "assignmentRule", "rateRule", "algebraicRule"),
     }
 )
-_ORDER = {"mole": 0, "metre": 1, "kilogram": -1, "second": 9}
-
-
-_FIRST_OF_SBML = 10_000  # libSBML's errors below are of XML
-
-
-class InvalidSBMLError(ModelError):
-    """What libSBML says against a text: its first complaint, how many there are, whether it could read on at all."""
-
-    complaint: str = ""
-    count: tuple[bool, int] = (True, 1)  # (while reading, number): complaints while reading hide those of the check
-    fatal: bool = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class Quantity:
-    """One species, parameter or compartment of a model: value, unit text and role."""
-
-    id: str
-    kind: str  # species, parameter, compartment
-    value: float
-    unit: str
-    constant: bool
-    ruled: str  # "", "assignment" or "rate"
-    amount: bool  # a species that is counted in amounts, not concentrations
-    boundary: bool = False  # a species that reactions do not change
-
-
-@dataclass(frozen=True, kw_only=True)
-class Content:
-    """What a model text holds: quantities, ids of reactions, what events do, its unit of time in seconds."""
-
-    quantities: Mapping[str, Quantity]
-    reactions: frozenset[str]
-    set_by_events: frozenset[str]
-    initially_assigned: frozenset[str]
-    conversion_factors: frozenset[str]
-    time_unit_seconds: float | None
-
-
-@lru_cache(maxsize=64)
-def content(text: str, name: str) -> Content:
-    """Read the text of a model once per process; the many variants of one model share it, and it is checked before."""
-    document = libsbml.readSBMLFromString(text)
-    events = document.getModel().getListOfEvents()
-    return Content(
-        conversion_factors=_conversion_factors(document.getModel()),
-        initially_assigned=frozenset(a.getSymbol() for a in document.getModel().getListOfInitialAssignments()),
-        set_by_events=frozenset(a.getVariable() for e in events for a in e.getListOfEventAssignments()),
-        quantities=Frozen(quantities(document, name=name)),
-        reactions=frozenset(r.getId() for r in document.getModel().getListOfReactions()),
-        time_unit_seconds=time_unit_seconds(document),
-    )
-
-
-def _conversion_factors(model: libsbml.Model) -> frozenset[str]:
-    return frozenset(x.getConversionFactor() for x in (model, *model.getListOfSpecies()) if x.isSetConversionFactor())
 
 
 def screen(text: str, name: str) -> None:
@@ -139,143 +61,133 @@ def screen(text: str, name: str) -> None:
         return
 
 
+def read(text: str) -> libsbml.SBMLDocument:
+    """The document of a text that was checked before; keep it for as long as anything of it is used.
+
+    libSBML frees a model with its document.
+    """
+    return libsbml.readSBMLFromString(text)
+
+
+def write(document: libsbml.SBMLDocument) -> str:
+    """A document as SBML text."""
+    return str(libsbml.writeSBMLToString(document))
+
+
 def parse(text: str, *, name: str = "the model") -> libsbml.SBMLDocument:
     """Parse and check SBML; raise `ModelError` if it has a circle of rules, `InvalidSBMLError` if it has errors.
 
     Unit warnings do not count here; `findings` lists those too.
     """
     screen(text, name)
-    document = libsbml.readSBMLFromString(text)
-    _raise_first_error(document, name, reading=True)
-    if document.getModel() is None:
+    parsed = read(text)
+    raise_first_error(parsed, name, reading=True)
+    if parsed.getModel() is None:
         raise ModelError(f"{name} holds no SBML model")
-    circle, _ = rule_order(document.getModel())
-    if circle:
-        raise ModelError(f"{name} is not valid SBML: its rules are circular: {_shortened(circle)}")
-    document.setConsistencyChecks(libsbml.LIBSBML_CAT_UNITS_CONSISTENCY, False)
-    document.setConsistencyChecks(libsbml.LIBSBML_CAT_MODELING_PRACTICE, False)
-    _check_consistency(document)
-    _raise_first_error(document, name, reading=False)
-    return document
+    if circle := _checked_order(parsed):
+        raise ModelError(f"{name} is not valid SBML: its rules are circular: {shown_circle(circle)}")
+    parsed.setConsistencyChecks(libsbml.LIBSBML_CAT_UNITS_CONSISTENCY, False)
+    parsed.setConsistencyChecks(libsbml.LIBSBML_CAT_MODELING_PRACTICE, False)
+    parsed.checkConsistency()
+    raise_first_error(parsed, name, reading=False)
+    return parsed
 
 
-def _shortened(names: tuple[str, ...]) -> str:
-    shown = names if len(names) <= 12 else (*names[:10], f"... {len(names) - 11} more ...", names[-1])
-    return " <- ".join(shown)
-
-
-def _check_consistency(document: libsbml.SBMLDocument) -> None:
-    """libSBML's check, but for its search for circles where that takes minutes (`rule_order` has made it)."""
-    circle, longest = rule_order(document.getModel())
-    if circle or longest > MAX_CHAIN:
-        document.setConsistencyChecks(libsbml.LIBSBML_CAT_GENERAL_CONSISTENCY, False)
-    document.checkConsistency()
-
-
-def rule_order(model: libsbml.Model) -> tuple[tuple[str, ...], int]:
-    """(the first circle of rules, initial assignments and kinetic laws; the length of the longest chain of them)."""
-    return chains(_reads(model))
-
-
-def chains(reads: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], int]:
-    """(the first circle, the length of the longest chain) of what is computed from what."""
-    length: dict[str, int] = {}  # 0 while the walk is below this id
-    for first in reads:
-        path = [] if first in length else [(first, iter(reads[first]))]
-        if path:
-            length[first] = 0
-        while path:
-            node, rest = path[-1]
-            following = next(rest, None)
-            if following is None:
-                length[node] = 1 + max((length.get(k, 0) for k in reads[node]), default=0)
-                path.pop()
-            elif length.get(following) == 0:
-                names = [n for n, _ in path]
-                return (*names[names.index(following) :], following), 0
-            elif following in reads and following not in length:
-                length[following] = 0
-                path.append((following, iter(reads[following])))
-    return (), max(length.values(), default=0)
-
-
-def _reads(model: libsbml.Model) -> dict[str, list[str]]:
-    """What the value of each id follows from at once, through assignments (states break a circle)."""
-    formulas = [(r.getVariable(), r.getMath()) for r in model.getListOfRules() if r.isAssignment()]
-    formulas += [(a.getSymbol(), a.getMath()) for a in model.getListOfInitialAssignments()]
-    reads = {name: sorted(names_in(math)) for name, math in formulas}
-    laws = ((r.getId(), r.getKineticLaw()) for r in model.getListOfReactions())
-    own = {
-        name: ({p.getId() for p in law.getListOfParameters()}, law.getMath()) for name, law in laws if law is not None
-    }
-    return reads | {name: sorted(names_in(math) - local) for name, (local, math) in own.items()}
-
-
-def names_in(math: libsbml.ASTNode | None) -> set[str]:
-    """The ids that a formula names; time, the rate of another and Avogadro's number are none."""
-    # not getType(): it gives no number any more once libsedml or libcombine is imported
-    named = (n for n in nodes(math) if n.isName() and not n.getDefinitionURLString()) if math is not None else ()
-    return {node.getName() for node in named}
-
-
-def nodes(math: libsbml.ASTNode) -> list[libsbml.ASTNode]:
-    """All nodes of a formula, arguments before what uses them, from left to right, however deep it is nested."""
-    found, waiting = [], [math]
-    while waiting:
-        found.append(waiting.pop())
-        waiting += [found[-1].getChild(i) for i in range(found[-1].getNumChildren())]
-    return found[::-1]
-
-
-def _raise_first_error(document: libsbml.SBMLDocument, name: str, *, reading: bool) -> None:
-    errors = [document.getError(i) for i in range(document.getNumErrors())]
-    errors = [e for e in errors if e.getSeverity() >= libsbml.LIBSBML_SEV_ERROR]
-    if errors:
-        line, complaint = errors[0].getLine(), said(errors[0])[:400]
-        worst = max(e.getSeverity() for e in errors) >= libsbml.LIBSBML_SEV_FATAL
-        invalid = InvalidSBMLError(f"{name} is not valid SBML (line {line}): {complaint}")
-        invalid.complaint = f"line {line}: {complaint}"
-        invalid.count = (reading, len(errors))
-        invalid.fatal = worst or document.getModel() is None or any(e.getErrorId() < _FIRST_OF_SBML for e in errors)
-        raise invalid
-
-
-def said(error: libsbml.SBMLError) -> str:
-    """What libSBML says in this case and the section it refers to; its general rule where it says no more."""
-    rule, mark, rest = error.getMessage().partition("Reference: ")
-    section, _, case = rest.partition("\n")
-    if not case.strip():
-        return " ".join(error.getMessage().split())
-    return f"{' '.join(case.split()).rstrip('.')} ({section.strip()})" if mark else " ".join(rule.split())
-
-
-def first_error(document: libsbml.SBMLDocument) -> str:
-    """The first complaint of a document's log, on one line and without its full stop."""
-    errors = (document.getError(i) for i in range(document.getNumErrors()))
-    worst = (e for e in errors if e.getSeverity() >= libsbml.LIBSBML_SEV_ERROR)
-    return next((said(e).rstrip(".")[:400] for e in worst), "libSBML gives no reason")
-
-
-def findings(text: str) -> list[tuple[str, int, str]]:
-    """Everything libSBML says of the text, units included: (severity, line, message) each.
-
-    Raises `ModelError` for a text that `screen` refuses.
-    """
+def findings(text: str) -> list[Finding]:
+    """Everything libSBML says of the text, units included; raises `ModelError` for a text that `screen` refuses."""
     screen(text, "the file")
-    document = libsbml.readSBMLFromString(text)
+    parsed = read(text)
     circle: tuple[str, ...] = ()
-    if not document.getNumErrors(libsbml.LIBSBML_SEV_ERROR) and document.getModel() is not None:
-        circle, _ = rule_order(document.getModel())
-        _check_consistency(document)
-    errors = (document.getError(i) for i in range(document.getNumErrors()))
-    found = [(e.getSeverityAsString().lower(), e.getLine(), " ".join(e.getMessage().split())) for e in errors]
-    return [*found, ("error", 0, f"the rules are circular: {_shortened(circle)}")] if circle else found
+    if not parsed.getNumErrors(libsbml.LIBSBML_SEV_ERROR) and parsed.getModel() is not None:
+        circle = _checked_order(parsed)
+        parsed.checkConsistency()
+    found = findings_of(parsed)
+    if circle:
+        message = f"the rules are circular: {shown_circle(circle)}"
+        found.append(Finding(severity="error", line=0, message=message, cure=cure(message)))
+    return found
+
+
+def _checked_order(document: libsbml.SBMLDocument) -> tuple[str, ...]:
+    """The first circle of rules; where libSBML's own search for circles would take minutes, it is switched off."""
+    reads = reads_at_start(document.getModel())
+    _, circle = in_order(reads)
+    if circle or longest_chain(reads) > MAX_CHAIN:
+        document.setConsistencyChecks(libsbml.LIBSBML_CAT_GENERAL_CONSISTENCY, False)
+    return circle
+
+
+# ---- documents as wholes -------------------------------------------------------------------------------------------
+
+
+def convert(document: libsbml.SBMLDocument, option: str, **more: bool) -> bool:
+    """Let libSBML convert a document where it stands ('flatten comp', 'promoteLocalParameters'); whether it could."""
+    properties = libsbml.ConversionProperties()
+    properties.addOption(option, True)
+    for name, value in more.items():
+        properties.addOption(name, value)
+    return bool(document.convert(properties) == libsbml.LIBSBML_OPERATION_SUCCESS)
+
+
+def flatten(document: libsbml.SBMLDocument, *, name: str) -> None:
+    """Put the submodels of a document (SBML comp) into its model; `ModelError` if libSBML refuses."""
+    if not convert(document, "flatten comp", performValidation=False, leavePorts=False):
+        raise ModelError(f"{name}: libSBML could not flatten the model: {first_error(document)}")
 
 
 def is_hierarchical(document: libsbml.SBMLDocument) -> bool:
     """Whether the document has submodels (SBML comp)."""
     plugin = document.getModel().getPlugin("comp")
     return plugin is not None and plugin.getNumSubmodels() > 0
+
+
+# ---- what a model holds ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantity:
+    """One species, parameter or compartment of a model: value, unit text and role."""
+
+    id: str
+    kind: str  # species, parameter, compartment
+    value: float
+    unit: str
+    constant: bool
+    ruled: str  # "", "assignment" or "rate"
+    amount: bool  # a species that is counted in amounts, not concentrations
+    boundary: bool = False  # a species that reactions do not change
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """What a model text holds: quantities, ids of reactions, what events do, its unit of time in seconds."""
+
+    quantities: Mapping[str, Quantity]
+    reactions: frozenset[str]
+    set_by_events: frozenset[str]
+    initially_assigned: frozenset[str]
+    conversion_factors: frozenset[str]
+    time_unit_seconds: float | None
+
+
+@lru_cache(maxsize=64)
+def content(text: str, name: str) -> Content:
+    """Read the text of a model once per process; the many variants of one model share it, and it is checked before."""
+    parsed = read(text)
+    model = parsed.getModel()
+    events = model.getListOfEvents()
+    return Content(
+        conversion_factors=_conversion_factors(model),
+        initially_assigned=frozenset(a.getSymbol() for a in model.getListOfInitialAssignments()),
+        set_by_events=frozenset(a.getVariable() for e in events for a in e.getListOfEventAssignments()),
+        quantities=Frozen(quantities(parsed, name=name)),
+        reactions=frozenset(r.getId() for r in model.getListOfReactions()),
+        time_unit_seconds=time_unit_seconds(parsed),
+    )
+
+
+def _conversion_factors(model: libsbml.Model) -> frozenset[str]:
+    return frozenset(x.getConversionFactor() for x in (model, *model.getListOfSpecies()) if x.isSetConversionFactor())
 
 
 def quantities(document: libsbml.SBMLDocument, *, name: str) -> dict[str, Quantity]:
@@ -324,82 +236,3 @@ def _quantity(item: libsbml.SBase, kind: str, ruled: str) -> Quantity:
         amount=amount,
         boundary=kind == "species" and (item.getBoundaryCondition() or item.getConstant()),
     )
-
-
-def unit_text(definition: libsbml.UnitDefinition | None) -> str:
-    """A unit as a modeller writes it ('mmol/L'), libSBML's own text for unusual ones, '' if unknown."""
-    key = unit_key(definition)
-    if key is None:
-        return ""
-    multiplier, dimensions = key
-    for (known, dims), text in _UNIT_TEXT.items():
-        if set(dims) == set(dimensions) and abs(multiplier / known - 1) < 1e-9:
-            return text
-    return str(libsbml.UnitDefinition.printUnits(definition, True))
-
-
-def unit_key(definition: libsbml.UnitDefinition | None) -> tuple[float, tuple[tuple[str, int], ...]] | None:
-    """(multiplier to SI, sorted dimensions) of a unit; None where it is not declared."""
-    if definition is None or definition.getNumUnits() == 0:
-        return None
-    si = libsbml.UnitDefinition.convertToSI(definition)
-    multiplier, exponents = 1.0, dict[str, int]()
-    for unit in si.getListOfUnits():
-        kind, exponent = libsbml.UnitKind_toString(unit.getKind()), unit.getExponent()
-        multiplier *= (unit.getMultiplier() * 10.0 ** unit.getScale()) ** exponent
-        if kind not in ("dimensionless", "item", "avogadro"):
-            exponents[kind] = exponents.get(kind, 0) + exponent
-    dims = sorted(((k, e) for k, e in exponents.items() if e), key=lambda p: _ORDER.get(p[0], 5))
-    return multiplier, tuple(dims)
-
-
-def time_unit_seconds(document: libsbml.SBMLDocument) -> float | None:
-    """Length of the model's unit of time in seconds; None where the file does not say."""
-    model = document.getModel()
-    if document.getLevel() < 3 and model.getUnitDefinition("time") is None:
-        return 1.0  # level 2 defines the second as default
-    name = "time" if document.getLevel() < 3 else model.getTimeUnits()
-    if name == "second":
-        return 1.0
-    key = unit_key(model.getUnitDefinition(name)) if name else None
-    return key[0] if key and key[1] == (("second", 1),) else None
-
-
-def with_values(text: str, values: Mapping[str, float]) -> str:
-    """The same SBML with other values of parameters, compartments or initial states."""
-    if not values:
-        return text
-    document = libsbml.readSBMLFromString(text)
-    model = document.getModel()
-    for key in sorted(values, key=lambda k: model.getCompartment(k) is None):  # sizes first, for Level 1
-        set_value(model, key, values[key])
-    return str(libsbml.writeSBMLToString(document))
-
-
-def set_value(model: libsbml.Model, key: str, value: float) -> None:
-    """Give a parameter, a compartment or a species of a parsed model another value at the start.
-
-    Of a species it is what its id stands for: the amount with `hasOnlySubstanceUnits`, else the concentration.
-    """
-    item = model.getElementBySId(key)
-    model.removeInitialAssignment(key)  # it would win over the value
-    kind = item.getElementName()
-    if kind == "parameter":
-        item.setValue(value)
-    elif kind == "compartment":
-        item.setSize(value)
-    elif item.getHasOnlySubstanceUnits() or model.getCompartment(item.getCompartment()).getSpatialDimensions() == 0:
-        item.setInitialAmount(value)
-    elif model.getLevel() == 1:  # there are concentrations in formulas and amounts in the list of species
-        compartment = model.getCompartment(item.getCompartment())
-        item.setInitialAmount(value * (compartment.getSize() if compartment.isSetSize() else 1.0))
-    else:
-        item.setInitialConcentration(value)
-
-
-def is_power(node: libsbml.ASTNode) -> bool:
-    """Whether a node is a power, in either of libSBML's forms.
-
-    Not by getType(): it gives no number any more once libsedml or libcombine is imported.
-    """
-    return bool(node.getNumChildren() > 0 and (node.getCharacter() == "^" or node.getName() == "power"))

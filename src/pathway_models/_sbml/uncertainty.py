@@ -1,4 +1,4 @@
-"""The uncertainty of a parameter inside SBML: an annotation in a namespace of its own, and SBML distrib on request.
+"""The uncertainty of a parameter inside SBML: an annotation in a namespace of its own.
 
 The package distrib has `required="true"` by its specification: a tool that does not know it must refuse the file, and
 `required="false"` is an error of libSBML that antimony refuses. An annotation binds nobody. libSBML, libroadrunner and
@@ -14,13 +14,14 @@ from typing import Literal, get_args
 from xml.sax.saxutils import quoteattr
 
 from ..errors import ModelError, ModelWarning
-from . import sbml
 from .native import libsbml
 
 NAMESPACE = "urn:pathway-models:uncertainty"
 ELEMENT = "uncertainty"
 PREFIX = "pathway_models"
-DISTRIB = "http://www.sbml.org/sbml/level3/version1/distrib/version1"
+Law = Literal["loguniform", "uniform", "lognormal", "normal", "fixed"]
+Kind = Literal["measured", "derived", "fitted", "assumed"]
+LAWS, KINDS = get_args(Law), get_args(Kind)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +70,7 @@ def _attributes(uncertainty: Uncertainty) -> Iterator[tuple[str, str]]:
         yield "evidence", " ".join(uncertainty.evidence)
 
 
-def read_uncertainty(parameter: libsbml.Parameter) -> Uncertainty | None:
+def _read(parameter: libsbml.Parameter) -> Uncertainty | None:
     """The uncertainty in the annotation of a parameter, None where there is none.
 
     Raises `ModelError` for one that names no law or kind of ours, or a range that is none.
@@ -98,57 +99,15 @@ def _from_node(node: libsbml.XMLNode, name: str) -> Uncertainty:
         raise ModelError(f"the uncertainty of {name!r}: {error}") from error
 
 
-def uncertainties(text: str) -> dict[str, Uncertainty]:
-    """Parameter -> uncertainty of an SBML text, those that have one; `ModelError` for a broken text or annotation."""
-    document = sbml.parse(text)  # libSBML frees a model with its document
-    found = ((p.getId(), read_uncertainty(p)) for p in document.getModel().getListOfParameters())
-    return {name: uncertainty for name, uncertainty in found if uncertainty is not None}
-
-
 def of_parameters(model: libsbml.Model) -> dict[str, Uncertainty]:
     """Parameter -> uncertainty of a model, where there is one; warns of one that cannot be read."""
     found = {}
     for parameter in model.getListOfParameters():
         try:
-            uncertainty = read_uncertainty(parameter)
+            uncertainty = _read(parameter)
         except ModelError as error:
             warnings.warn(f"{error}; it is not used", ModelWarning, stacklevel=4)
             continue
         if uncertainty is not None:
             found[parameter.getId()] = uncertainty
     return found
-
-
-def with_distrib(text: str) -> str:
-    """The same SBML with the ranges in the package distrib as well, for tools that read it; others must refuse it.
-
-    Each range is an `uncertSpan` of type range; the law stands in the name of the uncertainty, since distrib has no
-    loguniform. Raises `ModelError` if libSBML cannot write distrib.
-    """
-    ranges = {k: u for k, u in uncertainties(text).items() if u.low is not None and u.high is not None}
-    document = libsbml.readSBMLFromString(text)
-    enabled = document.enablePackage(DISTRIB, "distrib", True)
-    if enabled != libsbml.LIBSBML_OPERATION_SUCCESS or not document.isPackageEnabled("distrib"):
-        raise ModelError("this libSBML was built without the package distrib; install python-libsbml 5.20 or later")
-    document.setPackageRequired("distrib", True)
-    for name, uncertainty in ranges.items():
-        _add_span(document.getModel().getParameter(name), uncertainty)
-    return str(libsbml.writeSBMLToString(document))
-
-
-def _add_span(parameter: libsbml.Parameter, uncertainty: Uncertainty) -> None:
-    made = parameter.getPlugin("distrib").createUncertainty()
-    made.setName(uncertainty.distribution)
-    span = made.createUncertSpan()
-    span.setType("range")
-    span.setValueLower(uncertainty.low)
-    span.setValueUpper(uncertainty.high)
-
-
-Law = Literal["loguniform", "uniform", "lognormal", "normal", "fixed"]
-
-
-Kind = Literal["measured", "derived", "fitted", "assumed"]
-
-
-LAWS, KINDS = get_args(Law), get_args(Kind)

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .._files import UntrustedFileError, draft, new_file, own_bytes
+from .._files import UntrustedFileError, own_bytes, whole_file
 from .._types import Array
 from ..errors import InvalidValueError, PathwayModelsError
 from ..simulation.job import Job
@@ -243,16 +243,10 @@ def _save_arrays(path: Path, rows: Rows) -> None:
 
 def _write(path: Path, write: Callable[[Path], object]) -> str:
     """Write a whole file or none; its SHA-256."""
-    part = draft(path)
-    try:
-        os.close(new_file(part))
+    with whole_file(path) as part:
         write(part)
         with open(part, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        os.replace(part, path)
-        return digest
-    finally:
-        part.unlink(missing_ok=True)
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _hash(spec: Mapping[str, object]) -> str:

@@ -1,7 +1,8 @@
 """Models on their way out: scenarios in every format, and what other tools make of them."""
 
+from .._sbml.findings import Finding
 from ..models.swap import module_from, with_module
-from .writing import Finding, check, export
+from .writing import check, export
 
 __all__ = [
     "Finding",

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element, SubElement
 from .. import figures
 from .._sbml import omex
 from .._sbml.annotation import LICENCE
-from .._sbml.native import libsbml
+from .._sbml.sbml import read
 from ..models.model import Model
 from ..treatments.schedule import Treatment, label
 from . import sedml as _exchange_sedml
@@ -68,7 +68,7 @@ def main_variables(model: Model, names: Sequence[str]) -> list[str]:
 
 
 def _format_of(sbml: str) -> str:
-    document = libsbml.readSBMLFromString(sbml)
+    document = read(sbml)
     return f"{_COMBINE}/sbml.level-{document.getLevel()}.version-{document.getVersion()}"
 
 
@@ -112,7 +112,7 @@ def _ours(model: Model) -> bool:
 def _authors(model: Model) -> list[str]:
     if _ours(model):
         return [str(metadata("pathway-models")["Author"])]
-    document = libsbml.readSBMLFromString(model.sbml)
+    document = read(model.sbml)
     history = document.getModel().getModelHistory()
     listed = history.getListCreators() if history is not None else None
     people = [listed.get(i) for i in range(listed.getSize())] if listed is not None else []

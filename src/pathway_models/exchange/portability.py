@@ -1,29 +1,19 @@
-"""What keeps a model from other people's tools or from being understood: constructs, annotation, cures."""
+"""What keeps a model from other people's tools or from being understood: constructs and annotation."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from .._sbml import sbml
 from .._sbml.annotation import resources
-from .._sbml.formulas import maths
+from .._sbml.findings import Finding
+from .._sbml.formulas import kind_of, maths, nodes, participants
 from .._sbml.native import libsbml
 
 Found: TypeAlias = "Iterable[libsbml.SBase]"
 SHOWN = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Remark:
-    """One remark: severity, line (0: the whole file), message, cure."""
-
-    severity: str
-    line: int
-    message: str
-    cure: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,14 +50,15 @@ def _formulas(function: str) -> Callable[[libsbml.SBMLDocument], Found]:
     return lambda document: [e for e, math in maths(document.getModel()) if _calls(math, function)]
 
 
-def _calls(math: libsbml.ASTNode | None, function: str) -> bool:
-    """Whether a formula calls a function (by its text: the types of nodes fail beside other bindings of SBML)."""
-    return math is not None and re.search(rf"\b{function}\(", libsbml.formulaToL3String(math)) is not None
+def _calls(math: libsbml.ASTNode, function: str) -> bool:
+    kind = getattr(libsbml, f"AST_FUNCTION_{function}")
+    return any(kind_of(node) == kind for node in nodes(math))
 
 
 def _piecewise_laws(document: libsbml.SBMLDocument) -> Found:
     laws = ((r, r.getKineticLaw()) for r in document.getModel().getListOfReactions())
-    return [r for r, law in laws if law is not None and _calls(law.getMath(), "piecewise")]
+    laws = ((r, law.getMath()) for r, law in laws if law is not None)
+    return [r for r, math in laws if math is not None and _calls(math, "PIECEWISE")]
 
 
 def _submodels(document: libsbml.SBMLDocument) -> Found:
@@ -82,12 +73,11 @@ def _package(name: str) -> Callable[[libsbml.SBMLDocument], Found]:
 def _moving_stoichiometry(document: libsbml.SBMLDocument) -> Found:
     model = document.getModel()
     ruled = {r.getVariable() for r in model.getListOfRules() if not r.isAlgebraic()}
-    found = []
-    for reaction in model.getListOfReactions():
-        sides = (*reaction.getListOfReactants(), *reaction.getListOfProducts())
-        if any(s.isSetStoichiometryMath() or (s.isSetId() and s.getId() in ruled) for s in sides):
-            found.append(reaction)
-    return found
+
+    def moves(side: libsbml.SpeciesReference) -> bool:
+        return bool(side.isSetStoichiometryMath() or (side.isSetId() and side.getId() in ruled))
+
+    return [r for r in model.getListOfReactions() if any(map(moves, participants(r)))]
 
 
 def _conversion_factors(document: libsbml.SBMLDocument) -> Found:
@@ -137,7 +127,7 @@ PROFILE = (
     ),
     Construct(
         what="delay() in a formula",
-        find=_formulas("delay"),
+        find=_formulas("DELAY"),
         tools="libroadrunner, AMICI, SimBiology and SBMLToolkit refuse it",
         cure="replace it by a chain of first-order stages with the same mean delay",
         runs_here=False,
@@ -211,7 +201,7 @@ PROFILE = (
     ),
     Construct(
         what="rateOf() in a formula",
-        find=_formulas("rateOf"),
+        find=_formulas("RATE_OF"),
         tools="SimBiology and SBMLToolkit do not know it, Level 2 and L3V1 have none",
         cure="write out the rate that it stands for",
     ),
@@ -243,7 +233,7 @@ PROFILE = (
     ),
     Construct(
         what="factorial() in a formula",
-        find=_formulas("factorial"),
+        find=_formulas("FACTORIAL"),
         tools="SBMLToolkit refuses it",
         cure="write the number",
     ),
@@ -268,13 +258,13 @@ PROFILE = (
 )
 
 
-def portability_remarks(text: str) -> Iterator[Remark]:
+def portability_remarks(text: str) -> Iterator[Finding]:
     """One remark per construct that some tool does not take; a warning where this library cannot run it either."""
-    document = libsbml.readSBMLFromString(text)
+    document = sbml.read(text)
     for construct in PROFILE:
         found = list(construct.find(document))
         if found:
-            yield Remark(
+            yield Finding(
                 severity="note" if construct.runs_here else "warning",
                 line=found[0].getLine(),
                 message=f"{construct.what}{_named(found)}: {construct.tools}",
@@ -284,7 +274,7 @@ def portability_remarks(text: str) -> Iterator[Remark]:
 
 def losses(text: str) -> list[str]:
     """What other tools are known to run this text without, one sentence each: tool and construct."""
-    document = libsbml.readSBMLFromString(text)
+    document = sbml.read(text)
     return [c.dropped for c in PROFILE if c.dropped and list(c.find(document))]
 
 
@@ -304,9 +294,9 @@ def _variable(element: libsbml.SBase) -> str:
 # ---- annotation --------------------------------------------------------------------------------------------
 
 
-def annotation_remarks(text: str) -> Iterator[Remark]:
+def annotation_remarks(text: str) -> Iterator[Finding]:
     """One remark per kind of element of which some carry no resource that says what they are."""
-    document = libsbml.readSBMLFromString(text)
+    document = sbml.read(text)
     model = document.getModel()
     kinds = {
         "species": model.getListOfSpecies(),
@@ -316,50 +306,9 @@ def annotation_remarks(text: str) -> Iterator[Remark]:
     for kind, items in kinds.items():
         bare = [item for item in items if not resources(item)]
         if bare:
-            yield Remark(
+            yield Finding(
                 severity="note",
                 line=bare[0].getLine(),
                 message=f"{len(bare)} of {items.size()} {kind} have no annotation{_named(bare)}",
                 cure="say what each stands for with a resource (bqbiol:is or isVersionOf, https://identifiers.org/...)",
             )
-
-
-# ---- cures of libSBML's findings ---------------------------------------------------------------------------
-
-_CURES = (
-    (r"L3 package", "drop the declaration from the root element; load and export does"),
-    (r"circular", "break the circle: give one of the variables a rate rule, or solve the equations"),
-    (r"sboTerm|SBO", "take a term of the branch that the element asks for, or drop the attribute"),
-    (
-        r"literal numbers|has not been set, then the unit",
-        "declare the unit of the parameter, and of numbers in formulas",
-    ),
-    (r"should be declared|units of time should", "declare the unit (model, parameter or compartment)"),
-    (r"\bunits?\b", "make both sides agree: give numbers a unit, and convert with a parameter that has one"),
-    (r"undeclared|not declared|does not refer|refers to|must refer", "correct the id or declare what it names"),
-    (r"metaid", "give every element a metaid of its own"),
-    (r"well-formed|XML|element", "compare with the specification of the level; a validator shows the place"),
-)
-
-
-def case(message: str) -> str:
-    """What a finding of libSBML says of this file and the section it refers to, without the general rule before it."""
-    found = re.search(r"Reference: (L\dV\d Section [\d.]+) (.+)$", message)
-    return f"{found.group(2).strip().rstrip('.')} ({found.group(1)})" if found else message
-
-
-def cure(message: str) -> str:
-    """What to do about a finding of libSBML."""
-    for pattern, text in _CURES:
-        if re.search(pattern, message):
-            return text
-    return "see the section of the SBML specification that the message names"
-
-
-def is_runnable(text: str) -> str:
-    """'' for a text that this library can run, else the construct that keeps it from running."""
-    document = libsbml.readSBMLFromString(text)
-    if sbml.is_hierarchical(document):
-        return ""
-    missing = (c.what for c in PROFILE if not c.runs_here and list(c.find(document)))
-    return next(missing, "")

@@ -10,11 +10,13 @@ import numpy as np
 from .._files import read_text
 from .._formulas.start import start_values
 from .._sbml import sbml
+from .._sbml.edit import add_assignment, add_parameter, free_id, set_value, with_values
 from .._sbml.native import libsbml
+from .._sbml.units import unit_id
 from ..errors import InvalidValueError
 from ..models.library import coupled_names, sbml_root
 from ..models.model import Model
-from ..simulation.events import MAX_EVENTS, add_assignment, add_event, free_id, with_beginning
+from ..simulation.events import MAX_EVENTS, add_switch, with_beginning
 from ..simulation.job import make_job, run_job
 from ..simulation.phases import Phase, phases
 from ..treatments.schedule import Treatment
@@ -56,15 +58,15 @@ def untreated_sbml(
     start, changes = _schedule(model, treatments, duration)
     frozen = _values_at_start(model, [k for k in _initially_assigned(model) if k in start])
     begin = {k: v for k, v in start.items() if frozen.get(k) != v}
-    return _with_changes(model, sbml.with_values(model.to_sbml(), frozen), ()), begin, changes
+    return _with_changes(model, with_values(model.to_sbml(), frozen), ()), begin, changes
 
 
 def _with_changes(model: Model, text: str, changes: Sequence[Change]) -> str:
     found = sbml.content(text, model.name).quantities
     empty = _empty(model, {k: found[k].value for k in model.states}) if model.context else {}
-    document = libsbml.readSBMLFromString(text)
+    document = sbml.read(text)
     _write(document.getModel(), {}, empty, changes, _at_once(text, changes))
-    return str(libsbml.writeSBMLToString(document))
+    return sbml.write(document)
 
 
 def _at_once(text: str, changes: Sequence[Change]) -> frozenset[float]:
@@ -86,10 +88,10 @@ def scenario_comp(model: Model, treatments: Sequence[Treatment] = (), duration: 
     start, changes = _schedule(model, treatments, duration)
     rest = _values_at_start(model, (*model.states, *model.anchors)) if model.settings and model.context else {}
     rest |= _empty(model, rest)
-    document = libsbml.readSBMLFromString(text)
+    document = sbml.read(text)
     definitions = {d.getId(): d for d in document.getPlugin("comp").getListOfModelDefinitions()}
     _write(document.getModel(), definitions, {**model.settings, **rest, **start}, changes, frozenset())
-    return str(libsbml.writeSBMLToString(document))
+    return sbml.write(document)
 
 
 def _hierarchical(model: Model) -> str:
@@ -174,25 +176,22 @@ def _write(
     at_once: frozenset[float],
 ) -> None:
     for key, value in start.items():
-        sbml.set_value(*_owner(top, definitions, key), value)
+        set_value(*_owner(top, definitions, key), value)
     doses: dict[tuple[str, float], str] = {}
     events: dict[float, libsbml.Event] = {}
     for number, change in enumerate(changes, 1):
         model, target = _owner(top, definitions, change.target)
-        element = model.getElementBySId(target)
-        unit = _unit_id(model, element)
+        unit = unit_id(model, model.getElementBySId(target).getDerivedUnitDefinition())
         if change.adds:
             amount = doses.get((change.target, change.value)) or _dose(model, target, change.value, unit)
             doses[change.target, change.value] = amount
             formula = f"{target} + {amount}"
         else:
             formula = f"{change.value!r} {unit}"
-            if element.isSetConstant():
-                element.setConstant(False)
         if change.time in at_once and change.time in events:
             add_assignment(events[change.time], target, formula)
         else:
-            events[change.time] = add_event(model, free_id(model, f"schedule_{number}"), change.time, {target: formula})
+            events[change.time] = add_switch(model, number, change.time, {target: formula})
 
 
 def _owner(top: libsbml.Model, definitions: Mapping[str, libsbml.Model], key: str) -> tuple[libsbml.Model, str]:
@@ -203,36 +202,6 @@ def _owner(top: libsbml.Model, definitions: Mapping[str, libsbml.Model], key: st
 
 def _dose(model: libsbml.Model, target: str, amount: float, unit: str) -> str:
     """A constant that holds the amount of a dose, so that others can change it in one place."""
-    parameter = model.createParameter()
-    parameter.setId(free_id(model, f"dose_{target}"))
+    parameter = add_parameter(model, free_id(model, f"dose_{target}"), amount, unit)
     parameter.setName(f"dose of {target}")
-    parameter.setConstant(True)
-    parameter.setValue(amount)
-    if unit:
-        parameter.setUnits(unit)
     return str(parameter.getId())
-
-
-def _unit_id(model: libsbml.Model, element: libsbml.SBase) -> str:
-    """The id of the element's unit in its model, '' where the file declares none."""
-    definition = element.getDerivedUnitDefinition()
-    key = sbml.unit_key(definition)
-    if key is None:
-        return ""
-    if key == (1.0, ()):
-        return "dimensionless"
-    for known in model.getListOfUnitDefinitions():
-        if sbml.unit_key(known) == key:
-            return str(known.getId())
-    new = model.createUnitDefinition()
-    for unit in definition.getListOfUnits():
-        new.addUnit(unit)
-    new.setId(_free_unit_id(model))
-    return str(new.getId())
-
-
-def _free_unit_id(model: libsbml.Model) -> str:
-    number = 1
-    while model.getUnitDefinition(f"unit_of_schedule_{number}") is not None:
-        number += 1
-    return f"unit_of_schedule_{number}"

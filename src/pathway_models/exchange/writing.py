@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
-from .._files import draft
+from .._files import write_folder, write_whole
 from .._sbml import antimony, sbml
 from .._sbml import files as _exchange_read
+from .._sbml.findings import Finding
 from .._sbml.levels import LEVELS, converted
 from ..ensembles.study import default_duration
-from ..errors import ModelError, ModelWarning, require_kind, unknown_name
+from ..errors import ModelWarning, require_kind, unknown_name
 from ..models.model import Model
 from ..modules.flat import require_model
 from ..treatments.schedule import Treatment
@@ -21,16 +21,6 @@ from . import archive, petab, portability
 from .scenario import scenario_comp, scenario_sbml
 
 FORMATS = (*LEVELS, "comp", "antimony", "omex", "petab")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One remark on a file: severity (fatal, error, warning, note), line (0: the whole file), message, cure."""
-
-    severity: str
-    line: int
-    message: str
-    cure: str = ""
 
 
 def export(
@@ -68,8 +58,8 @@ def export(
     timed = bool(interventions) or format in ("omex", "petab") or weeks is not None or duration is not None
     length = default_duration(model, weeks, duration) if timed else None
     if format == "petab" and length is not None:
-        return _write_folder(Path(path), petab.petab_files(model, interventions, length))
-    return write_atomically(Path(path), _content(model, format, interventions, length, creators))
+        return write_folder(Path(path), petab.petab_files(model, interventions, length))
+    return write_whole(Path(path), _content(model, format, interventions, length, creators))
 
 
 def _content(
@@ -94,34 +84,6 @@ def _warn_of_losses(text: str, name: str) -> None:
         warnings.warn(f"{name} runs otherwise in some tools: {'; '.join(lost)}", ModelWarning, stacklevel=4)
 
 
-def _write_folder(folder: Path, files: Mapping[str, str]) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ModelError(f"cannot write {folder}: {error.strerror}") from error
-    for name, text in files.items():
-        write_atomically(folder / name, text.encode())
-    return folder
-
-
-def write_atomically(path: Path, data: bytes) -> Path:
-    """Write beside `path` and rename, so that nobody meets half a file; `ModelError` if that fails."""
-    try:
-        if path.exists() and not path.is_file() and not path.is_dir():  # a pipe or a terminal
-            path.write_bytes(data)
-            return path
-        target = path.resolve()
-        part = draft(target)
-        try:
-            part.write_bytes(data)
-            os.replace(part, target)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise ModelError(f"cannot write {path}: {error.strerror}") from error
-    return path
-
-
 def check(path: str | Path) -> tuple[Finding, ...]:
     """What there is to say of a file, worst first; an empty tuple is a clean bill.
 
@@ -137,12 +99,8 @@ def check(path: str | Path) -> tuple[Finding, ...]:
     True
     """
     text = _exchange_read.unresolved_text(path)
-    found = [
-        Finding(severity=s, line=n, message=portability.case(m), cure=portability.cure(m))
-        for s, n, m in sbml.findings(text)
-    ]
+    found = sbml.findings(text)
     if not any(f.severity in ("error", "fatal") for f in found):
-        remarks = (*portability.annotation_remarks(text), *portability.portability_remarks(text))
-        found += [Finding(severity=r.severity, line=r.line, message=r.message, cure=r.cure) for r in remarks]
+        found += [*portability.annotation_remarks(text), *portability.portability_remarks(text)]
     rank = ("fatal", "error", "warning", "note")
     return tuple(sorted(found, key=lambda f: (rank.index(f.severity) if f.severity in rank else 2, f.line)))

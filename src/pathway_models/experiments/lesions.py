@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 from .._sbml import sbml as _sbml
-from .._sbml.native import libsbml
+from .._sbml.edit import add_parameter
+from .._sbml.formulas import nodes, tree
 from ..ensembles.execution import Execution
 from ..ensembles.outcomes import Outcome
 from ..ensembles.runs import ensemble
@@ -111,7 +112,7 @@ def _connections(sbml: str, gains: frozenset[str]) -> tuple[Connection, ...]:
     document = _sbml.parse(sbml)  # kept: what libSBML hands out dies with its document
     found = []
     for rule in document.getModel().getListOfRules():
-        names = list(dict.fromkeys(n.getName() for n in _sbml.nodes(rule.getMath()) if n.isName()))
+        names = list(dict.fromkeys(n.getName() for n in nodes(rule.getMath()) if n.isName()))
         for gain in [n for n in names if n in gains]:
             source = next(n for n in names if n not in gains)
             found.append(Connection(gain=gain, target=rule.getVariable(), source_module=source.split("__")[0]))
@@ -167,19 +168,11 @@ def _with_switches(sbml: str, wires: tuple[Connection, ...]) -> str:
     model = document.getModel()
     for wire in wires:
         target = model.getParameter(wire.target)
-        _constant(model, KEEP + wire.target, 1.0, "dimensionless")
-        _constant(model, HOLD + wire.target, target.getValue(), target.getUnits())
+        add_parameter(model, KEEP + wire.target, 1.0, "dimensionless")
+        add_parameter(model, HOLD + wire.target, target.getValue(), target.getUnits())
         rule = model.getAssignmentRuleByVariable(wire.target)
         keep = KEEP + wire.target
-        switched = libsbml.parseL3Formula(f"{keep}*whole + (1 dimensionless - {keep})*{HOLD}{wire.target}")
+        switched = tree(f"{keep}*whole + (1 dimensionless - {keep})*{HOLD}{wire.target}")
         switched.getChild(0).replaceChild(1, rule.getMath().deepCopy())  # the tree: formulas as text lose parentheses
         rule.setMath(switched)
-    return str(libsbml.writeSBMLToString(document))
-
-
-def _constant(model: libsbml.Model, key: str, value: float, unit: str) -> None:
-    parameter = model.createParameter()
-    parameter.setId(key)
-    parameter.setConstant(True)
-    parameter.setValue(value)
-    parameter.setUnits(unit)
+    return _sbml.write(document)

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import antimony
 
-from .._files import read_text
+from .._files import read_text, write_whole
 from .._sbml import sbml
-from .._sbml.native import libsbml
 from ..errors import ModelError, PathwayModelsError
 from ..modules.annotate import annotate
 from ..modules.coupling import couple, flatten
@@ -41,14 +40,14 @@ def coupled_sbml(name: str) -> tuple[str, str]:
     made = library.read_coupled(name)
     modules, wires, shared = library.coupled_parts(made)
     document = couple(name, made.title, modules, wires, shared)
-    hierarchical = str(libsbml.writeSBMLToString(document))
+    hierarchical = sbml.write(document)
     flat = _without_generator_comment(flatten(document, name=name))
     return _checked(flat, name), hierarchical
 
 
 def _checked(text: str, name: str) -> str:
-    for severity, line, message in sbml.findings(text):
-        raise ModelError(f"{name}: {severity} in line {line} of the SBML: {message[:400]}")
+    for found in sbml.findings(text):
+        raise ModelError(f"{name}: {found.severity} in line {found.line} of the SBML: {found.message[:400]}")
     return text
 
 
@@ -73,8 +72,7 @@ def write(path: Path, text: str) -> list[Path]:
     """Write a generated file; the path in a list if its text changed."""
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return []
-    path.write_text(text, encoding="utf-8")
-    return [path]
+    return [write_whole(path, text)]
 
 
 def main() -> int:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from .._formulas.expression import formula, substituted
 from .._sbml import sbml
+from .._sbml.edit import with_values
 from .._sbml.files import model_text
-from .._sbml.native import libsbml
 from ..errors import ModelError
 from ..modules.experiments import Experiments, Measurement, Period
 from ..modules.module import Parameter
@@ -54,7 +54,7 @@ def load_problem(source: Path) -> Model:
 def _completed(text: str, problem: ProblemFiles) -> str:
     """The SBML with a value for each parameter that has one in the tables only."""
     sbml.screen(text, problem.sbml.name)
-    document = libsbml.readSBMLFromString(text)
+    document = sbml.read(text)
     model = document.getModel()
     given: dict[str, str] = {}
     for row in problem.tables["conditions"]:
@@ -62,7 +62,7 @@ def _completed(text: str, problem: ProblemFiles) -> str:
     given |= {row["parameterId"]: row["nominalValue"] for row in problem.tables["parameters"]}
     lacking = [p.getId() for p in (model.getListOfParameters() if model else ()) if not p.isSetValue()]
     known = {k: float(given[k]) for k in lacking if _FINITE.fullmatch(given.get(k, ""))}
-    return sbml.with_values(text, {k: v for k, v in known.items() if not model.getInitialAssignment(k)})
+    return with_values(text, {k: v for k, v in known.items() if not model.getInitialAssignment(k)})
 
 
 # ---- parameters --------------------------------------------------------------------------------------------

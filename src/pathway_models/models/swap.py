@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from .._sbml import files, sbml
-from .._sbml.native import libsbml
+from .._sbml.edit import rename
+from .._sbml.levels import converted
 from .._types import Frozen
-from ..errors import InvalidValueError, ModelError, unknown_name
+from ..errors import InvalidValueError, unknown_name
 from ..modules.coupling import couple, flatten
 from ..modules.flat import Context
 from ..modules.module import Module, Port, known
@@ -38,7 +39,7 @@ def module_from(path: str | Path, *, ports: Mapping[str, str] | Sequence[str], n
     title = name or source.stem
     model = from_sbml(files.model_text(source), name=title)
     renaming = dict(ports) if isinstance(ports, Mapping) else {p: p for p in ports}
-    text = _as_l3v2(_renamed(model, renaming), title)
+    text = converted(_renamed(model, renaming), level=3, version=2, name=title)
     parts = replace(from_sbml(text, name=title), title=model.title)
     found = [_port(parts, port) for port in renaming]
     return Module(
@@ -55,33 +56,20 @@ def module_from(path: str | Path, *, ports: Mapping[str, str] | Sequence[str], n
 
 
 def _renamed(model: Model, ports: Mapping[str, str]) -> str:
-    document = libsbml.readSBMLFromString(model.sbml)
+    document = sbml.read(model.sbml)
     top = document.getModel()
-    elements = top.getListOfAllElements()
-    everything = [top, *(elements.get(i) for i in range(elements.getSize()))]
     for port, old in ports.items():
         if old not in model.quantities:
             raise unknown_name(f"id in {model.name}", old, model.quantities)
         if port != old:
             if top.getElementBySId(port) is not None:
                 raise InvalidValueError(f"{model.name} uses the id {port!r} already, for something else than {old!r}")
-            top.getElementBySId(old).setId(port)
-            for element in everything:
-                element.renameSIdRefs(old, port)
+            rename(top, {old: port})
     for port in ports:
         element = top.getElementBySId(port)
         if element.getElementName() == "parameter":
             element.setConstant(False)  # a wire will drive it
-    return str(libsbml.writeSBMLToString(document))
-
-
-def _as_l3v2(text: str, name: str) -> str:
-    document = libsbml.readSBMLFromString(text)
-    if (document.getLevel(), document.getVersion()) == (3, 2):
-        return text
-    if not document.setLevelAndVersion(3, 2, False):
-        raise ModelError(f"{name} cannot become SBML Level 3 Version 2: {sbml.first_error(document)}")
-    return str(libsbml.writeSBMLToString(document))
+    return sbml.write(document)
 
 
 def _port(model: Model, name: str) -> Port:
@@ -118,9 +106,9 @@ def with_module(name: str, module: Module, *, replacing: str, context: str = lib
 
 
 def _with_model_id(text: str, name: str) -> str:
-    document = libsbml.readSBMLFromString(text)
+    document = sbml.read(text)
     document.getModel().setId(name)
-    return str(libsbml.writeSBMLToString(document))
+    return sbml.write(document)
 
 
 def _adapted(base: Model, guest: Module, text: str, title: str, *, driven: set[str]) -> Model:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from .._authored import read_rows
-from .._files import read_text
+from .._authored import read_lines, read_rows, short_path
 from .._sbml import sbml
 from .._sbml.annotation import describe_model
 from .._sbml.native import libsbml
 from .._sbml.uncertainty import Uncertainty, write_uncertainty
+from .._sbml.units import unit_text
 from ..errors import ModelError, unknown_name
 from .module import ParameterRow
 
@@ -68,7 +67,7 @@ def annotate(text: str, folder: Path, evidence: Path, *, title: str, summary: st
     `folder` holds annotations.tsv and parameters.tsv, `evidence` the tables that parameters.tsv cites. Raises
     `ModelError` that names file, line and value for a row that does not fit the model.
     """
-    document = libsbml.readSBMLFromString(text)
+    document = sbml.read(text)
     model = document.getModel()
     describe_model(model, title=title, summary=summary)
     rows = read_annotations(folder / "annotations.tsv", ids={model.getId(), *_ids(model)})
@@ -82,24 +81,17 @@ def annotate(text: str, folder: Path, evidence: Path, *, title: str, summary: st
         _add_resources(parameter, "isDescribedBy", [resource])
     for row in table:
         write_uncertainty(model.getParameter(row.id), from_row(row))
-    return str(libsbml.writeSBMLToString(document))
+    return sbml.write(document)
 
 
 def read_annotations(path: Path, *, ids: Iterable[str]) -> tuple[Annotation, ...]:
     """The rows of an annotations.tsv; `ModelError` with file and line for a wrong column, id, qualifier or resource."""
-    header, *lines = read_text(path).splitlines() or [""]
-    where = f"{path.parent.name}/{path.name}"
-    if tuple(header.split("\t")) != COLUMNS:
-        raise ModelError(f"{where}, line 1: the columns are {header.split(chr(9))}; they must be {list(COLUMNS)}")
     known = set(ids)
     rows = []
-    for number, line in enumerate(lines, 2):
-        cells = line.split("\t")
-        if len(cells) != len(COLUMNS):
-            raise ModelError(f"{where}, line {number}: {len(cells)} cells instead of {len(COLUMNS)}")
-        row = Annotation(**dict(zip(COLUMNS, cells, strict=True)))
+    for number, cells in read_lines(path, COLUMNS):
+        row = Annotation(**cells)
         if fault := _fault(row, known):
-            raise ModelError(f"{where}, line {number}: {fault}")
+            raise ModelError(f"{short_path(path)}:{number}: {fault}")
         rows.append(row)
     return tuple(rows)
 
@@ -143,7 +135,7 @@ def _sbo_of_parameter(parameter: libsbml.Parameter) -> int:
     for pattern, term in _SBO_OF_NAME:
         if pattern.match(parameter.getId()):
             return term
-    return _SBO_OF_UNIT.get(sbml.unit_text(parameter.getDerivedUnitDefinition()), _SBO_PARAMETER)
+    return _SBO_OF_UNIT.get(unit_text(parameter.getDerivedUnitDefinition()), _SBO_PARAMETER)
 
 
 def _add_resources(element: libsbml.SBase, qualifier: str, uris: Iterable[str]) -> None:
@@ -176,8 +168,7 @@ def _references(evidence: Path) -> Mapping[str, Mapping[str, str]]:
     """Evidence row -> kind of reference -> its address: {'doi': 'https://identifiers.org/doi:10.1002/...'}."""
     found: dict[str, dict[str, str]] = {}
     for table in ("measurements.tsv", "responses.tsv"):
-        lines = read_text(evidence / table).splitlines()
-        for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE):
+        for _, row in read_lines(evidence / table):
             for reference in filter(None, map(str.strip, row["reference"].split(";"))):
                 kind, _, key = reference.partition(":")
                 if kind in _COLLECTIONS:

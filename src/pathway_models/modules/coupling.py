@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from .._sbml import sbml
 from .._sbml.annotation import describe_model
+from .._sbml.edit import add_parameter, add_rule, elements, merge_units, rename
+from .._sbml.formulas import in_order, reads_at_once
 from .._sbml.native import libsbml
+from .._sbml.units import unit_id
 from ..errors import InvalidValueError, ModelError, unknown_name
 from .module import Module
 
-_DIMENSIONLESS = (1.0, ())
 Documents: TypeAlias = "Mapping[str, libsbml.SBMLDocument]"  # quoted: libSBML loads at its first use
 
 
@@ -61,7 +63,7 @@ def couple(
     model.setId(name)
     describe_model(model, title=title, summary=f"Coupled from {len(modules)} modules. {_summaries(modules)}")
     # libSBML frees a model with its document: hold the documents for as long as anything of them is used
-    documents = {m.name: libsbml.readSBMLFromString(m.sbml) for m in modules}
+    documents = {m.name: sbml.read(m.sbml) for m in modules}
     for module in modules:
         plugin.addModelDefinition(libsbml.ModelDefinition(documents[module.name].getModel()))
     _copy_units(model, documents[modules[0].name].getModel())
@@ -71,7 +73,7 @@ def couple(
         submodel.setId(module.name)
         submodel.setModelRef(module.name)
     for port in shared:
-        _parameter(model, port.id, port.reference, "dimensionless", constant=False).setName(port.title)
+        add_parameter(model, port.id, port.reference, "dimensionless", constant=False).setName(port.title)
     exposed: set[str] = set()
     for wire in wires:
         if "." in wire.source:
@@ -87,17 +89,12 @@ def _summaries(modules: Sequence[Module]) -> str:
 
 def flatten(document: libsbml.SBMLDocument, *, name: str) -> str:
     """The flat SBML text of a comp document; ids become `submodel__id`. `ModelError` if libSBML refuses."""
-    properties = libsbml.ConversionProperties()
-    properties.addOption("flatten comp", True)
-    properties.addOption("performValidation", False)
-    properties.addOption("leavePorts", False)
-    flat = libsbml.readSBMLFromString(libsbml.writeSBMLToString(document))
+    flat = sbml.read(sbml.write(document))
     submodels = [s.getId() for s in flat.getModel().getPlugin("comp").getListOfSubmodels()]
-    if flat.convert(properties) != libsbml.LIBSBML_OPERATION_SUCCESS:
-        raise ModelError(f"{name}: libSBML could not flatten the coupled model: {flat.getErrorLog().toString()[:400]}")
-    _drop_unused_units(flat.getModel())
+    sbml.flatten(flat, name=name)
+    merge_units(flat.getModel())
     _rename_ports(flat.getModel(), submodels)
-    return str(libsbml.writeSBMLToString(flat))
+    return sbml.write(flat)
 
 
 def _parent_id(module: str, port: str) -> str:
@@ -109,16 +106,13 @@ def _parent_id(module: str, port: str) -> str:
 
 
 def _rename_ports(model: libsbml.Model, submodels: Sequence[str]) -> None:
-    elements = _all_elements(model)
     longest_first = sorted(submodels, key=len, reverse=True)  # one module's name may begin with another's
-    for element in elements:
-        old = element.getIdAttribute()
+    ids = {}
+    for old in (element.getIdAttribute() for element in elements(model)):
         owner = next((m for m in longest_first if old.startswith(_parent_id(m, ""))), None)
-        if owner is not None:
-            new = f"{owner}__{old.removeprefix(_parent_id(owner, ''))}"
-            element.setIdAttribute(new)
-            for other in elements:
-                other.renameSIdRefs(old, new)
+        if owner is not None and model.getElementBySId(old) is not None:
+            ids[old] = f"{owner}__{old.removeprefix(_parent_id(owner, ''))}"
+    rename(model, ids)
 
 
 def _check_wires(modules: Sequence[Module], wires: Sequence[Wire], shared: Sequence[SharedInput]) -> None:
@@ -151,17 +145,14 @@ def _check_time_units(modules: Sequence[Module]) -> None:
 
 
 def _check_loops(modules: Sequence[Module], wires: Sequence[Wire]) -> None:
-    """Walk along assignments only (states break a loop) and name the first circle found."""
     reads: dict[str, set[str]] = {}
     for module in modules:
-        document = libsbml.readSBMLFromString(module.sbml)
-        for rule in document.getModel().getListOfRules():
-            if rule.isAssignment():
-                names = sbml.names_in(rule.getMath())
-                reads[f"{module.name}.{rule.getVariable()}"] = {f"{module.name}.{n}" for n in names}
+        document = sbml.read(module.sbml)
+        for key, names in reads_at_once(document.getModel()).items():
+            reads[f"{module.name}.{key}"] = {f"{module.name}.{n}" for n in names}
     for wire in wires:
         reads[wire.target] = {wire.source}
-    circle, _ = sbml.chains({k: sorted(reads[k]) for k in sorted(reads)})
+    _, circle = in_order(dict(sorted(reads.items())))
     if circle:
         raise InvalidValueError(f"loop through assignments alone: {' <- '.join(circle)}")
 
@@ -175,34 +166,11 @@ def _copy_units(model: libsbml.Model, source: libsbml.Model) -> None:
     model.setExtentUnits(source.getExtentUnits())
 
 
-def _parameter(model: libsbml.Model, name: str, value: float, unit: str, *, constant: bool) -> libsbml.Parameter:
-    parameter = model.createParameter()
-    parameter.setId(name)
-    parameter.setConstant(constant)
-    parameter.setUnits(unit)
-    parameter.setValue(value)
-    return parameter
-
-
-def _unit_id(model: libsbml.Model, key: tuple[float, tuple[tuple[str, int], ...]] | None) -> str:
-    """The id in `model` of a unit definition with this content; dimensionless needs none."""
-    if key is None:
-        raise ModelError("a port of a wire has no unit")
-    if key == _DIMENSIONLESS:
-        return "dimensionless"
-    for definition in model.getListOfUnitDefinitions():
-        if sbml.unit_key(definition) == key:
-            return str(definition.getId())
-    definition = model.createUnitDefinition()
-    definition.setId(f"wire_unit_{model.getNumUnitDefinitions()}")
-    multiplier, dimensions = key
-    for i, (kind, exponent) in enumerate(dimensions):
-        unit = definition.createUnit()
-        unit.setKind(libsbml.UnitKind_forName(kind))
-        unit.setExponent(exponent)
-        unit.setScale(0)
-        unit.setMultiplier(multiplier ** (1 / exponent) if i == 0 else 1.0)
-    return str(definition.getId())
+def _unit_of(model: libsbml.Model, port: libsbml.SBase) -> str:
+    unit = unit_id(model, port.getDerivedUnitDefinition())
+    if not unit:
+        raise ModelError(f"{port.getId()} has no unit, and a wire is to end there; declare it")
+    return unit
 
 
 def _expose(model: libsbml.Model, documents: Documents, source: str, done: set[str]) -> None:
@@ -213,9 +181,7 @@ def _expose(model: libsbml.Model, documents: Documents, source: str, done: set[s
         return
     done.add(name)
     element = documents[module].getModel().getElementBySId(port)
-    unit = _unit_id(model, sbml.unit_key(element.getDerivedUnitDefinition()))
-    parameter = _parameter(model, name, float("nan"), unit, constant=False)
-    parameter.unsetValue()
+    parameter = add_parameter(model, name, unit=_unit_of(model, element), constant=False)
     if element.isSetMetaId():  # comp wants a metaid on both or on none
         parameter.setMetaId(name)
     link = parameter.getPlugin("comp").createReplacedBy()
@@ -226,23 +192,17 @@ def _expose(model: libsbml.Model, documents: Documents, source: str, done: set[s
 def _add_wire(model: libsbml.Model, documents: Documents, wire: Wire) -> None:
     module, port = wire.target.split(".")
     element = documents[module].getModel().getElementBySId(port)
-    unit = _unit_id(model, sbml.unit_key(element.getDerivedUnitDefinition()))
-    reference = element.getValue()
-    target = _parameter(model, _parent_id(module, port), reference, unit, constant=False)
+    unit, reference = _unit_of(model, element), element.getValue()
+    target = add_parameter(model, _parent_id(module, port), reference, unit, constant=False)
     _copy_annotation(element, target)
     link = target.getPlugin("comp").createReplacedElement()
     link.setSubmodelRef(module)
     link.setIdRef(port)
-    _parameter(model, wire.gain, 1.0, "dimensionless", constant=True).setName(f"gain of {wire.source} -> {wire.target}")
+    add_parameter(model, wire.gain, 1.0, "dimensionless").setName(f"gain of {wire.source} -> {wire.target}")
     source = _parent_id(*wire.source.split(".")) if "." in wire.source else wire.source
     scaled = source if wire.scale == 1.0 else f"({wire.scale!r} dimensionless) * {source}"
-    rule = model.createAssignmentRule()
-    rule.setVariable(_parent_id(module, port))
     literal = f"({reference!r} {unit})"
-    math = libsbml.parseL3Formula(f"{literal} + {wire.gain} * ({scaled} - {literal})")
-    if math is None:
-        raise ModelError(f"wire {wire.source} -> {wire.target}: {libsbml.getLastParseL3Error()}")
-    rule.setMath(math)
+    add_rule(model, target.getId(), f"{literal} + {wire.gain} * ({scaled} - {literal})")
 
 
 def _copy_annotation(source: libsbml.SBase, target: libsbml.SBase) -> None:
@@ -252,23 +212,3 @@ def _copy_annotation(source: libsbml.SBase, target: libsbml.SBase) -> None:
         target.setMetaId(target.getId())
         for term in source.getCVTerms() or ():
             target.addCVTerm(term)
-
-
-def _drop_unused_units(model: libsbml.Model) -> None:
-    """Flattening copies every module's unit definitions; keep one of each content."""
-    first: dict[object, str] = {}
-    rename: dict[str, str] = {}
-    for definition in model.getListOfUnitDefinitions():
-        key = sbml.unit_key(definition)
-        rename[definition.getId()] = first.setdefault(key, definition.getId())
-    for old, new in rename.items():
-        if old != new:
-            for element in _all_elements(model):
-                element.renameUnitSIdRefs(old, new)
-            model.renameUnitSIdRefs(old, new)
-            model.removeUnitDefinition(old)
-
-
-def _all_elements(model: libsbml.Model) -> Iterable[libsbml.SBase]:
-    elements = model.getListOfAllElements()
-    return [elements.get(i) for i in range(elements.getSize())]

@@ -10,7 +10,7 @@ from string import Template
 
 import numpy as np
 
-from ..errors import ModelError
+from .._files import write_whole
 from . import verdicts
 from .analysis import clock
 from .figures import DRAWN, plot_sobol
@@ -27,12 +27,7 @@ TRACED = 32  # base rows from which on the way of the indices with N can be draw
 
 def write_report(result: SobolData, path: Path, top: int) -> Path:
     """Write the page; raises `ModelError` if that is not possible."""
-    text = report_text(result, top)
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ModelError(f"cannot write {path}: {error.strerror or error}") from error
-    return path
+    return write_whole(path, report_text(result, top))
 
 
 def report_text(result: SobolData, top: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .._sbml import sbml
+from .._sbml.formulas import is_power, kind_of, maths, nodes
 from .._sbml.native import libsbml
 from ..modules.flat import FlatModel
 
@@ -13,7 +14,8 @@ def divided_by_zero(model: FlatModel) -> tuple[str, ...]:
     """Ids of what is set to 0, or starts there, and stands alone or as a factor below a fraction or in a logarithm."""
     values = {k: q.value for k, q in model.quantities.items() if not q.ruled} | dict(model.settings)
     document = sbml.parse(model.sbml, name=model.name)
-    found = {name for formula in _formulas(document.getModel()) for name in _divisors(formula)}
+    formulas = (math for e, math in maths(document.getModel()) if e.getElementName() != "functionDefinition")
+    found = {name for math in formulas for name in _divisors(math)}
     return tuple(sorted(k for k in found if values.get(k) == 0))
 
 
@@ -23,18 +25,11 @@ def because(model: FlatModel) -> str:
     return f"; the model divides by {' and by '.join(names)}, which is 0" if names else ""
 
 
-def _formulas(model: libsbml.Model) -> Iterator[libsbml.ASTNode]:
-    laws = (r.getKineticLaw() for r in model.getListOfReactions() if r.isSetKineticLaw())
-    for element in (*model.getListOfRules(), *model.getListOfInitialAssignments(), *laws):
-        if element.getMath() is not None:
-            yield element.getMath()
-
-
 def _divisors(math: libsbml.ASTNode) -> Iterator[str]:
-    for node in sbml.nodes(math):
-        if _kind(node) == libsbml.AST_DIVIDE:
+    for node in nodes(math):
+        if kind_of(node) == libsbml.AST_DIVIDE:
             yield from _factors(node.getChild(1))
-        if _kind(node) in (libsbml.AST_FUNCTION_LN, libsbml.AST_FUNCTION_LOG):
+        if kind_of(node) in (libsbml.AST_FUNCTION_LN, libsbml.AST_FUNCTION_LOG):
             yield from _factors(node.getChild(node.getNumChildren() - 1))
 
 
@@ -45,12 +40,7 @@ def _factors(math: libsbml.ASTNode) -> Iterator[str]:
         node = waiting.pop()
         if node.isName():
             yield str(node.getName())
-        elif _kind(node) == libsbml.AST_TIMES:
+        elif kind_of(node) == libsbml.AST_TIMES:
             waiting += [node.getChild(i) for i in range(node.getNumChildren())]
-        elif sbml.is_power(node):
+        elif is_power(node):
             waiting.append(node.getChild(0))
-
-
-def _kind(node: libsbml.ASTNode) -> int:
-    """Type of a node by libSBML's own function: the method gives no number once libsedml has been imported."""
-    return int(libsbml.ASTNode.getType(node))

@@ -13,6 +13,8 @@ from itertools import groupby
 
 from .._formulas.start import STOICHIOMETRY, start_values
 from .._sbml import sbml
+from .._sbml.edit import add_event, add_parameter, free_id, set_value, with_values
+from .._sbml.formulas import names_in, reads_at_once, tree
 from .._sbml.native import libsbml
 from ..errors import InvalidValueError, ModelError
 from .phases import Phase
@@ -43,13 +45,12 @@ def sees_time_0(text: str) -> bool:
 @lru_cache(maxsize=64)
 def _names_of_triggers(text: str) -> frozenset[str]:
     """What the triggers read: ids in them, and those that these follow from at once."""
-    model = libsbml.readSBMLFromString(text).getModel()
-    reads = {r.getVariable(): sbml.names_in(r.getMath()) for r in model.getListOfRules() if r.isAssignment()}
-    laws = ((r.getId(), r.getKineticLaw()) for r in model.getListOfReactions())
-    reads |= {key: sbml.names_in(law.getMath()) for key, law in laws if law is not None}
+    document = sbml.read(text)
+    model = document.getModel()
+    reads = reads_at_once(model)
     reads |= {s.getId(): reads.get(s.getId(), set()) | {s.getCompartment()} for s in model.getListOfSpecies()}
     triggers = (e.getTrigger() for e in model.getListOfEvents())
-    waiting = [name for t in triggers if t is not None for name in sbml.names_in(t.getMath())]
+    waiting = [name for t in triggers if t is not None for name in names_in(t.getMath())]
     found = set[str]()
     while waiting:
         name = waiting.pop()
@@ -65,11 +66,11 @@ def with_beginning(text: str, values: Mapping[str, float], first: Phase) -> str:
     As at any other switch initial assignments do not see it, and amounts stay where a size changes.
     """
     if not first.levels and not first.doses:
-        return sbml.with_values(text, values)
+        return with_values(text, values)
     start = start_values(text)
     base = start.values(values)
     amounts = start.amounts(base)
-    document = libsbml.readSBMLFromString(sbml.with_values(text, values))
+    document = sbml.read(with_values(text, values))
     model = document.getModel()
     computed = {a.getSymbol() for a in model.getListOfInitialAssignments()}
     changed = [k for k, _ in (*first.levels, *first.doses)]
@@ -82,17 +83,17 @@ def with_beginning(text: str, values: Mapping[str, float], first: Phase) -> str:
         elif start.settable[key] == STOICHIOMETRY:
             model.getElementBySId(key).setStoichiometry(base[key])
         else:
-            sbml.set_value(model, key, base[key])
+            set_value(model, key, base[key])
     for key, value in first.levels:
-        sbml.set_value(model, key, value)
+        set_value(model, key, value)
     for key, amount in first.doses:
         if key in amounts:
             model.removeInitialAssignment(key)
             size = base[start.volumes[key]] if key in start.volumes else 1.0
             model.getSpecies(key).setInitialAmount((base[key] + amount) * size)
         else:
-            sbml.set_value(model, key, base[key] + amount)
-    return str(libsbml.writeSBMLToString(document))
+            set_value(model, key, base[key] + amount)
+    return sbml.write(document)
 
 
 @lru_cache(maxsize=64)
@@ -101,7 +102,7 @@ def with_schedule(text: str, pieces: tuple[Phase, ...]) -> tuple[str, tuple[Phas
 
     A level that ends gives back the value that its input has at time 0, whatever that is.
     """
-    document = libsbml.readSBMLFromString(text)
+    document = sbml.read(text)
     model = document.getModel()
     if any(e.isSetDelay() and not e.getTrigger().getPersistent() for e in model.getListOfEvents()):
         raise ModelError(
@@ -114,14 +115,9 @@ def with_schedule(text: str, pieces: tuple[Phase, ...]) -> tuple[str, tuple[Phas
             f"the schedule has {len(changes)} switches that act on triggers of events; allowed are {MAX_EVENTS}"
         )
     for number, (time, together) in enumerate(groupby(changes, key=lambda change: change[0]), 1):
-        assignments = {target: formula for _, target, formula in together}
-        for target in assignments:
-            element = model.getElementBySId(target)
-            if element.isSetConstant():
-                element.setConstant(False)
-        add_event(model, free_id(model, f"schedule_{number}"), time, assignments)
+        add_switch(model, number, time, {target: formula for _, target, formula in together})
     whole = Phase(start=0.0, stop=pieces[-1].stop, levels=pieces[0].levels, doses=pieces[0].doses)
-    return str(libsbml.writeSBMLToString(document)), (whole,)
+    return sbml.write(document), (whole,)
 
 
 def _changes(model: libsbml.Model, pieces: Sequence[Phase]) -> Iterator[tuple[float, str, str]]:
@@ -138,48 +134,14 @@ def _changes(model: libsbml.Model, pieces: Sequence[Phase]) -> Iterator[tuple[fl
 
 def _value_at_start(model: libsbml.Model, key: str) -> str:
     """Id of a new constant that takes the value of `key` at time 0."""
-    parameter = model.createParameter()
-    parameter.setId(free_id(model, f"start_of_{key}"))
-    parameter.setConstant(True)
+    name = free_id(model, f"start_of_{key}")
+    add_parameter(model, name)
     assignment = model.createInitialAssignment()
-    assignment.setSymbol(parameter.getId())
-    assignment.setMath(formula_of(key))
-    return str(parameter.getId())
-
-
-def add_event(model: libsbml.Model, name: str, time: float, formulas: Mapping[str, str]) -> libsbml.Event:
-    """An event at a time that gives each target its new value, all of them at once."""
-    event = model.createEvent()
-    event.setId(name)
-    event.setUseValuesFromTriggerTime(True)
-    trigger = event.createTrigger()
-    trigger.setPersistent(True)
-    trigger.setInitialValue(True)  # what level 2 means; what holds at time 0 stands in the initial values
-    trigger.setMath(formula_of(f"time >= {time!r} {model.getTimeUnits()}"))
-    for target, formula in formulas.items():
-        add_assignment(event, target, formula)
-    return event
-
-
-def add_assignment(event: libsbml.Event, target: str, formula: str) -> None:
-    """One more value that an event gives."""
-    assignment = event.createEventAssignment()
-    assignment.setVariable(target)
-    assignment.setMath(formula_of(formula))
-
-
-def formula_of(formula: str) -> libsbml.ASTNode:
-    """A formula from its text."""
-    math = libsbml.parseL3Formula(formula)
-    if math is None:
-        raise ModelError(f"libSBML cannot read {formula!r}: {libsbml.getLastParseL3Error()}")
-    return math
-
-
-def free_id(model: libsbml.Model, wanted: str) -> str:
-    """`wanted`, or with a number behind it if that is taken."""
-    name, number = wanted, 1
-    while model.getElementBySId(name) is not None:
-        number += 1
-        name = f"{wanted}_{number}"
+    assignment.setSymbol(name)
+    assignment.setMath(tree(key))
     return name
+
+
+def add_switch(model: libsbml.Model, number: int, time: float, changes: Mapping[str, str]) -> libsbml.Event:
+    """An event at a time of a schedule; what holds at time 0 stands in the initial values."""
+    return add_event(model, free_id(model, f"schedule_{number}"), f"time >= {time!r} {model.getTimeUnits()}", changes)
