@@ -19,7 +19,7 @@ from ..errors import InvalidValueError, PathwayModelsError
 from ..evidence import report
 from ..exchange import export
 from ..experiments import arms as _combination
-from ..models import library
+from ..models.library import DEFAULT_CONTEXT
 from ..models.model import Model
 from ..sensitivity import repeat, sobol
 from ..sensitivity.factors import OWN_LAWS
@@ -30,6 +30,7 @@ from .options import (
     TREAT_HELP,
     hypothesis_option,
     length_options,
+    library_of,
     loaded,
     model_options,
     table_options,
@@ -124,10 +125,10 @@ def _list(arguments: argparse.Namespace) -> int:
     import pandas as pd
 
     if arguments.model is None:
-        frame = pd.DataFrame(list(library.available().items()), columns=["model", "title"])
+        frame = pd.DataFrame(list(library_of(arguments).available().items()), columns=["model", "title"])
         show(frame, arguments, index=False)
     else:
-        frame = getattr(library.load(arguments.model), arguments.what)
+        frame = getattr(library_of(arguments).load(arguments.model), arguments.what)
         show(frame, arguments, index=True)
     return 0
 
@@ -287,7 +288,7 @@ def _evidence_command(parser: argparse.ArgumentParser) -> None:
     hypothesis_option(parser)
     table_options(parser)
     parser.add_argument("--plot", type=Path, help="write predicted against observed as a figure")
-    parser.set_defaults(run=_run_evidence, context=library.DEFAULT_CONTEXT, set=[])
+    parser.set_defaults(run=_run_evidence, context=DEFAULT_CONTEXT, set=[])
 
 
 def _run_evidence(arguments: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from .._authored import read_lines, short_path
 from ..errors import InvalidValueError, ModelError, Named, PathwayModelsError, require_range, unknown_name
-from ..models import library
+from ..models.library import Library
 from ..models.model import Model
 from ..modules.flat import set_values
 from ..simulation.phases import phases
@@ -101,12 +101,9 @@ def observations_paths(model: Model) -> tuple[Path, ...]:
 
     A coupled model that extends another one is asked that one's observations as well.
     """
-    root = library.sbml_root()
-    if model.context is not None and model.name in library.module_names():
-        return (root / "modules" / model.name / "observations.tsv",)
-    if model.context is not None and model.name in library.coupled_names():
-        names = library.lineage(model.name)
-        return tuple(root / "coupled" / f"{n}-observations.tsv" for n in names)
+    library = Library(folders=model.folders)
+    if model.context is not None and model.name in (*library.modules, *library.coupled):
+        return library.observations(model.name)
     raise ModelError(f"{model.name} is no model of the library: it has no observations")
 
 
@@ -129,9 +126,10 @@ def read_observations(model: Model, path: Path | None = None) -> tuple[Observati
 def _read_file(model: Model, path: Path, found: dict[str, Observation]) -> None:
     if not path.exists():
         raise ModelError(f"{model.name} has no observations: the file {short_path(path)} is missing")
+    known = evidence_ids(Library(folders=model.folders))
     for line, row in read_lines(path, OBSERVATION_COLUMNS):
         try:
-            observation = _observation(model, row)
+            observation = _observation(model, row, known)
             if observation.id in found:
                 raise InvalidValueError(f"id {observation.id!r} is double")
         except PathwayModelsError as error:
@@ -139,7 +137,7 @@ def _read_file(model: Model, path: Path, found: dict[str, Observation]) -> None:
         found[observation.id] = observation
 
 
-def _observation(model: Model, row: Mapping[str, str]) -> Observation:
+def _observation(model: Model, row: Mapping[str, str], known: frozenset[str]) -> Observation:
     made = Observation(
         id=row["id"],
         use=row["use"],
@@ -156,7 +154,7 @@ def _observation(model: Model, row: Mapping[str, str]) -> Observation:
         value=_number(row["value"], "value") if row["value"] else None,
         error=_error(row["error"], row["error_kind"]),
         error_kind=row["error_kind"],
-        source=_sources(row["source"]),
+        source=_sources(row["source"], known),
         expected_under=_pairs(row["expected_under"], str, "expected_under"),
         note=row["note"],
     )
@@ -205,14 +203,14 @@ def _error(text: str, kind: str) -> float | None:
     return error
 
 
-def _sources(cell: str) -> tuple[str, ...]:
+def _sources(cell: str, known: frozenset[str]) -> tuple[str, ...]:
     ids = tuple(split_cell(cell))
     if not ids:
         raise InvalidValueError("source is empty; name at least one row of the evidence tables")
     for name in ids:
-        if name not in evidence_ids():
+        if name not in known:
             topic = name.partition(":")[0]
-            raise unknown_name("evidence row", name, [i for i in evidence_ids() if i.startswith(topic)])
+            raise unknown_name("evidence row", name, [i for i in known if i.startswith(topic)])
     return ids
 
 

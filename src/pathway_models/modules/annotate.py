@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -62,16 +62,19 @@ class Annotation:
     name: str
 
 
-def annotate(text: str, folder: Path, evidence: Path, *, title: str, summary: str) -> str:
+def annotate(text: str, folder: Path, evidence: Sequence[Path], *, title: str, summary: str) -> str:
     """The SBML of a module with names, notes, SBO terms and resources.
 
-    `folder` holds annotations.tsv and parameters.tsv, `evidence` the tables that parameters.tsv cites. Raises
-    `ModelError` that names file, line and value for a row that does not fit the model.
+    `folder` holds parameters.tsv and perhaps annotations.tsv, `evidence` are the folders of the tables that
+    parameters.tsv cites. Raises `ModelError` that names file, line and value for a row that does not fit the model.
     """
     document = libsbml.readSBMLFromString(text)
     model = document.getModel()
+    if model.getId() != folder.name:
+        raise ModelError(f"{folder.name}/model.ant: the model is named {model.getId()!r}; name it as its folder")
     describe_model(model, title=title, summary=summary)
-    rows = read_annotations(folder / "annotations.tsv", ids={model.getId(), *_ids(model)})
+    path = folder / "annotations.tsv"
+    rows = read_annotations(path, ids={model.getId(), *_ids(model)}) if path.exists() else ()
     for element in _annotated(model):
         _annotate_element(element, [r for r in rows if r.id == element.getId()])
     table = read_rows(folder / "parameters.tsv", ParameterRow)
@@ -158,9 +161,10 @@ def _add_resources(element: libsbml.SBase, qualifier: str, uris: Iterable[str]) 
         raise ModelError(f"libSBML could not annotate {element.getId()!r} with {qualifier}")
 
 
-def _described_by(table: Iterable[ParameterRow], evidence: Path) -> dict[str, str]:
+def _described_by(table: Iterable[ParameterRow], evidence: Sequence[Path]) -> dict[str, str]:
     """Parameter -> the work that its first source with a DOI or PMID cites; measured and derived parameters only."""
-    cited = _references(evidence)
+    paths = (folder / name for folder in evidence for name in ("measurements.tsv", "responses.tsv"))
+    cited = {k: v for p in paths if p.exists() for k, v in _references(p, p.stat().st_mtime_ns).items()}
     found = {}
     for row in table:
         if row.kind in ("measured", "derived"):
@@ -172,16 +176,14 @@ def _described_by(table: Iterable[ParameterRow], evidence: Path) -> dict[str, st
 
 
 @cache
-def _references(evidence: Path) -> Mapping[str, Mapping[str, str]]:
+def _references(table: Path, _changed: int) -> Mapping[str, Mapping[str, str]]:
     """Evidence row -> kind of reference -> its address: {'doi': 'https://identifiers.org/doi:10.1002/...'}."""
     found: dict[str, dict[str, str]] = {}
-    for table in ("measurements.tsv", "responses.tsv"):
-        lines = read_text(evidence / table).splitlines()
-        for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE):
-            for reference in filter(None, map(str.strip, row["reference"].split(";"))):
-                kind, _, key = reference.partition(":")
-                if kind in _COLLECTIONS:
-                    found.setdefault(row["id"], {}).setdefault(kind, f"{IDENTIFIERS}{_COLLECTIONS[kind]}:{key}")
+    for row in csv.DictReader(read_text(table).splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE):
+        for reference in filter(None, map(str.strip, row["reference"].split(";"))):
+            kind, _, key = reference.partition(":")
+            if kind in _COLLECTIONS:
+                found.setdefault(row["id"], {}).setdefault(kind, f"{IDENTIFIERS}{_COLLECTIONS[kind]}:{key}")
     return found
 
 

@@ -196,13 +196,13 @@ class ParameterRow:
     note: str
 
 
-def read_module(folder: Path) -> Module:
-    """Read `model.xml`, `module.toml` and `parameters.tsv` of one folder.
+def read_module(folder: Path, text: str | None = None) -> Module:
+    """Read `module.toml` and `parameters.tsv` of one folder, and its SBML: the `text`, or `model.xml`.
 
     Raises `ModelError`, with file and key or line, for what the files may not hold and where they disagree.
     """
     name = folder.name
-    text = read_text(folder / "model.xml")
+    text = read_text(folder / "model.xml") if text is None else text
     found = _sbml.quantities(_sbml.parse(text, name=name), name=name)
     made = read_module_file(folder)
     _check_names(made, found, short_path(folder / "module.toml"))
