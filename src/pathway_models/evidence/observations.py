@@ -6,9 +6,9 @@ import math
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from .._authored import read_lines, short_path
 from ..errors import InvalidValueError, ModelError, Named, PathwayModelsError, require_range, unknown_name
@@ -18,7 +18,7 @@ from ..modules.flat import set_values
 from ..simulation.phases import phases
 from ..treatments.named import named
 from ..treatments.schedule import Dose, Level, Treatment
-from .tables import column_names, evidence_ids, one_of, split_cell
+from .tables import evidence_ids, one_of, split_cell
 
 Use = Literal["fit", "check"]
 Baseline = Literal["self", "untreated", "healthy", ""]
@@ -26,10 +26,31 @@ Reduce = Literal["at", "peak", "trough", "time_of_peak"]
 Comparison = Literal["fold", "percent_change", "absolute", "up", "down", "none"]
 T = TypeVar("T")
 
-OBSERVATION_COLUMNS = column_names(
-    "id use context hypotheses settings baseline treatments hours observable reduce comparison value error "
-    "error_kind source expected_under note"
-)
+
+@dataclass(frozen=True, kw_only=True)
+class ObservationRow:
+    """A row of observations.tsv: a published experiment in terms of a model."""
+
+    id: Annotated[str, "a name of its own"]
+    use: Annotated[Use, "fit: a constant was set with it; check: it tests the model"]
+    context: Annotated[str, "healthy, epilepsy or one of your own"]
+    hypotheses: Annotated[str, "name=reading, joined by ;"]
+    settings: Annotated[str, "constant or input=value, joined by ;"]
+    baseline: Annotated[Baseline, "what the change is relative to; self: the start of the run; empty: absolute"]
+    treatments: Annotated[str, "as on the command line, or level:INPUT=VALUE@START..STOP, dose:INPUT=AMOUNT@T1,T2 (h)"]
+    hours: Annotated[str, "when it was measured; 0 is the rest"]
+    observable: Annotated[str, "a variable of the model"]
+    reduce: Annotated[Reduce, "at that hour, or an extreme up to it"]
+    comparison: Annotated[Comparison, "the scale of value, or the direction of the change"]
+    value: Annotated[str, "a number, or nothing for a direction"]
+    error: Annotated[str, "a number, or low-high for CI95 and IQR"]
+    error_kind: Annotated[Literal["", "SD", "SEM", "CI95", "IQR"], "what the error is"]
+    source: Annotated[str, "rows of the evidence tables, joined by ;"]
+    expected_under: Annotated[str, "name=reading under which it should come out so, joined by ;"]
+    note: Annotated[str, "how the experiment was translated"]
+
+
+OBSERVATION_COLUMNS = tuple(f.name for f in fields(ObservationRow))
 NUMERIC = ("fold", "percent_change", "absolute")
 # Half-width of one standard deviation in each kind of error; a number without a kind is taken as it stands.
 WIDTHS: Mapping[str, float] = {"CI95": 3.92, "IQR": 1.35}

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 
 from .._authored import read_rows
 from .._files import read_text
@@ -18,7 +19,6 @@ from .._sbml.uncertainty import Uncertainty, write_uncertainty
 from ..errors import ModelError, unknown_name
 from .module import ParameterRow
 
-COLUMNS = ("id", "sbo", "qualifier", "resource", "name")
 IDENTIFIERS = "https://identifiers.org/"
 
 # How a reference of the evidence tables is written at identifiers.org, and which kind is preferred over which.
@@ -53,13 +53,13 @@ _SBO_PARAMETER = 2  # quantitative systems description parameter
 
 @dataclass(frozen=True, kw_only=True)
 class Annotation:
-    """One row of annotations.tsv."""
+    """A row of annotations.tsv: a resource that says what an element of the model is."""
 
-    id: str
-    sbo: str
-    qualifier: str
-    resource: str
-    name: str
+    id: Annotated[str, "the model, a compartment, species, parameter or reaction"]
+    sbo: Annotated[str, "its term of the Systems Biology Ontology, as SBO:0000252, or nothing"]
+    qualifier: Annotated[str, "of biology: is, isVersionOf, hasPart, occursIn, ..."]
+    resource: Annotated[str, "address at identifiers.org"]
+    name: Annotated[str, "the resource in words"]
 
 
 def annotate(text: str, folder: Path, evidence: Sequence[Path], *, title: str, summary: str) -> str:
@@ -92,15 +92,16 @@ def read_annotations(path: Path, *, ids: Iterable[str]) -> tuple[Annotation, ...
     """The rows of an annotations.tsv; `ModelError` with file and line for a wrong column, id, qualifier or resource."""
     header, *lines = read_text(path).splitlines() or [""]
     where = f"{path.parent.name}/{path.name}"
-    if tuple(header.split("\t")) != COLUMNS:
-        raise ModelError(f"{where}, line 1: the columns are {header.split(chr(9))}; they must be {list(COLUMNS)}")
+    columns = [f.name for f in fields(Annotation)]
+    if header.split("\t") != columns:
+        raise ModelError(f"{where}, line 1: the columns are {header.split(chr(9))}; they must be {columns}")
     known = set(ids)
     rows = []
     for number, line in enumerate(lines, 2):
         cells = line.split("\t")
-        if len(cells) != len(COLUMNS):
-            raise ModelError(f"{where}, line {number}: {len(cells)} cells instead of {len(COLUMNS)}")
-        row = Annotation(**dict(zip(COLUMNS, cells, strict=True)))
+        if len(cells) != len(columns):
+            raise ModelError(f"{where}, line {number}: {len(cells)} cells instead of {len(columns)}")
+        row = Annotation(**dict(zip(columns, cells, strict=True)))
         if fault := _fault(row, known):
             raise ModelError(f"{where}, line {number}: {fault}")
         rows.append(row)
