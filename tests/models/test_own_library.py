@@ -90,7 +90,7 @@ def test_the_environment_variable_names_folders(finished: Path, monkeypatch: pyt
     monkeypatch.setenv(VARIABLE, f"{finished}{os.pathsep}")
     assert pm.load("astrocyte").folders == (finished,)
     monkeypatch.setenv(VARIABLE, str(finished / "nowhere"))
-    with pytest.raises(ModelError, match="there is no folder .*nowhere"):
+    with pytest.raises(ModelError, match=r"there is no folder .*nowhere"):
         pm.load("epilepsy")
 
 
@@ -191,12 +191,7 @@ def test_faults_are_sentences_that_name_the_files(folder: Path, spoil: object, w
         ("model.ant", "response = 1 dim", "response = 2 dim", "response starts at 2 and rests at 1 in health"),
         ("parameters.tsv", "assumed\t\tHours", "assumed\tmine:a2\tHours", "no evidence table has the row 'mine:a2'"),
         ("parameters.tsv", "assumed\t\tHours", "measured\t\tHours", "tau_response is measured, and names no evidence"),
-        (
-            "module.toml",
-            "settings = { share_adapted = 0.5 }",
-            'settings = { share_adapted = 0.5 }\nfor = ["x:1"]',
-            "x:1",
-        ),
+        ("module.toml", 'note = "Default', 'for = ["x:1"]\nnote = "Default', "no evidence table has the row 'x:1'"),
     ],
 )
 def test_check_finds_what_loading_lets_pass(folder: Path, file: str, old: str, new: str, words: str) -> None:
