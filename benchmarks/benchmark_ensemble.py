@@ -83,10 +83,10 @@ def engines(model: pm.Model, rows: Rows, few: Rows, asked: argparse.Namespace) -
     """The table: both engines and the peers on the same rows."""
     outcome = pm.Outcome(variable=OUTCOMES.get(model.name, model.outputs_[0].id), reduce="final")
     plan = {"treatments": ARMS["both"], "outcomes": [outcome], "weeks": WEEKS, "workers": 1, "progress": False}
-    many = pm.ensemble(model, rows, execution=pm.Execution(engine="batch"), **plan)
+    many = flat(pm.ensemble, model, rows, execution=pm.Execution(engine="batch"), **plan)
     print(f"{'':38} {'rows':>6} {'rows/s/core':>13} {'ms/row':>9} {'largest gap':>12}")
     batch = line("pm.ensemble, batch", len(many.ok), many.cost.core_seconds, 0.0)
-    plain = pm.ensemble(model, few, execution=pm.Execution(engine="roadrunner"), **plan)
+    plain = flat(pm.ensemble, model, few, execution=pm.Execution(engine="roadrunner"), **plan)
     exact = plain.values[:, 0]
     scale = np.maximum(np.abs(exact), 1e-3)
     gap = np.nanmax(np.abs(many.values[: len(exact), 0] - exact) / scale)
@@ -163,7 +163,7 @@ def whole_analysis(model: pm.Model, rows: Rows) -> None:
     total, wanted = 0.0, (len(rows) + 2) * N
     for name, arm in ARMS.items():
         plan = {"outcomes": [outcome], "weeks": WEEKS, "workers": 2, "progress": False, "engine": "batch"}
-        runs = pm.ensemble(model, rows, arm, **plan)
+        runs = flat(pm.ensemble, model, rows, arm, **plan)
         own = runs.cost.core_seconds / len(runs.ok)
         total += wanted * own / 2
         print(f"{name:8} {1e3 * own:6.2f} ms of a core per row; {runs.report()} in {runs.seconds:.1f} s")
@@ -180,8 +180,8 @@ def stages(model: pm.Model, rows: Rows, few: Rows) -> None:
         for workers in (1, 2):
             with ProcessPoolExecutor(workers, mp_context=pool) as executor:
                 call = {**plan, "engine": engine, "executor": executor, "workers": workers}
-                pm.ensemble(model, table, **call)  # starts the processes, which compile or load the model
-                runs = pm.ensemble(model, table, **call)
+                flat(pm.ensemble, model, table, **call)  # starts the processes, which compile or load the model
+                runs = flat(pm.ensemble, model, table, **call)
             seconds.append(runs.seconds)
         print(
             f"{engine:10} {len(runs.ok):5} rows: {seconds[0]:.1f} s on one process, {seconds[1]:.1f} s on two, "

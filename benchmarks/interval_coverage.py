@@ -71,7 +71,7 @@ def ishigami(a: float = 7.0, b: float = 0.1) -> Case:
 def of_model() -> Case:
     """Inflammation after a week, all constants varied; true indices are averages weighted by the variance."""
     model = pm.load("nlrp3_il1b")
-    found = [pm.sobol(model, n=pm.Sampling(n=TRUTH["n"], seed=seed), **MODEL).indices for seed in TRUTH["seeds"]]
+    found = [flat(pm.sobol, model, n=pm.Sampling(n=TRUTH["n"], seed=seed), **MODEL).indices for seed in TRUTH["seeds"]]
     variance = np.array([part.variance for part in found])[:, None]
     first, total = (
         (np.array([getattr(part, name) for part in found]) * variance).sum(axis=0) / variance.sum(axis=0)
@@ -79,7 +79,10 @@ def of_model() -> Case:
     )
     columns = tuple(f"nlrp3_il1b, {name}" for name in OUTCOMES)
     return Case(
-        columns, lambda seed: pm.sobol(model, n=pm.Sampling(n=SIZES[-1], seed=seed), **MODEL).runs.values, first, total
+        columns,
+        lambda seed: flat(pm.sobol, model, n=pm.Sampling(n=SIZES[-1], seed=seed), **MODEL).runs.values,
+        first,
+        total,
     )
 
 

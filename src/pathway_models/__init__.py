@@ -16,7 +16,7 @@ from .ensembles import Execution, Limits, Outcome, Study, ensemble
 from .exchange import check, export
 from .experiments import compare, hypothesis_scan, lesion, loop_gains
 from .inference import calibrate
-from .models import Model, available, load
+from .models import Library, Model, available, library, load
 from .sensitivity import Factors, Sampling, draw, morris, sobol
 from .treatments import (
     Dose,
@@ -40,6 +40,7 @@ __all__ = [
     "Factors",
     "KetogenicDiet",
     "Level",
+    "Library",
     "Limits",
     "MCTDiet",
     "Model",
@@ -63,6 +64,7 @@ __all__ = [
     "hypothesis_scan",
     "inference",
     "lesion",
+    "library",
     "load",
     "loop_gains",
     "models",

@@ -28,7 +28,7 @@ def readout(context: str = "epilepsy", **hypotheses: str) -> pm.Model:
 
 
 def gain(model: pm.Model) -> float:
-    return float(pm.loop_gains(model, workers=1, progress=False)[0])
+    return float(pm.loop_gains(model, execution=pm.Execution(workers=1, progress=False))[0])
 
 
 def late_rate(model: pm.Model, treatments: list[pm.Treatment], hours: float = REST) -> float:

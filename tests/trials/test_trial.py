@@ -206,7 +206,11 @@ def test_less_adherence_less_effect(model: pm.Model, patients: pm.trials.Populat
 def test_loop_gain_is_that_of_the_model(model: pm.Model, result: pm.trials.Trial) -> None:
     p = result.population
     own = model.with_parameters({k: float(v[0]) for k, v in p.parameters.items()})
-    assert_allclose(result.markers["loop_gain"][0], pm.loop_gains(own, workers=1, progress=False)[0], rtol=2e-3)
+    assert_allclose(
+        result.markers["loop_gain"][0],
+        pm.loop_gains(own, execution=pm.Execution(workers=1, progress=False))[0],
+        rtol=2e-3,
+    )
 
 
 def test_both_engines_give_the_same_trial(model: pm.Model, patients: pm.trials.Population) -> None:
@@ -248,7 +252,7 @@ def test_who_fails_or_is_not_chronic_is_left_out(
     model: pm.Model, patients: pm.trials.Population, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def flawed(study: pm.Study, rows: Mapping[str, Any], **options: Any) -> pm.ensembles.Ensemble:
-        runs = pm.ensemble(study, rows, **options)
+        runs = flat(pm.ensemble, study, rows, **options)
         plan = study.treatments
         values, status = runs.values.copy(), runs.status.copy()
         if not plan and len(runs.outcomes) > 1:

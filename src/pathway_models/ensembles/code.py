@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..models import library
+from ..models.library import DEFAULT_CONTEXT, Library
 from ..models.model import Model
 
 WIDTH = 100  # characters of a line of code
@@ -99,8 +99,9 @@ def _argument(text: str) -> Iterator[str]:
 
 def changes(model: Model) -> tuple[bool, dict[str, str], dict[str, float]]:
     """Whether it is a model of the library; hypotheses and constants that differ from what `load` gives."""
-    ours = model.name in (*library.coupled_names(), *library.module_names())
-    base = library.load(model.name, context=model.context or library.DEFAULT_CONTEXT) if ours else None
+    library = Library(folders=model.folders)
+    ours = model.context is not None and model.name in (*library.coupled, *library.modules)
+    base = library.load(model.name, context=model.context or DEFAULT_CONTEXT) if ours else None
     if base is None or base.sbml != model.sbml:
         return False, {}, dict(model.settings)
     other = {k: v for k, v in model.settings.items() if base.settings.get(k) != v}
@@ -124,8 +125,9 @@ def model_code(model: Model) -> str:
     ours, readings, constants = changes(model)
     path, *member = model.source or (model.name if ours else f"{model.name}.xml",)
     arguments = [("", path), *(("model", m) for m in member)]
-    if ours and model.context not in (None, library.DEFAULT_CONTEXT):
+    if ours and model.context not in (None, DEFAULT_CONTEXT):
         arguments.append(("context", str(model.context)))
-    code = call("pm.load", arguments)
+    folders = ", ".join(literal(str(f)) for f in model.folders) if ours else ""
+    code = call(f"pm.library({folders}).load" if folders else "pm.load", arguments)
     code += "".join(f".with_hypothesis({h!r}, {a!r})" for h, a in readings.items())
     return code + (f".with_parameters({literal(constants)})" if constants else "")
