@@ -37,7 +37,7 @@ def late(treatment: pm.Treatment, variable: str, hours: float) -> float:
 
 def test_a_modified_atkins_diet_by_hand() -> None:
     """20 of 250 g carbohydrate are left; 65 percent of energy from fat at 9 kcal/g, the rest at 4 kcal/g."""
-    found = values(pm.ModifiedAtkinsDiet())
+    found = values(pm.ModifiedAtkinsDiet(age_group="adult"))
     assert found == {
         "carb_restriction": pytest.approx(1 - 20 / 250),
         "fat_ratio": pytest.approx((0.65 / 9) / (0.35 / 4)),
@@ -56,8 +56,8 @@ def test_carbohydrate_above_the_usual_is_no_restriction() -> None:
 
 def test_an_mct_diet_equals_a_classical_one() -> None:
     """clinical:C052: 60 percent of energy from MCT and a 3:1 diet are similar; other shares in proportion."""
-    assert values(pm.MCTDiet()) == values(pm.KetogenicDiet(ratio=3, age_group="child"))
-    less = values(pm.MCTDiet(mct_energy=0.4, age_group="reference"))
+    assert values(pm.MCTDiet()) == values(pm.KetogenicDiet(ratio=3))
+    less = values(pm.MCTDiet(mct_energy=0.4))
     assert less == {"carb_restriction": pytest.approx(carb_restriction(2.0)), "fat_ratio": pytest.approx(2.0)}
 
 
@@ -72,15 +72,32 @@ def test_decanoic_acid_is_given_only_if_asked_for() -> None:
 
 @pytest.mark.parametrize("diet", DIETS)
 def test_adherence_of_none_is_the_usual_diet(diet: type[Any]) -> None:
-    found = values(diet(adherence=0.0, age_group="reference"))
+    found = values(diet(adherence=0.0))
     assert found == {"carb_restriction": 0.0, "fat_ratio": pytest.approx(0.25)}
 
 
 @pytest.mark.parametrize("diet", DIETS)
 def test_weeks_become_hours(diet: type[Any]) -> None:
     for level in diet(start=1, stop=3).schedule():
-        assert (level.start, level.stop) == (WEEK, 3 * WEEK)
-    assert all(level.stop is None for level in diet().schedule())
+        assert (level.at, level.until) == (WEEK, 3 * WEEK)
+    assert all(level.until is None for level in diet().schedule())
+
+
+@pytest.mark.parametrize("name", sorted(NAMED))
+def test_a_plain_keyword_of_time_is_in_weeks(name: str) -> None:
+    """Whatever is not in weeks has its unit in its name: no `start` in hours beside a `start` in weeks."""
+    own = {f.name for f in fields(NAMED[name])} - {"name"}
+    plain = {"start": 2.0, "stop": 5.0, "weeks": 3.0}
+    schedule = NAMED[name](**{k: v for k, v in plain.items() if k in own}, **({"name": name} if name in AGENTS else {}))
+    for item in schedule.schedule():
+        first, last = (item.times[0], item.times[-1]) if isinstance(item, pm.Dose) else (item.at, item.until)
+        assert first == (2 * WEEK if "start" in own else 0.0)
+        assert last is None or "start" not in own or 2 * WEEK < last <= 5 * WEEK
+    assert bool(own & set(plain)) != bool(own & {"start_hours", "start_days"})
+
+
+def test_all_diets_are_for_the_same_age_unless_said() -> None:
+    assert {diet().age_group for diet in DIETS} == {"reference"}
 
 
 @pytest.mark.parametrize("diet", DIETS)
@@ -94,20 +111,21 @@ def test_age_groups_set_the_capacity(diet: type[Any], group: str) -> None:
 def test_every_step_of_a_titration_has_the_capacity() -> None:
     diet = pm.KetogenicDiet(ratio=4, titration_weeks=3, age_group="child")
     capacities = [level for level in diet.schedule() if level.input == "ketogenic_capacity"]
-    assert [c.start / WEEK for c in capacities] == [0, 1, 2, 3]
+    assert [c.at / WEEK for c in capacities] == [0, 1, 2, 3]
     assert {c.value for c in capacities} == {KETOGENIC_CAPACITY["child"]}
     assert phases(pm.load("ketone_katp"), [diet], 8 * WEEK)
 
 
 def test_children_reach_the_series_of_children() -> None:
     """clinical:C052, which set the capacity: BHB 4.3 +- 0.6 and acetoacetate 1.8 +- 0.3 mmol/L after a month of MCT."""
-    assert late(pm.MCTDiet(), "BHB_plasma", 720) == pytest.approx(4.3, abs=0.6)
-    assert late(pm.MCTDiet(), "AcAc_plasma", 720) == pytest.approx(1.8, abs=0.3)
+    diet = pm.MCTDiet(age_group="child")
+    assert late(diet, "BHB_plasma", 720) == pytest.approx(4.3, abs=0.6)
+    assert late(diet, "AcAc_plasma", 720) == pytest.approx(1.8, abs=0.3)
 
 
 def test_adults_reach_the_series_of_adults() -> None:
     """clinical:C058, which set the capacity: BHB 1.14 mmol/L on a modified Atkins diet."""
-    assert late(pm.ModifiedAtkinsDiet(), "BHB_plasma", 12 * WEEK) == pytest.approx(1.14, rel=0.1)
+    assert late(pm.ModifiedAtkinsDiet(age_group="adult"), "BHB_plasma", 12 * WEEK) == pytest.approx(1.14, rel=0.1)
 
 
 def test_ketosis_falls_with_age() -> None:
@@ -227,22 +245,22 @@ def test_an_input_that_a_wire_drives_is_refused() -> None:
 
 
 def test_a_drug_is_a_level_over_its_hours() -> None:
-    (usual,) = pm.Drug(name="vigabatrin", start=10).schedule()
-    assert usual == pm.Level(input="vigabatrin", value=1.0, start=10, stop=34)
+    (usual,) = pm.Drug(name="vigabatrin", start_hours=10).schedule()
+    assert usual == pm.Level(input="vigabatrin", value=1.0, at=10, until=34)
     (lasting,) = pm.Drug(name="rapamycin").schedule()
-    assert lasting == pm.Level(input="rapamycin", value=10.0, start=0, stop=None)
-    (mine,) = pm.Drug(name="rapamycin", amount=3, start=5, hours=2).schedule()
-    assert mine == pm.Level(input="rapamycin", value=3, start=5, stop=7)
+    assert lasting == pm.Level(input="rapamycin", value=10.0, at=0, until=None)
+    (mine,) = pm.Drug(name="rapamycin", amount=3, start_hours=5, hours=2).schedule()
+    assert mine == pm.Level(input="rapamycin", value=3, at=5, until=7)
 
 
 def test_no_hours_is_one_dose() -> None:
-    (pulse,) = pm.Drug(name="glutamate_pulse", start=2).schedule()
+    (pulse,) = pm.Drug(name="glutamate_pulse", start_hours=2).schedule()
     assert pulse == pm.Dose(input="GLU_x", amount=0.05, times=(2.0,))
 
 
 def test_a_provocation_may_act_on_a_module_alone() -> None:
     drug = pm.Drug(name="status_epilepticus", input="seizure_drive", hours=6)
-    assert drug.schedule() == (pm.Level(input="seizure_drive", value=3.0, start=0.0, stop=6.0),)
+    assert drug.schedule() == (pm.Level(input="seizure_drive", value=3.0, at=0.0, until=6.0),)
     run = pm.load("nlrp3_il1b", context="healthy").simulate([drug], duration=24, every=1)
     assert float(run["IL1B"].max()) > 1.2
 
@@ -256,7 +274,7 @@ def test_a_provocation_may_act_on_a_module_alone() -> None:
         ({"name": "rapamycin", "amount": "much"}, InvalidValueError, "is 'much'; allowed is a number from 0"),
         ({"name": None}, UnknownNameError, "unknown drug None"),
         ({"name": "rapamycin", "hours": -1}, InvalidValueError, "the hours of rapamycin is -1"),
-        ({"name": "rapamycin", "start": -1}, InvalidValueError, "the start of rapamycin is -1"),
+        ({"name": "rapamycin", "start_hours": -1}, InvalidValueError, "the start of rapamycin is -1"),
     ],
     ids=str,
 )
@@ -285,11 +303,11 @@ def test_every_treatment_has_a_name() -> None:
     [
         ("modified_atkins_diet", pm.ModifiedAtkinsDiet()),
         ("modified_atkins_diet:carbohydrate_g=15,stop=12", pm.ModifiedAtkinsDiet(carbohydrate_g=15, stop=12)),
-        ("mct_diet:mct_energy=0.5,age_group=reference", pm.MCTDiet(mct_energy=0.5, age_group="reference")),
+        ("mct_diet:mct_energy=0.5,age_group=child", pm.MCTDiet(mct_energy=0.5, age_group="child")),
         ("ketogenic_diet:age_group=child,ratio=3", pm.KetogenicDiet(age_group="child", ratio=3)),
         ("electroacupuncture:point=PC6+LI11,frequency_hz=2", pm.Electroacupuncture(point="PC6+LI11", frequency_hz=2)),
         ("rapamycin", pm.Drug(name="rapamycin")),
-        ("rapamycin:amount=5,start=24,hours=48", pm.Drug(name="rapamycin", amount=5, start=24, hours=48)),
+        ("rapamycin:amount=5,start_hours=24,hours=48", pm.Drug(name="rapamycin", amount=5, start_hours=24, hours=48)),
         ("homocysteic_acid:input=seizure_drive", pm.Drug(name="homocysteic_acid", input="seizure_drive")),
     ],
 )
@@ -346,7 +364,7 @@ def test_a_part_within_the_run_is_enough() -> None:
 
 def test_a_level_at_the_end_is_too_late_and_a_dose_is_not() -> None:
     end = 4 * WEEK
-    assert len(idle(pm.Level(input="fasting", value=1, start=end))) == 1
+    assert len(idle(pm.Level(input="fasting", value=1, at=end))) == 1
     assert idle(pm.Dose(input="ketone_ester", amount=1, times=(end,))) == []
 
 

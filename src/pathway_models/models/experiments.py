@@ -139,7 +139,7 @@ def _schedule(model: FlatModel, name: str, periods: Sequence[Period]) -> list[Tr
         now |= found
     ends = {key: [t for t, _ in steps[1:]] + [None] for key, steps in changes.items()}
     schedule: list[Treatment] = [
-        Level(input=key, value=value, start=start, stop=stop)
+        Level(input=key, value=value, at=start, until=stop)
         for key, steps in changes.items()
         for (start, value), stop in zip(steps, ends[key], strict=True)
     ]

@@ -39,7 +39,7 @@ def _levels(
     }
     if age_group != "reference":
         values["ketogenic_capacity"] = KETOGENIC_CAPACITY[age_group]
-    return [Level(input=k, value=v, start=start, stop=stop) for k, v in values.items()]
+    return [Level(input=k, value=v, at=start, until=stop) for k, v in values.items()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +109,7 @@ class ModifiedAtkinsDiet(Named):
     start: float = 0.0
     stop: float | None = None
     adherence: float = 1.0
-    age_group: str = "adult"
+    age_group: str = "reference"
 
     def __post_init__(self) -> None:
         require_range("the carbohydrate of the modified Atkins diet in g per day", self.carbohydrate_g, 5.0, 60.0)
@@ -145,7 +145,7 @@ class MCTDiet(Named):
     start: float = 0.0
     stop: float | None = None
     adherence: float = 1.0
-    age_group: str = "child"
+    age_group: str = "reference"
 
     def __post_init__(self) -> None:
         require_range("the share of energy from MCT", self.mct_energy, 0.3, 0.75)
@@ -161,7 +161,7 @@ class MCTDiet(Named):
         levels = _levels(ratio, carb_restriction(ratio), self.adherence, self.age_group, start, stop)
         if self.decanoic_acid:
             value = self.adherence * self.decanoic_acid
-            levels.append(Level(input="decanoic_acid", value=value, start=start, stop=stop))
+            levels.append(Level(input="decanoic_acid", value=value, at=start, until=stop))
         return tuple(levels)
 
 
@@ -171,22 +171,22 @@ def _hours(start: float, stop: float | None) -> tuple[float, float | None]:
 
 @dataclass(frozen=True, kw_only=True)
 class Fasting(Named):
-    """Complete fasting for `hours` from hour `start_hour`; it opens many classical diets.
+    """Complete fasting for `hours` from hour `start_hours`; it opens many classical diets.
 
-    >>> Fasting(hours=43).schedule()[0].stop
+    >>> Fasting(hours=43).schedule()[0].until
     43.0
     """
 
     hours: float = 24.0
-    start_hour: float = 0.0
+    start_hours: float = 0.0
 
     def __post_init__(self) -> None:
         require_range("the length of the fast in hours", self.hours, 1.0, 24.0 * 30)
-        check_window("fasting", self.start_hour, None)
+        check_window("fasting", self.start_hours, None)
 
     def schedule(self) -> tuple[Level, ...]:
         """A level on `fasting`."""
-        return (Level(input="fasting", value=1.0, start=self.start_hour, stop=self.start_hour + float(self.hours)),)
+        return (Level(input="fasting", value=1.0, at=self.start_hours, until=self.start_hours + float(self.hours)),)
 
 
 # (R)-3-hydroxybutyl (R)-3-hydroxybutyrate, 176.2 g/mol, gives two molecules of BHB: one at once, one through butanediol
@@ -195,7 +195,7 @@ KETONE_ESTER_MMOL_BHB_PER_MG = 2.0 / 176.2
 
 @dataclass(frozen=True, kw_only=True)
 class KetoneEster(Named):
-    """Ketone monoester, `mg_per_kg` by mouth, `times_per_day` (1..6) for `days` from day `start_day`.
+    """Ketone monoester, `mg_per_kg` by mouth, `times_per_day` (1..6) for `days` from day `start_days`.
 
     The dose goes into the gut depot of `ketone_katp` as mmol of BHB equivalents per kg of body weight.
     Raises `InvalidValueError` outside 0..2000 mg/kg.
@@ -207,17 +207,17 @@ class KetoneEster(Named):
     mg_per_kg: float = 714.0
     times_per_day: int = 1
     days: float = 1.0
-    start_day: float = 0.0
+    start_days: float = 0.0
 
     def __post_init__(self) -> None:
         require_range("the dose of ketone ester in mg/kg", self.mg_per_kg, 0.0, 2000.0)
         require_range("the number of doses per day", self.times_per_day, 1, 6)
         require_whole("the number of doses per day", self.times_per_day)
         require_range("the length of the course in days", self.days, 0.0, 3650.0)
-        check_window("ketone ester", self.start_day, None)
+        check_window("ketone ester", self.start_days, None)
 
     def schedule(self) -> tuple[Dose, ...]:
         """Doses on `ketone_ester`, evenly over the day."""
         count = math.ceil(self.days * self.times_per_day)
-        times = tuple(24.0 * (self.start_day + i / self.times_per_day) for i in range(count))
+        times = tuple(24.0 * (self.start_days + i / self.times_per_day) for i in range(count))
         return (Dose(input="ketone_ester", amount=self.mg_per_kg * KETONE_ESTER_MMOL_BHB_PER_MG, times=times),)

@@ -74,19 +74,19 @@ def agents() -> pd.DataFrame:
 
 @dataclass(frozen=True, kw_only=True)
 class Drug(Named):
-    """A drug or provocation of `agents()` from hour `start`, for `hours` (None: as usual there).
+    """A drug or provocation of `agents()` from hour `start_hours`, for `hours` (None: as usual there).
 
     `amount` is in the unit of the table, None the usual one; kinetics are not modelled, so it is the exposure. On a
     module alone that has no `acute_seizures`, give `input="seizure_drive"`. Raises `UnknownNameError` for a name that
     is not in the table and `InvalidValueError` for a negative amount or length.
 
-    >>> Drug(name="rapamycin", start=24).schedule()[0].value
+    >>> Drug(name="rapamycin", start_hours=24).schedule()[0].value
     10.0
     """
 
     name: str
     amount: float | None = None
-    start: float = 0.0
+    start_hours: float = 0.0
     hours: float | None = None
     input: str | None = None
 
@@ -94,7 +94,7 @@ class Drug(Named):
         require_choice("the drug", self.name, AGENTS)
         require_range(f"the amount of {self.name}", self._amount, 0.0, 1e6)
         require_range(f"the hours of {self.name}", self._hours or 0.0, 0.0, 1e6)
-        check_window(self.name, self.start, None)
+        check_window(self.name, self.start_hours, None)
         require_kind("the input of a drug", self.input, (str, type(None)), 'Drug(name="LPS", input="seizure_drive")')
 
     @property
@@ -109,6 +109,6 @@ class Drug(Named):
         """A level over the time it is given, or one dose."""
         target, hours = self.input or AGENTS[self.name].input, self._hours
         if hours == 0:
-            return (Dose(input=target, amount=self._amount, times=(self.start,)),)
-        stop = None if hours is None else self.start + hours
-        return (Level(input=target, value=self._amount, start=self.start, stop=stop),)
+            return (Dose(input=target, amount=self._amount, times=(self.start_hours,)),)
+        stop = None if hours is None else self.start_hours + hours
+        return (Level(input=target, value=self._amount, at=self.start_hours, until=stop),)

@@ -23,25 +23,25 @@ HOURS_PER_WEEK = 168.0
 
 @dataclass(frozen=True, kw_only=True)
 class Level(Named):
-    """Hold an input at a value from `start` to `stop` (half open, model time; hours in our models).
+    """Hold an input at a value from time `at` `until` another (half open, model time; hours in our models).
 
-    `stop=None` means to the end of the run. Levels on one input must not overlap.
+    `until=None` means to the end of the run. Levels on one input must not overlap.
 
-    >>> Level(input="rapamycin", value=0.5, start=24, stop=48).value
+    >>> Level(input="rapamycin", value=0.5, at=24, until=48).value
     0.5
     """
 
     input: str
     value: float
-    start: float = 0.0
-    stop: float | None = None
+    at: float = 0.0
+    until: float | None = None
 
     def __post_init__(self) -> None:
         require_kind("the input of a level", self.input, str, 'Level(input="BHB", value=1.0)')
         object.__setattr__(self, "value", require_number(f"the level of {self.input}", self.value))
         if not math.isfinite(self.value):
             raise InvalidValueError(f"the level of {self.input} is {self.value}; allowed are finite numbers")
-        check_window(self.input, self.start, self.stop)
+        check_window(self.input, self.at, self.until)
 
     def schedule(self) -> tuple[Level, ...]:
         """Itself."""
