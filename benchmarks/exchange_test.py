@@ -53,7 +53,7 @@ def arms(model: pm.Model, duration: float) -> dict[str, list[pm.Treatment]]:
     wanted = {"none": [], "diet": diet, "needles": needles, "both": [*diet, *needles]}
     wanted["every input"] = [_moved(p, duration) for p in model.inputs_]
     together: list[pm.Treatment] = []
-    for name in named.NAMED:
+    for name in named.treatment_classes():
         treatment = named.named(name)
         if _fits(model, [*together, treatment], duration):
             together.append(treatment)

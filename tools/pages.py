@@ -9,6 +9,7 @@ from pathlib import Path
 from diagram import KEY, coupled_diagram, module_diagram
 from equations import equations
 from page_markdown import code, links, number, rows, table, words, written
+from pathway_models._data import sbml_root
 from pathway_models._files import read_text
 from pathway_models._sbml.uncertainty import KINDS
 from pathway_models.evidence.observations import Observation, observations_paths
@@ -125,7 +126,7 @@ def _entity_names(model: Model) -> dict[str, str]:
     coupled = model.name in library.coupled_names()
     found: dict[str, str] = {}
     for name in library.read_coupled(model.name).modules if coupled else [model.name]:
-        path = library.sbml_root() / "modules" / name / "annotations.tsv"
+        path = sbml_root() / "modules" / name / "annotations.tsv"
         for line in read_text(path).splitlines()[1:]:
             key, *_, title = line.split("\t")
             found.setdefault(f"{name}__{key}" if coupled else key, title)

@@ -11,6 +11,7 @@ import pytest
 
 import pathway_models as pm
 from pathway_models._authored import read_toml
+from pathway_models._data import sbml_root
 from pathway_models.errors import ModelError
 from pathway_models.models import library as _library
 from pathway_models.modules.module import ModuleFile, read_module
@@ -27,13 +28,13 @@ def edited(path: Path, old: str, new: str) -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A copy of a module's folder that a test may break."""
-    return Path(shutil.copytree(_library.sbml_root() / "modules" / MODULE, tmp_path / "sbml" / "modules" / MODULE))
+    return Path(shutil.copytree(sbml_root() / "modules" / MODULE, tmp_path / "sbml" / "modules" / MODULE))
 
 
 @pytest.fixture
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of the whole library in the place of ours."""
-    root = Path(shutil.copytree(_library.sbml_root(), tmp_path / "sbml", ignore=shutil.ignore_patterns("*-comp.xml")))
+    root = Path(shutil.copytree(sbml_root(), tmp_path / "sbml", ignore=shutil.ignore_patterns("*-comp.xml")))
     cached: list[Callable[..., Any]] = [_library.module, _library._load_module, _library._load_coupled]
     cached.append(_library._every_input)
     monkeypatch.setattr(_library, "sbml_root", lambda: root)

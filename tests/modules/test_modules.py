@@ -15,6 +15,7 @@ import pytest
 import xarray as xr
 
 import pathway_models as pm
+from pathway_models._data import sbml_root
 from pathway_models._files import read_text
 from pathway_models._sbml import sbml
 from pathway_models._sbml.uncertainty import KINDS, LAWS
@@ -39,7 +40,7 @@ each_pathway = pytest.mark.parametrize("name", PATHWAYS, scope="module")
 
 
 def folder(name: str) -> Path:
-    return library.sbml_root() / "modules" / name
+    return sbml_root() / "modules" / name
 
 
 def cases(pairs: Iterator[tuple[str, ...]]) -> list:
@@ -133,7 +134,7 @@ def test_findings_see_a_wrong_unit() -> None:
 @pytest.mark.parametrize("name", library.coupled_names())
 def test_coupled_sbml_is_current(name: str) -> None:
     flat, hierarchical = build.coupled_sbml(name)
-    root = library.sbml_root() / "coupled"
+    root = sbml_root() / "coupled"
     assert read_text(root / f"{name}.xml") == flat, "run `make sbml`"
     assert read_text(root / f"{name}-comp.xml") == hierarchical, "run `make sbml`"
     assert sbml.findings(flat) == []

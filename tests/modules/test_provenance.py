@@ -12,6 +12,7 @@ import derived
 import derived_more  # noqa: F401  (registers its rules)
 from derived import ALIGNED, DERIVED, READINGS, Rows
 from evidence_units import UnknownUnitError, converted, parse_unit
+from pathway_models._data import sbml_root
 from pathway_models._files import read_text
 from pathway_models._sbml import sbml
 from pathway_models.evidence import tables as _evidence_tables
@@ -41,7 +42,7 @@ def units(name: str) -> dict[str, tuple[float, tuple[tuple[str, int], ...]]]:
 
 @cache
 def antimony(name: str) -> str:
-    return read_text(library.sbml_root() / "modules" / name / "model.ant")
+    return read_text(sbml_root() / "modules" / name / "model.ant")
 
 
 def rows_of(p: Parameter) -> Rows:
@@ -185,4 +186,4 @@ def test_patterns() -> None:
 
 def test_evidence_root_is_the_checkout() -> None:
     """The numbers are followed in the files that are edited, not in an installed copy."""
-    assert library.sbml_root() == Path(__file__).resolve().parents[2] / "sbml"
+    assert sbml_root() == Path(__file__).resolve().parents[2] / "sbml"

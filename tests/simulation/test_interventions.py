@@ -95,7 +95,9 @@ def test_dose_at_time_zero_and_two_doses_at_once(probe: Model) -> None:
     np.testing.assert_allclose(run["S"], [1, 1, 8, 8, 8], atol=1e-9)
 
 
-@pytest.mark.parametrize("plan", [pm.Dose(input="S", amount=1, times=(4.0, 9.0)), pm.Level(input="k", value=3, until=4)])
+@pytest.mark.parametrize(
+    "plan", [pm.Dose(input="S", amount=1, times=(4.0, 9.0)), pm.Level(input="k", value=3, until=4)]
+)
 def test_the_value_at_a_switch_does_not_depend_on_the_length_of_the_run(probe: Model, plan: pm.Treatment) -> None:
     ends, goes_on = (probe.simulate([plan], duration=t, every=1, variables=["k"]) for t in (4, 5))
     for name in ("S", "k"):

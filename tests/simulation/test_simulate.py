@@ -237,9 +237,7 @@ def test_switches_on_the_output_grid_whatever_the_rounding(every: float) -> None
     """n*every and the grid differ in the last bit: neither may stop the integrator or give the value before."""
     model = tiny("k = 0; S = 0; S' = 0*k; y := k")
     for n in range(1, 24):
-        run = model.simulate(
-            [pm.Level(input="k", value=1, at=round(n * every, 9))], duration=25 * every, every=every
-        )
+        run = model.simulate([pm.Level(input="k", value=1, at=round(n * every, 9))], duration=25 * every, every=every)
         np.testing.assert_array_equal(run["y"].values, np.arange(26) >= n, err_msg=f"switch {n}")
 
 

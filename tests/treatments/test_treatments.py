@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
 import pathway_models as pm
+from pathway_models._data import facts
 from pathway_models.errors import InvalidValueError, ModelWarning, UnknownNameError
 from pathway_models.models.library import module_names
 from pathway_models.simulation.phases import phases, warn_idle
-from pathway_models.treatments.diets import KETOGENIC_CAPACITY, carb_restriction
-from pathway_models.treatments.drugs import AGENTS
-from pathway_models.treatments.named import NAMED, named
-from pathway_models.treatments.schedule import label, snake
-from pathway_models.treatments.stimulation import HIGH_FREQUENCY_HZ, POINTS
+from pathway_models.treatments.diets import carb_restriction, ketogenic_capacities
+from pathway_models.treatments.drugs import known_agents
+from pathway_models.treatments.named import named, treatment_classes
+from pathway_models.treatments.schedule import CONSTANTS, label, snake
+from pathway_models.treatments.stimulation import known_points
 
 WEEK = 168.0
 DIETS: tuple[type[Any], ...] = (pm.KetogenicDiet, pm.ModifiedAtkinsDiet, pm.MCTDiet)
@@ -41,11 +43,11 @@ def test_a_modified_atkins_diet_by_hand() -> None:
     assert found == {
         "carb_restriction": pytest.approx(1 - 20 / 250),
         "fat_ratio": pytest.approx((0.65 / 9) / (0.35 / 4)),
-        "ketogenic_capacity": KETOGENIC_CAPACITY["adult"],
+        "ketogenic_capacity": ketogenic_capacities()["adult"],
     }
     child = values(pm.ModifiedAtkinsDiet(carbohydrate_g=10, energy_kcal=1000, age_group="child"))
     assert child["carb_restriction"] == pytest.approx(1 - 10 / 125)
-    assert child["ketogenic_capacity"] == KETOGENIC_CAPACITY["child"]
+    assert child["ketogenic_capacity"] == ketogenic_capacities()["child"]
 
 
 def test_carbohydrate_above_the_usual_is_no_restriction() -> None:
@@ -83,17 +85,14 @@ def test_weeks_become_hours(diet: type[Any]) -> None:
     assert all(level.until is None for level in diet().schedule())
 
 
-@pytest.mark.parametrize("name", sorted(NAMED))
-def test_a_plain_keyword_of_time_is_in_weeks(name: str) -> None:
-    """Whatever is not in weeks has its unit in its name: no `start` in hours beside a `start` in weeks."""
-    own = {f.name for f in fields(NAMED[name])} - {"name"}
-    plain = {"start": 2.0, "stop": 5.0, "weeks": 3.0}
-    schedule = NAMED[name](**{k: v for k, v in plain.items() if k in own}, **({"name": name} if name in AGENTS else {}))
-    for item in schedule.schedule():
-        first, last = (item.times[0], item.times[-1]) if isinstance(item, pm.Dose) else (item.at, item.until)
-        assert first == (2 * WEEK if "start" in own else 0.0)
-        assert last is None or "start" not in own or 2 * WEEK < last <= 5 * WEEK
-    assert bool(own & set(plain)) != bool(own & {"start_hours", "start_days"})
+@pytest.mark.parametrize("kind", set(treatment_classes().values()))
+def test_a_plain_keyword_of_time_is_in_weeks_and_any_other_names_its_unit(kind: type[Any]) -> None:
+    own, drug = {f.name for f in fields(kind)}, {"name": "rapamycin"} if kind is pm.Drug else {}
+    (start,) = own & {"start", "start_hours", "start_days"}
+    item = kind(**{start: 7.0}, **drug).schedule()[0]
+    first = item.at if isinstance(item, pm.Level) else item.times[0]
+    assert first == 7.0 * {"start": WEEK, "start_days": 24.0, "start_hours": 1.0}[start]
+    assert not own & {"stop", "weeks"} or start == "start"
 
 
 def test_all_diets_are_for_the_same_age_unless_said() -> None:
@@ -101,10 +100,10 @@ def test_all_diets_are_for_the_same_age_unless_said() -> None:
 
 
 @pytest.mark.parametrize("diet", DIETS)
-@pytest.mark.parametrize("group", KETOGENIC_CAPACITY)
+@pytest.mark.parametrize("group", ketogenic_capacities())
 def test_age_groups_set_the_capacity(diet: type[Any], group: str) -> None:
     found = values(diet(age_group=group))
-    assert found.get("ketogenic_capacity", 1.0) == KETOGENIC_CAPACITY[group]
+    assert found.get("ketogenic_capacity", 1.0) == ketogenic_capacities()[group]
     assert ("ketogenic_capacity" in found) == (group != "reference")
 
 
@@ -112,7 +111,7 @@ def test_every_step_of_a_titration_has_the_capacity() -> None:
     diet = pm.KetogenicDiet(ratio=4, titration_weeks=3, age_group="child")
     capacities = [level for level in diet.schedule() if level.input == "ketogenic_capacity"]
     assert [c.at / WEEK for c in capacities] == [0, 1, 2, 3]
-    assert {c.value for c in capacities} == {KETOGENIC_CAPACITY["child"]}
+    assert {c.value for c in capacities} == {ketogenic_capacities()["child"]}
     assert phases(pm.load("ketone_katp"), [diet], 8 * WEEK)
 
 
@@ -159,7 +158,7 @@ def test_diets_refuse_what_is_out_of_range(diet: type[Any], options: Mapping[str
 def test_unknown_age_groups_are_named(diet: type[Any]) -> None:
     with pytest.raises(UnknownNameError, match=r"age group 'infant'") as error:
         diet(age_group="infant")
-    assert all(group in str(error.value) for group in KETOGENIC_CAPACITY)
+    assert all(group in str(error.value) for group in ketogenic_capacities())
 
 
 # ---- acupuncture -------------------------------------------------------------------------------------------
@@ -168,21 +167,14 @@ def test_unknown_age_groups_are_named(diet: type[Any]) -> None:
 def test_the_table_of_points() -> None:
     table = pm.acupuncture_points()
     assert table.index.name == "point"
-    assert table.index.tolist() == list(POINTS)
-    assert table.columns.tolist() == ["efficacy", "evidence", "note"]
+    assert table.index.tolist() == list(known_points())
+    assert table.columns.tolist() == ["efficacy", "kind", "source", "note"]
     assert set(table["efficacy"]) == {0.0, 1.0}
     assert table["note"].str.len().gt(10).all()
 
 
-def test_every_point_names_rows_of_the_evidence() -> None:
-    rows = set(pm.evidence_table("responses").index)
-    for name, point in POINTS.items():
-        assert point.evidence, name
-        assert set(point.evidence) <= rows, name
-
-
 def test_a_point_scales_the_dose() -> None:
-    for name, point in POINTS.items():
+    for name, point in known_points().items():
         (dose,) = pm.Electroacupuncture(point=name, minutes=15).schedule()
         assert dose.amount == pytest.approx(0.5 * point.efficacy)
 
@@ -197,7 +189,8 @@ def test_a_point_without_effect_does_nothing() -> None:
 def test_frequency_chooses_the_input(hertz: float, target: str) -> None:
     (dose,) = pm.Electroacupuncture(frequency_hz=hertz).schedule()
     assert dose.input == target
-    assert pm.Electroacupuncture(frequency_hz=HIGH_FREQUENCY_HZ).schedule()[0].input == "session_100Hz"
+    high = facts(CONSTANTS)["high_frequency"].value
+    assert pm.Electroacupuncture(frequency_hz=high).schedule()[0].input == "session_100Hz"
 
 
 def test_stimulation_refuses_what_is_out_of_range() -> None:
@@ -213,13 +206,13 @@ def test_stimulation_refuses_what_is_out_of_range() -> None:
 
 def test_the_table_of_agents() -> None:
     table = pm.agents()
-    assert table.index.tolist() == list(AGENTS)
-    assert table.columns.tolist() == ["input", "amount", "unit", "hours", "note"]
+    assert table.index.tolist() == list(known_agents())
+    assert table.columns.tolist() == ["input", "amount", "unit", "hours", "action", "kind", "source", "note"]
     assert table.loc["rapamycin", "input"] == "rapamycin"
     assert (table["amount"] > 0).all()
 
 
-@pytest.mark.parametrize("name", AGENTS)
+@pytest.mark.parametrize("name", known_agents())
 def test_every_agent_fits_a_model(name: str) -> None:
     """The usual amount lies in the range of the input of the module that it acts on."""
     drug = pm.Drug(name=name)
@@ -231,7 +224,7 @@ def test_every_agent_fits_a_model(name: str) -> None:
     pytest.fail(f"no model has {item.input}")
 
 
-@pytest.mark.parametrize("name", sorted(set(AGENTS) - {"LPS", "glutamate_pulse"}))
+@pytest.mark.parametrize("name", sorted(set(known_agents()) - {"LPS", "glutamate_pulse"}))
 def test_agents_fit_the_whole_model(name: str) -> None:
     assert phases(pm.load("epilepsy"), [pm.Drug(name=name)], WEEK)
 
@@ -292,8 +285,15 @@ def test_too_much_for_the_model_is_refused_by_the_model() -> None:
 
 
 def test_every_treatment_has_a_name() -> None:
-    assert {*AGENTS, "ketogenic_diet", "modified_atkins_diet", "mct_diet", "electroacupuncture", "fasting"} < set(NAMED)
-    for name in NAMED:
+    assert {
+        *known_agents(),
+        "ketogenic_diet",
+        "modified_atkins_diet",
+        "mct_diet",
+        "electroacupuncture",
+        "fasting",
+    } < set(treatment_classes())
+    for name in treatment_classes():
         assert label(named(name)) == name
     assert snake("MCTDiet") == "mct_diet"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .._data import sbml_root
 from ..models import library
 from ..models.model import Model
 from ..models.readings import alternative_in_force
@@ -75,6 +76,6 @@ def _overlay_sources(model: Model) -> dict[str, list[str]]:
     names = library.read_coupled(model.name).modules if coupled else [model.name]
     found = {}
     for name in names:
-        for key, entry in read_module_file(library.sbml_root() / "modules" / name).epilepsy.items():
+        for key, entry in read_module_file(sbml_root() / "modules" / name).epilepsy.items():
             found[f"{name}__{key}" if coupled else key] = split_cell(entry.source)
     return found

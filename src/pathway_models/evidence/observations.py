@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from .._authored import read_lines, short_path
+from .._data import sbml_root
 from ..errors import InvalidValueError, ModelError, Named, PathwayModelsError, require_range, unknown_name
 from ..models import library
 from ..models.model import Model
@@ -101,7 +102,7 @@ def observations_paths(model: Model) -> tuple[Path, ...]:
 
     A coupled model that extends another one is asked that one's observations as well.
     """
-    root = library.sbml_root()
+    root = sbml_root()
     if model.context is not None and model.name in library.module_names():
         return (root / "modules" / model.name / "observations.tsv",)
     if model.context is not None and model.name in library.coupled_names():

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from .._authored import read_lines, short_path
+from .._data import sbml_root
 from ..errors import ModelError, unknown_name
-from ..models import library
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +50,7 @@ def evidence_table(kind: Kind = "responses") -> pd.DataFrame:
 
 @cache
 def _table(kind: str) -> tuple[tuple[str, ...], ...]:
-    return read_table(library.sbml_root() / "evidence" / f"{kind}.tsv", kind)
+    return read_table(sbml_root() / "evidence" / f"{kind}.tsv", kind)
 
 
 def read_table(path: Path, kind: str) -> tuple[tuple[str, ...], ...]:

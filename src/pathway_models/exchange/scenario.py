@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._data import sbml_root
 from .._files import read_text
 from .._formulas.start import start_values
 from .._sbml import sbml
 from .._sbml.native import libsbml
 from ..errors import InvalidValueError
-from ..models.library import coupled_names, sbml_root
+from ..models.library import coupled_names
 from ..models.model import Model
 from ..simulation.events import MAX_EVENTS, add_assignment, add_event, free_id, with_beginning
 from ..simulation.job import make_job, run_job

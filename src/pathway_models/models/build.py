@@ -7,6 +7,7 @@ from pathlib import Path
 
 import antimony
 
+from .._data import sbml_root
 from .._files import read_text
 from .._sbml import sbml
 from .._sbml.native import libsbml
@@ -26,7 +27,7 @@ def module_sbml(folder: Path) -> str:
     text = annotate(
         antimony.getSBMLString(folder.name),
         folder,
-        library.sbml_root() / "evidence",
+        sbml_root() / "evidence",
         title=made.title,
         summary=made.summary,
     )
@@ -80,7 +81,7 @@ def write(path: Path, text: str) -> list[Path]:
 def main() -> int:
     """Regenerate and say what changed; 2 with one line on an error in an authored file."""
     try:
-        changed = build(library.sbml_root())
+        changed = build(sbml_root())
     except PathwayModelsError as error:
         sys.stderr.write(f"{error}\n")
         return 2

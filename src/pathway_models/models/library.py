@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from .._authored import read_toml, read_toml_tables, short_path
+from .._data import sbml_root
 from .._files import read_text
 from .._sbml import sbml
 from .._sbml.files import model_text
@@ -75,16 +76,6 @@ class ContextEntry:
     held: Mapping[str, float] = field(default_factory=dict)
     anchors: Mapping[str, str] = field(default_factory=dict)
     loop: LoopEntry | None = None
-
-
-@cache
-def sbml_root() -> Path:
-    """The folder `sbml/`: inside the installed package, or at the root of a checkout."""
-    here = Path(__file__).resolve().parents[1]
-    for folder in (here / "sbml", here.parents[1] / "sbml"):
-        if (folder / "modules").is_dir():
-            return folder
-    raise ModelError(f"the folder sbml/ is missing beside {here}; reinstall pathway-models")
 
 
 def module_names() -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from ..ensembles.outcomes import Outcome
 from ..errors import InvalidValueError, PathwayModelsError, unknown_name
 from ..models import library
 from ..models.model import Model
-from ..treatments.named import NAMED, named
+from ..treatments.named import named, treatment_classes
 from ..treatments.schedule import snake
 from .factors import Range
 from .results import SobolData
@@ -123,7 +123,7 @@ def _outcome_text(outcome: str | Outcome) -> str | None:
 def _treatment_text(treatment: object) -> str | None:
     """The command-line form; None if there is none."""
     name = getattr(treatment, "name", "") or snake(type(treatment).__name__)
-    if name not in NAMED or not _is_ours(treatment):
+    if name not in treatment_classes() or not _is_ours(treatment):
         return None
     parts = [f"{k}={v}" for k, v in _said(treatment).items() if k != "name"]
     text = name + (":" + ",".join(parts) if parts else "")

@@ -19,16 +19,25 @@ from ..errors import (
 )
 
 HOURS_PER_WEEK = 168.0
+CONSTANTS = "treatments/constants.tsv"  # of diets, esters and stimulation; each with its source
 
 
 @dataclass(frozen=True, kw_only=True)
 class Level(Named):
-    """Hold an input at a value from time `at` `until` another (half open, model time; hours in our models).
+    """Hold an input at a value for a while. Levels on one input must not overlap.
 
-    `until=None` means to the end of the run. Levels on one input must not overlap.
+    Args:
+        input: An input or a constant of the model.
+        value: In the unit of the input.
+        at: When it begins, in the time of the model (hours in our models).
+        until: When it ends (half open), in the time of the model; None is the end of the run.
 
-    >>> Level(input="rapamycin", value=0.5, at=24, until=48).value
-    0.5
+    Raises:
+        InvalidValueError: A value that is not finite, an end that is not after the beginning.
+
+    Example:
+        >>> Level(input="rapamycin", value=0.5, at=24, until=48).value
+        0.5
     """
 
     input: str
@@ -50,10 +59,19 @@ class Level(Named):
 
 @dataclass(frozen=True, kw_only=True)
 class Dose(Named):
-    """Add `amount` to a state of the model at each of `times` (model time; hours in our models).
+    """Add an amount to a state of the model, once or several times.
 
-    >>> Dose(input="session", amount=1.0, times=(0.0, 24.0)).times
-    (0.0, 24.0)
+    Args:
+        input: A state of the model.
+        amount: What is added each time, in the unit of the state.
+        times: When, in the time of the model (hours in our models).
+
+    Raises:
+        InvalidValueError: A negative amount or time.
+
+    Example:
+        >>> Dose(input="session", amount=1.0, times=(0.0, 24.0)).times
+        (0.0, 24.0)
     """
 
     input: str
@@ -77,6 +95,13 @@ class Treatment(Protocol):
     """Anything with a `schedule()` of levels and doses: a `Level`, a `Dose`, a `KetogenicDiet`, your own."""
 
     def schedule(self) -> Sequence[Level | Dose]: ...
+
+
+@runtime_checkable
+class AgedTreatment(Treatment, Protocol):
+    """A treatment that acts by age, such as a diet: `for_age` is the same treatment of another age group."""
+
+    def for_age(self, age_group: str) -> Treatment: ...
 
 
 def label(treatments: Treatment | Sequence[Treatment]) -> str:

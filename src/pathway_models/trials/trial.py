@@ -7,7 +7,7 @@ import multiprocessing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -25,8 +25,8 @@ from ..modules.flat import require_model
 from ..modules.laws import Z95
 from ..sensitivity.study import announce
 from ..simulation.runner import adopt, compiled
-from ..treatments.schedule import Dose, Level, Treatment, label
-from .population import CAPACITY, Ints, Mask, Population, seizure_counts
+from ..treatments.schedule import AgedTreatment, Dose, Level, Treatment, label
+from .population import CAPACITY, Ints, Mask, Population, patients_file, seizure_counts
 from .statistics import Interval, area_under_curve, bootstrapped, rank_correlation, risk_ratio, wilson
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 Arms: TypeAlias = Mapping[str, Treatment | Sequence[Treatment]]
 FEW_ROWS = 64  # fewer runs than this are done here: starting processes takes longer
-MARKERS = ("IL1B", "GABA", "GLU", "ROS", "AMPK", "MTORC1", "KATP", "gaba_gad67.inhibition")
 GAIN = "loop_gain"
 BEYOND_CHILDREN = (
     "Beyond children no trial of a diet found a clear gain over its control (adults clinical:C011 and C012, infants "
@@ -247,8 +246,8 @@ class Followed:
     def schedule(self) -> tuple[Level | Dose, ...]:
         """The levels and doses that are left."""
         treatment = self.treatment
-        if self.own_age and is_dataclass(treatment) and any(f.name == "age_group" for f in fields(treatment)):
-            treatment = replace(treatment, age_group="reference")
+        if self.own_age and isinstance(treatment, AgedTreatment):
+            treatment = treatment.for_age("reference")
         return tuple(self._left(item) for item in treatment.schedule())
 
     def _left(self, item: Level | Dose) -> Level | Dose:
@@ -281,8 +280,8 @@ def trial(
     diary is gamma-Poisson (`seizure_counts`). Adherence scales what is prescribed (`Followed`). Patients whose loop
     gain is 1 or more (not chronic) or whose run fails are left out and listed. Constants that `model` sets itself
     (hypotheses, `with_parameters`) win over the patients' own. `markers`: variables read before treatment (default
-    `MARKERS`, as far as the model has them). `run` is any function with the interface of `ensemble`, such as
-    `functools.partial(ensemble, engine="roadrunner")`.
+    those of `sbml/trials/patients.toml`, as far as the model has them). `run` is any function with the interface of
+    `ensemble`, such as `functools.partial(ensemble, engine="roadrunner")`.
 
     Raises `InvalidValueError` for no arms, a window longer than the trial and for no patient left, `UnknownNameError`
     for names that the model lacks.
@@ -401,7 +400,7 @@ class _Runs:
     def baseline(self, wanted: Sequence[str] | None) -> tuple[dict[str, Array], dict[int, str]]:
         """Markers before treatment, with the loop gain; and who cannot be enrolled."""
         model = self.model
-        names = _known(model, MARKERS) if wanted is None else {k: model.resolve(k) for k in wanted}
+        names = _known(model, patients_file().markers) if wanted is None else {k: model.resolve(k) for k in wanted}
         variables = tuple(dict.fromkeys((*names.values(), *model.anchors.values(), model.resolve("seizure_rate"))))
         rows = np.arange(len(self.patients))
         outcomes = [Outcome(variable=v, reduce="final", label=v) for v in variables]
