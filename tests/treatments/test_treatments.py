@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -353,6 +354,22 @@ def test_a_treatment_after_the_end_of_the_run_says_so_in_its_own_unit() -> None:
     (text,) = idle(pm.KetogenicDiet(start=24), pm.KetogenicDiet(start=1, stop=2))
     assert text == ("ketogenic_diet starts at 4032 h (week 24) and does nothing: the run ends at 672 h (week 4)")
     assert idle(pm.Electroacupuncture(start=5))[0].startswith("electroacupuncture starts at 840 h")
+
+
+LATE: list[pm.Treatment] = [pm.Electroacupuncture(start=9)]
+WEEK_OF: dict[str, Any] = {"outcomes": ["vagal_drive"], "weeks": 1}
+VERBS: dict[str, Callable[[pm.Model, Path], object]] = {
+    "simulate": lambda m, _: m.simulate(LATE, weeks=1),
+    "ensemble": lambda m, _: pm.ensemble(m, {"gain_vagal": [0.5]}, LATE, workers=1, **WEEK_OF),
+    "compare": lambda m, _: pm.compare(m, LATE, pm.Electroacupuncture(), **WEEK_OF),
+    "export": lambda m, path: pm.export(m, path / "late.xml", interventions=LATE, weeks=1),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_says_which_treatment_comes_too_late(verb: str, tmp_path: Path) -> None:
+    with pytest.warns(ModelWarning, match="electroacupuncture starts at 1512 h"):
+        VERBS[verb](pm.load("acupuncture"), tmp_path)
 
 
 def test_a_part_within_the_run_is_enough() -> None:

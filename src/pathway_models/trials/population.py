@@ -160,7 +160,7 @@ def population(
     Rates are lognormal (`clinical:P067`, `clinical:P068`); who has at least `minimum` seizures per 28 days in a diary
     of `baseline_weeks` is enrolled, so that regression to the mean is part of the trial. `age_group` is 'child',
     'adult', 'reference', or shares such as {'child': 0.6, 'adult': 0.4}. `adherence` 0..1 is drawn unless given.
-    `drift` is 'pooled', 'neal', 'sharma' (control arms) or 'none'. `vary` names the model parameters that differ between
+    `drift` is 'pooled', 'neal', 'sharma' (control arms) or 'none'. `vary` names the parameters that differ between
     patients (default those of `sbml/trials/patients.toml`, as far as the model has them), drawn from their tables;
     constants that the model sets itself (a hypothesis, `with_parameters`) stay. All other constants: `assumptions()`.
     Raises `InvalidValueError` for values out of range and for an entry rule that hardly anybody meets,
