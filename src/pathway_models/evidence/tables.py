@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from .._authored import read_lines, short_path
 from .._data import sbml_root
+from .._types import Frozen
 from ..errors import ModelError, unknown_name
 
 if TYPE_CHECKING:
@@ -77,9 +78,15 @@ def one_of(what: str, value: str, allowed: Any) -> str:
 
 
 @cache
-def evidence_ids() -> frozenset[str]:
+def evidence_rows() -> Mapping[str, Mapping[str, str]]:
+    """The rows of both tables by id, each its cells by column."""
+    rows = (dict(zip(columns, row, strict=True)) for kind, columns in TABLE_COLUMNS.items() for row in _table(kind))
+    return Frozen({row["id"]: row for row in rows})
+
+
+def evidence_ids() -> Collection[str]:
     """Ids of all rows of the evidence tables."""
-    return frozenset(row[0] for kind in TABLE_COLUMNS for row in _table(kind))
+    return evidence_rows().keys()
 
 
 def split_cell(cell: str) -> list[str]:
