@@ -87,7 +87,8 @@ class Derivation:
 
     def __str__(self) -> str:
         lines = [f"{self.constant} = {self.formula}", f"  = {self.computed:.6g} {self.unit} (model: {self.value:g})"]
-        lines += [f"  {i.name} = {i.value:.6g} {i.unit}  {i.source or 'assumed'}" for i in self.inputs]
+        units = {i.name: "" if i.unit == "1" else f" {i.unit}" for i in self.inputs}
+        lines += [f"  {i.name} = {i.value:.6g}{units[i.name]}  {i.source or 'assumed'}" for i in self.inputs]
         return "\n".join([*lines, f"  {self.note}"] if self.note else lines)
 
 
