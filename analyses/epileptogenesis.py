@@ -70,7 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
             pm.KetogenicDiet(ratio=4, start=t / 168, stop=t / 168 + options.diet_weeks)
         ],
         "diet to the end": lambda t: [pm.KetogenicDiet(ratio=4, start=t / 168)],
-        "TrkB inhibitor for 2 weeks": lambda t: [pm.Drug(name="TRKB_inhibitor", start=t)],
+        "TrkB inhibitor for 2 weeks": lambda t: [pm.Drug(name="TRKB_inhibitor", start_hours=t)],
     }
     cells = [(a, h, s) for a in arms for h in options.hours for s in np.linspace(0, 10, options.points + 1)[1:]]
     for arm, hours, strength in tqdm(cells, desc="pulses"):

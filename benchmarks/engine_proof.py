@@ -40,7 +40,7 @@ def arms(model: pm.Model) -> dict[str, list[pm.Treatment]]:
     known = {p.id for p in model.inputs_}
     diet: list[pm.Treatment] = [pm.Level(input=k, value=v) for k, v in DIET.items() if k in known]
     needles: list[pm.Treatment] = [
-        pm.Level(input=k, value=v, start=a, stop=b) for k, v in NEEDLES.items() if k in known for a, b in SESSIONS
+        pm.Level(input=k, value=v, at=a, until=b) for k, v in NEEDLES.items() if k in known for a, b in SESSIONS
     ]
     if {"carb_restriction", "fat_ratio"} <= known or model.name in COUPLED:
         diet = [pm.KetogenicDiet(ratio=4)]

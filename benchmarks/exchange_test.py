@@ -53,7 +53,7 @@ def arms(model: pm.Model, duration: float) -> dict[str, list[pm.Treatment]]:
     wanted = {"none": [], "diet": diet, "needles": needles, "both": [*diet, *needles]}
     wanted["every input"] = [_moved(p, duration) for p in model.inputs_]
     together: list[pm.Treatment] = []
-    for name in named.NAMED:
+    for name in named.treatment_classes():
         treatment = named.named(name)
         if _fits(model, [*together, treatment], duration):
             together.append(treatment)
@@ -72,7 +72,7 @@ def _moved(port: pm.models.Port, duration: float) -> pm.Treatment:
     step = 0.1 * (port.high - port.reference) if np.isfinite(port.high) else max(0.1 * abs(port.reference), 0.1)
     if port.role == "dose":
         return pm.Dose(input=port.id, amount=step, times=(0.0, duration / 4, duration / 2))
-    return pm.Level(input=port.id, value=port.reference + step, start=duration / 8, stop=duration / 2)
+    return pm.Level(input=port.id, value=port.reference + step, at=duration / 8, until=duration / 2)
 
 
 # ---- comparisons -------------------------------------------------------------------------------------------

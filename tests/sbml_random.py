@@ -356,7 +356,7 @@ def scheduled(draw: st.DrawFn) -> Scenario:
     for key in draw(held):
         cuts = sorted(draw(st.lists(st.sampled_from(CHANGES[:-1]), min_size=1, max_size=4, unique=True)))
         for start, stop in zip(cuts[::2], [*cuts[1::2], None], strict=False):
-            treatments.append(Level(input=key, value=draw(NUMBERS), start=start, stop=stop))
+            treatments.append(Level(input=key, value=draw(NUMBERS), at=start, until=stop))
     if model.states:
         for key in draw(st.lists(st.sampled_from(model.states), max_size=2)):
             times = draw(st.lists(st.sampled_from(CHANGES), min_size=1, max_size=3))

@@ -74,9 +74,9 @@ def _changes(items: Iterable[Scheduled], base: Values) -> Iterable[Change]:
             for time in item.times:
                 yield Change(time=time, target=item.input, value=item.amount, adds=True)
         else:
-            yield Change(time=item.start, target=item.input, value=item.value, adds=False)
-            if item.stop is not None and math.isfinite(item.stop):
-                yield Change(time=item.stop, target=item.input, value=base[f"v_{item.input}"], adds=False)
+            yield Change(time=item.at, target=item.input, value=item.value, adds=False)
+            if item.until is not None and math.isfinite(item.until):
+                yield Change(time=item.until, target=item.input, value=base[f"v_{item.input}"], adds=False)
 
 
 @dataclass

@@ -60,7 +60,7 @@ def sampled(model: pm.Model, count: int, seed: int = 1) -> tuple[list[str], np.n
     [
         ("ketone_katp", [pm.KetogenicDiet(ratio=4, start=1, stop=3, titration_weeks=1)]),
         ("acupuncture", [pm.Electroacupuncture(weeks=2)]),
-        ("nlrp3_il1b", [pm.Level(input="BHB", value=3.0, start=20, stop=200)]),
+        ("nlrp3_il1b", [pm.Level(input="BHB", value=3.0, at=20, until=200)]),
     ],
 )
 def test_our_modules_agree_with_libroadrunner(name: str, treatments: list[pm.Treatment]) -> None:
@@ -77,7 +77,7 @@ def test_a_tiny_model_from_its_file_start() -> None:
         "q := piecewise(1, time < 3, 2);"
         "J0: A -> B; c * k * A^n / (1 + A^n); J1: B -> ; p * B; J2: -> A; 0.1 * F * sin(time) + 0.2;"
     )
-    treatments = [pm.Level(input="u", value=2.0, start=2.5, stop=6.0), pm.Dose(input="A", amount=0.7, times=(0.0, 4.0))]
+    treatments = [pm.Level(input="u", value=2.0, at=2.5, until=6.0), pm.Dose(input="A", amount=0.7, times=(0.0, 4.0))]
     job = job_of(model, treatments, ("A", "B", "x", "r", "p", "q", "k", "F", "J0", "u", "c"), duration=10.0)
     assert_like_roadrunner(job, ["k", "n"], np.array([[0.5, 2.5], [1.5, 2.0], [0.2, 3.3]]))
 

@@ -97,7 +97,7 @@ def test_values_follow_the_solution_of_the_equation(decay: pm.Model) -> None:
         (
             "nlrp3_il1b",
             {"w_seizure_NFKB": [0.5, 1.0, 2.0], "BHB": [0.0, 1.0, 2.0]},
-            [pm.Level(input="MCC950", value=0.1, start=24)],
+            [pm.Level(input="MCC950", value=0.1, at=24)],
             ["IL1B", "TNF"],
         ),
     ],

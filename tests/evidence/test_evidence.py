@@ -217,8 +217,8 @@ def test_models_from_elsewhere_have_no_observations() -> None:
 
 def test_treatments_as_observations_write_them() -> None:
     assert observations.treatment("level:BHB=1") == pm.Level(input="BHB", value=1.0)
-    assert observations.treatment("level:BHB=1@2..") == pm.Level(input="BHB", value=1.0, start=2.0)
-    assert observations.treatment("level:BHB=1@2..3.5") == pm.Level(input="BHB", value=1.0, start=2.0, stop=3.5)
+    assert observations.treatment("level:BHB=1@2..") == pm.Level(input="BHB", value=1.0, at=2.0)
+    assert observations.treatment("level:BHB=1@2..3.5") == pm.Level(input="BHB", value=1.0, at=2.0, until=3.5)
     assert observations.treatment("dose:session=1@0,24") == pm.Dose(input="session", amount=1.0, times=(0.0, 24.0))
     assert observations.treatment("ketogenic_diet:ratio=3") == pm.KetogenicDiet(ratio=3.0)
     with pytest.raises(InvalidValueError, match="malformed"):

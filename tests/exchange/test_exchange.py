@@ -22,7 +22,7 @@ from pathway_models.models.library import read_coupled
 from pathway_models.simulation.phases import phases
 
 MODULES = Path(__file__).parents[2] / "sbml" / "modules"
-PLAN = [pm.Level(input="MCC950", value=1, start=24, stop=200), pm.Level(input="BHB", value=3, start=48)]
+PLAN = [pm.Level(input="MCC950", value=1, at=24, until=200), pm.Level(input="BHB", value=3, at=48)]
 EA = pm.Electroacupuncture(weeks=2, sessions_per_week=3)
 SCENARIO_FORMATS = ("sbml", "sbml-l3v1", "sbml-l2v5", "antimony", "omex")
 
@@ -53,10 +53,10 @@ def test_scenario_runs_the_same_in_every_format(tmp_path: Path, format: str) -> 
 def test_scenario_holds_levels_that_end_and_switches_at_zero(tmp_path: Path) -> None:
     model = pm.load("nlrp3_il1b").with_parameters(vagal_drive=0.2)
     plan: list[pm.Treatment] = [
-        pm.Level(input="BHB", value=3, start=0, stop=50),
-        pm.Level(input="BHB", value=1, start=50, stop=120),
-        pm.Level(input="vagal_drive", value=1, start=30, stop=60),
-        pm.Level(input="MCC950", value=1, start=24),
+        pm.Level(input="BHB", value=3, at=0, until=50),
+        pm.Level(input="BHB", value=1, at=50, until=120),
+        pm.Level(input="vagal_drive", value=1, at=30, until=60),
+        pm.Level(input="MCC950", value=1, at=24),
     ]
     path = pm.export(model, tmp_path / "m.xml", interventions=plan, duration=200)
     again = load(path)
@@ -101,7 +101,7 @@ def test_exported_dose_of_somebody_s_species(tmp_path: Path, by_amount: bool) ->
 
 def test_initial_assignments_see_the_values_before_treatment(tmp_path: Path) -> None:
     model = tiny("p = 1; k = 2*p; S = 3*p; S' = -k*S")
-    plan: list[pm.Treatment] = [pm.Level(input="p", value=5, start=0), pm.Level(input="k", value=0, start=1, stop=2)]
+    plan: list[pm.Treatment] = [pm.Level(input="p", value=5, at=0), pm.Level(input="k", value=0, at=1, until=2)]
     again = load(pm.export(model, tmp_path / "s.xml", interventions=plan, duration=3))
     assert same(model, again, plan, duration=3, every=0.5) < 1e-6
 
@@ -110,7 +110,7 @@ def test_level_on_a_constant_makes_it_variable(tmp_path: Path) -> None:
     document = libsbml.readSBMLFromString(sbml("const k = 1; S = 1; S' = -k*S"))
     assert document.getModel().getParameter("k").getConstant()
     model = from_sbml(libsbml.writeSBMLToString(document), name="s")
-    plan: list[pm.Treatment] = [pm.Level(input="k", value=0, start=1)]
+    plan: list[pm.Treatment] = [pm.Level(input="k", value=0, at=1)]
     again = load(pm.export(model, tmp_path / "s.xml", interventions=plan, duration=2))
     assert same(model, again, plan, duration=2, every=0.5) < 1e-6
 

@@ -14,13 +14,13 @@ from pathway_models.errors import ModelError
 
 EA = pm.Electroacupuncture(weeks=2, sessions_per_week=3)
 STEPS = [
-    pm.Level(input="BHB", value=3, start=0, stop=50),
-    pm.Level(input="BHB", value=1, start=50, stop=120),
-    pm.Level(input="MCC950", value=1, start=24),
+    pm.Level(input="BHB", value=3, at=0, until=50),
+    pm.Level(input="BHB", value=1, at=50, until=120),
+    pm.Level(input="MCC950", value=1, at=24),
 ]
 
 
-LATE = [pm.Level(input="BHB", value=3, start=50, stop=120)]  # nothing at 0, where the experiment begins all the same
+LATE = [pm.Level(input="BHB", value=3, at=50, until=120)]  # nothing at 0, where the experiment begins all the same
 
 
 def fine(text: str) -> object:
@@ -60,7 +60,7 @@ def test_scenario_has_no_findings_and_petab_makes_the_same_run_of_it(
 
 def test_scenario_keeps_what_initial_assignments_saw_before_treatment(tmp_path: Path) -> None:
     model = tiny("p = 1; k = 2*p; S = 3*p; S' = -k*S")
-    plan = [pm.Level(input="p", value=5, start=0), pm.Level(input="k", value=0, start=1, stop=2)]
+    plan = [pm.Level(input="p", value=5, at=0), pm.Level(input="k", value=0, at=1, until=2)]
     folder = pm.export(model, tmp_path, format="petab", interventions=plan, duration=3)
     rest = pm.load(folder / "model.xml").quantities
     assert (rest["S"].value, rest["k"].value, rest["p"].value) == (3, 2, 1)

@@ -87,7 +87,7 @@ def test_to_dataframe_joins_arms_and_interaction(saturating: pm.experiments.Comp
 
 def test_names_of_arms() -> None:
     model = tiny("a = 0; b = 0; c = 0; y := 8/(1 + a + b + c)")
-    first, second = pm.Level(input="a", value=1, stop=3), pm.Level(input="a", value=2, start=3)
+    first, second = pm.Level(input="a", value=1, until=3), pm.Level(input="a", value=2, at=3)
     assert _compare(model, first, second).arms == ("none", "a (a)", "a (b)", "a (a)+a (b)")
     assert _compare(model, [A, pm.Level(input="c", value=1)], B).arms == ("none", "a+c", "b", "a+c+b")
 

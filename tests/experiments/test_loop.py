@@ -181,7 +181,7 @@ def test_a_drug_in_the_latent_period_prevents_seizures() -> None:
     """Less IL-1beta in the days after status: less inflammation, less loss (nlrp3_il1b:r050)."""
     model = readout("healthy")
     plan: list[pm.Treatment] = [pm.Drug(name="status_epilepticus", hours=12)]
-    treated = [*plan, pm.Level(input="IL1B", value=0.2, stop=2 * WEEK)]
+    treated = [*plan, pm.Level(input="IL1B", value=0.2, until=2 * WEEK)]
     alone, helped = (model.simulate(p, weeks=26, every=WEEK) for p in (plan, treated))
     assert float(helped["neuronal_loss"][-1]) < 0.5 * float(alone["neuronal_loss"][-1])
     assert float(helped["seizure_rate"][-1]) < 0.5 * float(alone["seizure_rate"][-1])
@@ -204,7 +204,7 @@ def test_trkb_blocked_after_status_prevents_epilepsy(blocker: str, reading: str)
     model = pm.load("epilepsy", context="healthy").with_parameters(anchors)
     model = model.with_hypothesis("plcg_epileptogenesis", reading)
     plan: list[pm.Treatment] = [pm.Drug(name="status_epilepticus")]
-    treated = [*plan, pm.Level(input=blocker, value=9.0, start=DAY, stop=DAY + 2 * WEEK)]
+    treated = [*plan, pm.Level(input=blocker, value=9.0, at=DAY, until=DAY + 2 * WEEK)]
     alone, helped = (
         float(model.simulate(p, weeks=12, every=WEEK)["excitability__seizure_rate"][-1]) for p in (plan, treated)
     )
@@ -218,14 +218,14 @@ def test_trkb_blocked_after_status_prevents_epilepsy(blocker: str, reading: str)
 @pytest.mark.parametrize(("alternative", "lasting"), [("reversible", True), ("half", False), ("structural", False)])
 def test_what_heals_decides_whether_a_remission_lasts(alternative: str, lasting: bool) -> None:
     """clinical:C116 against clinical:C059: half a year of strong treatment, then none for three years."""
-    strong: list[pm.Treatment] = [pm.Level(input="GABA", value=20.0, stop=26 * WEEK)]
+    strong: list[pm.Treatment] = [pm.Level(input="GABA", value=20.0, until=26 * WEEK)]
     run = readout(remodelling=alternative).simulate(strong, duration=182 * WEEK, every=WEEK)["seizure_rate"]
     assert float(run.sel(time=26 * WEEK - WEEK)) < 0.2
     assert float(run[-1]) == pytest.approx(0.0 if lasting else 1.0, abs=1e-3)
 
 
 def test_a_treatment_above_the_border_does_not_end_it() -> None:
-    weak: list[pm.Treatment] = [pm.Level(input="GABA", value=1.2, stop=26 * WEEK)]
+    weak: list[pm.Treatment] = [pm.Level(input="GABA", value=1.2, until=26 * WEEK)]
     run = readout(remodelling="reversible").simulate(weak, duration=182 * WEEK, every=WEEK)["seizure_rate"]
     assert float(run.min()) < 0.9
     assert float(run[-1]) == pytest.approx(1.0, abs=1e-3)
@@ -237,7 +237,7 @@ def test_a_treatment_above_the_border_does_not_end_it() -> None:
 @cache
 def gate() -> xr.Dataset:
     """Twenty days of full ketosis in health, and four days after it."""
-    plan = [pm.Level(input="BHB", value=4.1, stop=20 * DAY)]
+    plan = [pm.Level(input="BHB", value=4.1, until=20 * DAY)]
     return readout("healthy").simulate(plan, duration=24 * DAY, every=1.0)
 
 

@@ -147,7 +147,7 @@ def ways(scenario: Scenario) -> Ways:
     if importlib.util.find_spec("basico") and not scenario.model.constructs & NOT_IN_COPASI:
         found["COPASI"] = lambda: in_copasi(changed(), treatments)
     if treatments:
-        idle = [pm.Level(input=IDLE, value=7.0, start=0.3, stop=1.25), pm.Level(input=IDLE, value=8.0, start=2.05)]
+        idle = [pm.Level(input=IDLE, value=7.0, at=0.3, until=1.25), pm.Level(input=IDLE, value=8.0, at=2.05)]
         found["more phases"] = lambda: simulated(changed(), [*idle, *treatments])
         found["more output points"] = lambda: {k: v[::2] for k, v in simulated(changed(), treatments, STEP / 2).items()}
     return found

@@ -188,8 +188,8 @@ def test_periods_of_version_2_become_levels_and_doses(tmp_path: Path) -> None:
     model = pm.load(written(tmp_path, V2))
     variant, schedule = model.experiment("run")
     assert schedule == [
-        pm.Level(input="dose", value=1.0, start=1.0, stop=3.0),
-        pm.Level(input="dose", value=0.0, start=3.0),
+        pm.Level(input="dose", value=1.0, at=1.0, until=3.0),
+        pm.Level(input="dose", value=0.0, at=3.0),
         pm.Dose(input="S", amount=3.0, times=(1.0, 2.0)),
     ]
     assert float(variant.simulate(schedule, duration=4)["S"][0]) == 6
@@ -361,11 +361,11 @@ def test_experiments_travel_between_processes_and_models_compare(tmp_path: Path)
 
 
 def test_our_own_scenario_is_read_back_with_its_schedule_and_ranges(tmp_path: Path) -> None:
-    plan = [pm.Level(input="BHB", value=3, start=2, stop=50), pm.Level(input="MCC950", value=1, start=24)]
+    plan = [pm.Level(input="BHB", value=3, at=2, until=50), pm.Level(input="MCC950", value=1, at=24)]
     model = pm.load("nlrp3_il1b")
     again = pm.load(pm.export(model, tmp_path, format="petab", interventions=plan, duration=100))
     _, schedule = again.experiment("scenario")
-    assert {(s.input, s.value, s.start) for s in schedule} == {("BHB", 3, 2), ("BHB", 0.0072, 50), ("MCC950", 1, 24)}
+    assert {(s.input, s.value, s.at) for s in schedule} == {("BHB", 3, 2), ("BHB", 0.0072, 50), ("MCC950", 1, 24)}
     table = again.predictions()
     scale = table.groupby("observable")["measurement"].transform(lambda v: v.abs().max())
     assert (abs(table["prediction"] - table["measurement"]) < 1e-6 * scale).all()

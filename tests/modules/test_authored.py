@@ -11,6 +11,7 @@ import pytest
 
 import pathway_models as pm
 from pathway_models._authored import read_toml
+from pathway_models._data import sbml_root
 from pathway_models.errors import ModelError
 from pathway_models.models import library as _library
 from pathway_models.modules.module import ModuleFile, read_module
@@ -27,7 +28,7 @@ def edited(path: Path, old: str, new: str) -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A copy of a module's folder that a test may break."""
-    return Path(shutil.copytree(_library.OURS.roots[0] / "modules" / MODULE, tmp_path / "sbml" / "modules" / MODULE))
+    return Path(shutil.copytree(sbml_root() / "modules" / MODULE, tmp_path / "sbml" / "modules" / MODULE))
 
 
 @pytest.fixture

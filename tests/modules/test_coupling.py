@@ -91,7 +91,7 @@ def test_wire_of_a_concentration_keeps_its_unit() -> None:
 def test_shared_input_drives_modules() -> None:
     model = _coupled(Wire(source="drive", target="receiver.feed"), shared=[DRIVE])
     np.testing.assert_allclose(_run(model)["receiver__feed"], 1.0)
-    run = model.simulate([pm.Level(input="drive", value=2.5, start=5)], duration=10, every=5)
+    run = model.simulate([pm.Level(input="drive", value=2.5, at=5)], duration=10, every=5)
     np.testing.assert_allclose(run["receiver__feed"], [1, 2.5, 2.5])
 
 
@@ -298,24 +298,24 @@ def _renamed(name: str, known: set[str]) -> str:
 
 # On inputs that no wire drives: the diet reaches several modules and is cut with the wires.
 TREATMENTS: dict[str, list[pm.Treatment]] = {
-    "ketone_katp": [pm.treatments.Fasting(hours=60, start_hour=84), pm.treatments.KetoneEster(days=2, start_day=18)],
-    "ampk_pgc1a": [pm.Level(input="AICAR", value=0.5, start=100, stop=300)],
-    "gaba_gad67": [pm.Level(input="vigabatrin", value=1, start=24)],
-    "nlrp3_il1b": [pm.Level(input="MCC950", value=1, start=24, stop=400)],
-    "mtor_autophagy": [pm.Level(input="rapamycin", value=20, start=48)],
+    "ketone_katp": [pm.treatments.Fasting(hours=60, start_hours=84), pm.treatments.KetoneEster(days=2, start_days=18)],
+    "ampk_pgc1a": [pm.Level(input="AICAR", value=0.5, at=100, until=300)],
+    "gaba_gad67": [pm.Level(input="vigabatrin", value=1, at=24)],
+    "nlrp3_il1b": [pm.Level(input="MCC950", value=1, at=24, until=400)],
+    "mtor_autophagy": [pm.Level(input="rapamycin", value=20, at=48)],
     "acupuncture": [pm.Electroacupuncture(weeks=2)],
-    "gut_brain": [pm.Level(input="fibre", value=1, start=24, stop=400)],
-    "serotonin": [pm.Level(input="SSRI", value=0.02, start=24, stop=400)],
-    "bdnf_trkb": [pm.Level(input="BDNF_added", value=2, start=24, stop=400)],
-    "safety": [pm.Level(input="valproate", value=1, start=24), pm.Dose(input="protein_meal", amount=1, times=(24,))],
+    "gut_brain": [pm.Level(input="fibre", value=1, at=24, until=400)],
+    "serotonin": [pm.Level(input="SSRI", value=0.02, at=24, until=400)],
+    "bdnf_trkb": [pm.Level(input="BDNF_added", value=2, at=24, until=400)],
+    "safety": [pm.Level(input="valproate", value=1, at=24), pm.Dose(input="protein_meal", amount=1, times=(24,))],
 }
 
 
 def _excitability(prefix: str) -> list[pm.Treatment]:
     """Most of its inputs are wired in the coupled model: provoked seizures, and a level on a parameter."""
     return [
-        pm.Level(input=f"{prefix}acute_seizures", value=2, start=24, stop=200),
-        pm.Level(input=f"{prefix}E_untreated", value=0.7, start=24, stop=500),
+        pm.Level(input=f"{prefix}acute_seizures", value=2, at=24, until=200),
+        pm.Level(input=f"{prefix}E_untreated", value=0.7, at=24, until=500),
     ]
 
 

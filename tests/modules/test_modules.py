@@ -15,6 +15,7 @@ import pytest
 import xarray as xr
 
 import pathway_models as pm
+from pathway_models._data import sbml_root
 from pathway_models._files import read_text
 from pathway_models._sbml import sbml
 from pathway_models._sbml.uncertainty import KINDS, LAWS
@@ -40,7 +41,7 @@ each_pathway = pytest.mark.parametrize("name", PATHWAYS, scope="module")
 
 
 def folder(name: str) -> Path:
-    return OURS.roots[0] / "modules" / name
+    return sbml_root() / "modules" / name
 
 
 def cases(pairs: Iterator[tuple[str, ...]]) -> list:

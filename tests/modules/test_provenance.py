@@ -8,45 +8,26 @@ from pathlib import Path
 
 import pytest
 
-import derived
-import derived_more  # noqa: F401  (registers its rules)
-import pathway_models as pm
-from derived import ALIGNED, DERIVED, READINGS, Rows
-from evidence_units import UnknownUnitError, converted, parse_unit
+from pathway_models._data import sbml_root
 from pathway_models._files import read_text
-from pathway_models._sbml import sbml
-from pathway_models.evidence import tables as _evidence_tables
+from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
+from pathway_models.evidence import derivations as derivations_
+from pathway_models.evidence.derivations import derivation, derivations, entries
+from pathway_models.evidence.tables import evidence_ids
+from pathway_models.evidence.units import UnknownUnitError, converted, parse_unit
 from pathway_models.models.library import OURS
 
 NAMES = tuple(OURS.modules)
 CONSTANTS = {f"{n}.{p.id}": p for n in NAMES for p in OURS.module(n).parameters}
-MEASURED, COMPUTED = ([k for k, p in CONSTANTS.items() if p.kind == kind] for kind in ("measured", "derived"))
+FOLLOWING = [
+    k for k, p in CONSTANTS.items() if p.kind in ("measured", "derived") or p.id in entries(k.partition(".")[0])
+]
 DIGITS = r"[-+]?(\d+)(?:\.(\d+))?(?:[eE]([-+]?\d+))?"
 
 
 @cache
-def evidence() -> dict[str, dict[str, str]]:
-    """All rows of both tables."""
-    tables = [_evidence_tables.evidence_table(kind) for kind in ("measurements", "responses")]
-    return {str(i): {k: str(v) for k, v in row.items()} for t in tables for i, row in t.iterrows()}
-
-
-@cache
-def units(name: str) -> dict[str, tuple[float, tuple[tuple[str, int], ...]]]:
-    """Parameter -> its unit in the SBML of a module, as a factor to SI and dimensions."""
-    document = sbml.parse(OURS.module(name).sbml, name=name)
-    found = {p.getId(): sbml.unit_key(p.getDerivedUnitDefinition()) for p in document.getModel().getListOfParameters()}
-    return {k: (key[0], tuple(sorted(key[1]))) for k, key in found.items() if key}
-
-
-@cache
 def antimony(name: str) -> str:
-    return read_text(OURS.roots[0] / "modules" / name / "model.ant")
-
-
-def rows_of(p: pm.models.Parameter) -> Rows:
-    cited = {i: evidence()[i] for i in _evidence_tables.split_cell(p.source)}
-    return Rows(rows=cited, constants={k: c.value for k, c in CONSTANTS.items()}, unit=units(p.module)[p.id])
+    return read_text(sbml_root() / "modules" / name / "model.ant")
 
 
 def printed_value(text: str, key: str) -> tuple[float, float]:
@@ -57,65 +38,87 @@ def printed_value(text: str, key: str) -> tuple[float, float]:
     return float(found[1]), 0.5 * 10.0 ** (int(found[4] or 0) - len(found[3] or ""))
 
 
-def assert_agrees(value: float, p: pm.models.Parameter) -> None:
-    printed, half_digit = printed_value(antimony(p.module), p.id)
-    assert printed == p.value, f"model.xml has {p.value:g}, model.ant {printed:g}"
-    message = f"{p.module}.{p.id} is {printed:g} {p.unit}, its rows give {value:.6g}"
-    assert abs(value - printed) <= half_digit * (1 + 1e-9), message
-
-
-def reading(name: str) -> float:
-    """A measured constant as its row has it."""
-    p = CONSTANTS[name]
-    rows = rows_of(p)
-    return READINGS[name](rows) if name in READINGS else rows.value(next(iter(rows.rows)), rows.unit)
-
-
 # ---- the promise ----
 
 
-@pytest.mark.parametrize("name", MEASURED)
-def test_measured_constants_are_the_number_of_their_row(name: str) -> None:
-    assert_agrees(reading(name), CONSTANTS[name])
+@pytest.mark.parametrize("name", FOLLOWING)
+def test_constants_follow_from_their_rows_to_the_printed_digit(name: str) -> None:
+    found, p = derivation(name), CONSTANTS[name]
+    printed, half_digit = printed_value(antimony(p.module), p.id)
+    assert printed == p.value == found.value
+    assert abs(found.computed - printed) <= half_digit * (1 + 1e-9), str(found)
 
 
-@pytest.mark.parametrize("name", COMPUTED)
-def test_derived_constants_follow_from_their_rows(name: str) -> None:
-    assert name in DERIVED, f"no function for {name} in derived.py"
-    assert_agrees(DERIVED[name](rows_of(CONSTANTS[name])), CONSTANTS[name])
-
-
-@pytest.mark.parametrize("name", COMPUTED)
+@pytest.mark.parametrize("name", [k for k, p in CONSTANTS.items() if p.kind == "derived"])
 def test_derived_constants_rest_on_published_numbers(name: str) -> None:
     """On a row, or on constants that rest on one: what is computed from assumptions alone is assumed."""
 
     def rests(key: str) -> bool:
-        rows = rows_of(CONSTANTS[key])
-        DERIVED[key](rows)
-        return any(u in rows.rows or _sourced(u) for u in rows.used)
-
-    def _sourced(key: str) -> bool:
-        return CONSTANTS[key].kind == "measured" or (CONSTANTS[key].kind == "derived" and rests(key))
+        sources = [i.source for i in derivation(key).inputs if i.source]
+        return any(s in evidence_ids() or (CONSTANTS[s].kind in ("measured", "derived") and rests(s)) for s in sources)
 
     assert rests(name)
 
 
-@pytest.mark.parametrize("name", ALIGNED)
-def test_modules_agree_on_shared_numbers(name: str) -> None:
-    assert_agrees(ALIGNED[name](rows_of(CONSTANTS[name])), CONSTANTS[name])
+def test_every_kind_of_constant_is_looked_at() -> None:
+    """A table for a constant that is gone is an error of reading; one for a free assumption is a mistake."""
+    assert {CONSTANTS[k].kind for k in FOLLOWING} == {"measured", "derived", "assumed"}
+    for name in [k for k in FOLLOWING if CONSTANTS[k].kind == "assumed"]:
+        assert {i.source for i in derivation(name).inputs} <= set(CONSTANTS), name
 
 
-def test_something_is_looked_at() -> None:
-    assert MEASURED
-    assert COMPUTED
+def test_the_table_of_a_coupled_model_holds_what_its_modules_derive() -> None:
+    model = library.load("epilepsy").with_parameters({"mtor_autophagy.Kd_rapamycin_MTORC1": 9.0})
+    table = derivations(model)
+    modules = set(library.read_coupled("epilepsy").modules)
+    assert set(table.index) == {k for k in FOLLOWING if k.partition(".")[0] in modules}
+    row = table.loc["mtor_autophagy.Kd_rapamycin_MTORC1"]
+    assert (row["value"], row["unit"]) == (9.0, "nmol/L")
+    assert row["sources"] == "mtor_autophagy:MTA_P188, mtor_autophagy:MTA_P187"
 
 
-@pytest.mark.parametrize("registry", [READINGS, DERIVED], ids=["readings", "derived"])
-def test_no_rule_is_left_over(registry: dict[str, derived.Rule]) -> None:
-    """A rule for a constant that is gone, or of another kind, is a mistake."""
-    kinds = {k: c.kind for k, c in CONSTANTS.items()}
-    wanted = "measured" if registry is READINGS else "derived"
-    assert {name: kinds.get(name, "no such constant") for name in registry if kinds.get(name) != wanted} == {}
+# ---- what cannot be derived ----
+
+
+def test_an_assumption_follows_from_nothing() -> None:
+    with pytest.raises(InvalidValueError, match=r"acupuncture\.efficacy is fitted: nothing gives its value"):
+        derivation("acupuncture.efficacy")
+    with pytest.raises(UnknownNameError, match="'Kd_rapamycin'; did you mean 'Kd_rapamycin_MTORC1'"):
+        derivation("mtor_autophagy.Kd_rapamycin")
+    with pytest.raises(UnknownNameError, match="unknown module 'mtor'"):
+        derivation("mtor.Kd_rapamycin_MTORC1")
+
+
+KD = "inputs.a = { row = 'mtor_autophagy:MTA_P188'"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"{KD}, ino = 'h' }}", "unknown key 'ino'; did you mean 'into'"),
+        (f"{KD} }}\nformula = 'a * b'", r"the formula names \['a', 'b'\], the inputs are \['a'\]"),
+        (f"{KD}, says = 'Kd N' }}", "MTA_P188 does not say 'Kd N'"),
+        (f"{KD}, into = 'mmol/L' }}", "has the dimensions"),
+        (f"{KD}, read = 'low' }}", "has no number in 'low', but ''"),
+        (f"{KD}, read = 'fold' }}", "is no fold and no percent change"),
+        ("inputs.a = { row = 'clinical:C001' }", "'clinical:C001' is no source of it"),
+        ("inputs.a = { constant = 'mtor_autophagy.K' }", "'mtor_autophagy.K' is no constant of the library"),
+        (f"{KD} }}\nfunction = 'fit'", "unknown function 'fit'"),
+    ],
+)
+def test_a_slip_in_a_table_of_derivations_is_named(
+    text: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "modules" / "mtor_autophagy"
+    folder.mkdir(parents=True)
+    (folder / "derivations.toml").write_text(f"[Kd_rapamycin_MTORC1]\n{text}\n")
+    monkeypatch.setattr(derivations_, "sbml_root", lambda: tmp_path)
+    entries.cache_clear()
+    try:
+        with pytest.raises((ModelError, InvalidValueError), match=message):
+            derivation("mtor_autophagy.Kd_rapamycin_MTORC1")
+    finally:
+        entries.cache_clear()
 
 
 # ---- the instruments ----
@@ -146,7 +149,7 @@ def test_units_convert(value: float, unit: str, into: str, expected: float) -> N
 def test_unknown_and_other_units_are_errors() -> None:
     with pytest.raises(UnknownUnitError, match="furlong"):
         parse_unit("furlong/h")
-    with pytest.raises(ValueError, match="dimensions"):
+    with pytest.raises(InvalidValueError, match="dimensions"):
         converted(1.0, "mM", "h")
 
 
@@ -158,31 +161,6 @@ def test_printed_digits(text: str, expected: tuple[float, float]) -> None:
     assert printed_value(text, "k") == pytest.approx(expected)
 
 
-def test_a_wrong_digit_is_noticed() -> None:
-    p = CONSTANTS[MEASURED[0]]
-    _, half_digit = printed_value(antimony(p.module), p.id)
-    with pytest.raises(AssertionError, match="its rows give"):
-        assert_agrees(reading(MEASURED[0]) + 1.5 * half_digit, p)
-
-
-def test_rules_see_only_cited_rows() -> None:
-    with pytest.raises(KeyError, match="no source of this constant"):
-        Rows(rows={}, constants={}).value("ketone_katp:KK_P001", "mM")
-
-
-def test_patterns() -> None:
-    rows = {
-        "a:life": {"value": "30", "unit": "min", "note": "k about 1.4 per h"},
-        "a:slow": {"value": "0.5", "unit": "umol/g/min"},
-    }
-    per_hour = (1 / 3600, (("second", -1),))
-    mM_per_hour = (1 / 3600, (("metre", -3), ("mole", 1), ("second", -1)))
-    assert derived.rate_of_half_life("a:life")(Rows(rows, {}, per_hour)) == pytest.approx(2 * derived.LN2)
-    assert derived.per_tissue("a:slow")(Rows(rows, {}, mM_per_hour)) == pytest.approx(30.0)
-    with pytest.raises(ValueError, match="does not say"):
-        Rows(rows, {}).printed("a:life", "tau N h")
-
-
 def test_evidence_root_is_the_checkout() -> None:
     """The numbers are followed in the files that are edited, not in an installed copy."""
-    assert OURS.roots[0] == Path(__file__).resolve().parents[2] / "sbml"
+    assert sbml_root() == Path(__file__).resolve().parents[2] / "sbml"

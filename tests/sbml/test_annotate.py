@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from roadrunner import RoadRunner
 
+from pathway_models._data import sbml_root
 from pathway_models._files import read_text
 from pathway_models._sbml import sbml
 from pathway_models._sbml.annotation import LICENCE, Coverage, coverage, describe_model, resources
@@ -24,7 +25,7 @@ from pathway_models.modules import annotate, coupling
 from pathway_models.modules.generate import module_sbml
 from pathway_models.modules.module import ParameterRow
 
-ROOT = OURS.roots[0]
+ROOT = sbml_root()
 EVIDENCE = ROOT / "evidence"
 NAMES = tuple(OURS.modules)
 FILES = [

@@ -218,7 +218,7 @@ def test_original_values_return_after_a_changed_run() -> None:
 
 def test_level_on_an_initially_assigned_parameter_ends_on_its_assigned_value() -> None:
     model = tiny("p = 1; k = 2*p; S = 1; S' = -k*S").with_parameters(p=2)
-    run = model.simulate([pm.Level(input="k", value=0, start=1, stop=2)], duration=3, every=1)
+    run = model.simulate([pm.Level(input="k", value=0, at=1, until=2)], duration=3, every=1)
     np.testing.assert_allclose(run["S"], np.exp([0, -4, -4, -8]), rtol=1e-4)
 
 
@@ -268,7 +268,7 @@ def test_event_fires_once_and_again_in_the_next_run() -> None:
 @pytest.mark.parametrize("start", [4.0, 5.0, 6.0])
 def test_event_fires_once_across_phases(start: float) -> None:
     model = tiny("S = 1; k = 0; S' = k; at time > 5: S = S + 10")
-    run = model.simulate([pm.Level(input="k", value=1, start=start)], duration=10, every=10)
+    run = model.simulate([pm.Level(input="k", value=1, at=start)], duration=10, every=10)
     assert run["S"].values[-1] == pytest.approx(1 + 10 + (10 - start))
 
 

@@ -49,7 +49,7 @@ def test_a_value_wins_over_an_initial_assignment_and_a_size_keeps_concentrations
 def test_levels_end_where_the_run_began_and_doses_count_at_the_last_time() -> None:
     text = sbml("S = 0; S' = k; k = 1")
     schedule = [
-        pm.Level(input="k", value=3.0, start=0.25, stop=0.75),
+        pm.Level(input="k", value=3.0, at=0.25, until=0.75),
         pm.Dose(input="S", amount=10.0, times=(0.0, 1.0)),
     ]
     assert evaluate(text, [0.0, 1.0], ["S"], changes=schedule)[:, 0] == pytest.approx([10.0, 22.0])

@@ -205,7 +205,7 @@ def test_the_python_of_a_file_gives_the_same_numbers(tmp_path: Path, capsys: pyt
     model = pm.load(path).with_parameters(c=4.0)
     outcomes = ["y", pm.Outcome(variable="z", reduce="peak", label="largest, of z")]
     found = flat(pm.sobol, 
-        model, [pm.Level(input="c", value=2.0, start=0.5)], outcomes=outcomes, n=8, seed=7,
+        model, [pm.Level(input="c", value=2.0, at=0.5)], outcomes=outcomes, n=8, seed=7,
         groups={"both": ["a", "b"]}, parameters={"a": (1.0, 3.0), "b": None}, duration=1, every=0.1, times=[0.3, 1],
         resamples=50, **HERE,
     )  # fmt: skip

@@ -31,12 +31,12 @@ def course(model: pm.Model, name: str, plan: list[pm.Treatment], tmp_path: Path,
 @pytest.mark.parametrize(
     ("body", "plan", "right"),
     [
-        ("E: at p > 1: S = 5", pm.Level(input="p", value=2, start=1.5, stop=2.5), [1, 1, 5, 5, 5]),
-        ("E: at p < 0.3: S = 5; p = 0.2", pm.Level(input="p", value=2, start=0, stop=1.5), [1, 1, 5, 5, 5]),
+        ("E: at p > 1: S = 5", pm.Level(input="p", value=2, at=1.5, until=2.5), [1, 1, 5, 5, 5]),
+        ("E: at p < 0.3: S = 5; p = 0.2", pm.Level(input="p", value=2, at=0, until=1.5), [1, 1, 5, 5, 5]),
         ("E: at S > 3: p = 5", pm.Dose(input="S", amount=3, times=(1.5,)), [1, 1, 4, 4, 4]),
-        ("E: at 0.75 after (p > 1): S = 5", pm.Level(input="p", value=2, start=1.5, stop=3.5), [1, 1, 1, 5, 5]),
-        ("E: at (p > 1), t0=false: S = 5", pm.Level(input="p", value=2, start=0), [5, 5, 5, 5, 5]),
-        ("E: at (time >= 1.5), t0=false: S = S + 4", pm.Level(input="p", value=2, start=2.5), [1, 1, 5, 5, 5]),
+        ("E: at 0.75 after (p > 1): S = 5", pm.Level(input="p", value=2, at=1.5, until=3.5), [1, 1, 1, 5, 5]),
+        ("E: at (p > 1), t0=false: S = 5", pm.Level(input="p", value=2, at=0), [5, 5, 5, 5, 5]),
+        ("E: at (time >= 1.5), t0=false: S = S + 4", pm.Level(input="p", value=2, at=2.5), [1, 1, 5, 5, 5]),
     ],
 )
 def test_a_switch_that_makes_a_trigger_true(body: str, plan: pm.Treatment, right: list[float], tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_amounts_stay_where_a_level_moves_a_size_from_time_0_on(tmp_path: Path) 
 
 def test_a_dose_is_given_in_the_size_that_holds_before_a_switch_of_the_size() -> None:
     model = tiny("compartment C; g = 2; C := g; species S in C; S = 1; J: S -> ; 0*S")
-    plan = [pm.Level(input="g", value=4, start=1), pm.Dose(input="S", amount=1, times=(1.0,))]
+    plan = [pm.Level(input="g", value=4, at=1), pm.Dose(input="S", amount=1, times=(1.0,))]
     assert_allclose(model.simulate(plan, duration=2, every=1)["S"], [1, 1, 1])
 
 
@@ -78,7 +78,7 @@ STOICHIOMETRY = """<?xml version="1.0" encoding="UTF-8"?>
 def test_a_stoichiometry_follows_what_it_is_computed_from() -> None:
     model = from_sbml(STOICHIOMETRY, name="m")
     assert_allclose(model.with_parameters(g=3).simulate(duration=2, every=1)["S"], [0, 1.5, 3], rtol=1e-6)
-    plan = [pm.Level(input="g", value=4, start=1)]
+    plan = [pm.Level(input="g", value=4, at=1)]
     assert_allclose(model.simulate(plan, duration=2, every=1)["S"], [0, 1, 3], rtol=1e-6)
 
 
@@ -88,7 +88,7 @@ def test_what_libroadrunner_computes_wrongly_is_refused_by_name() -> None:
         diluted.simulate(duration=1)
     waits = tiny(f"{S}; E: at 0.5 after (time > 1), persistent=false: S = 5")
     with pytest.raises(ModelError, match="given up if its trigger becomes false"):
-        waits.simulate([pm.Level(input="p", value=1, start=1)], duration=2)
+        waits.simulate([pm.Level(input="p", value=1, at=1)], duration=2)
     factor = tiny(f"{S}; f = 2; f has dimensionless").sbml.replace(
         'substanceUnits="', 'conversionFactor="f" substanceUnits="'
     )

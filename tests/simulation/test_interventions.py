@@ -96,8 +96,10 @@ def test_dose_at_time_zero_and_two_doses_at_once(probe: pm.Model) -> None:
     np.testing.assert_allclose(run["S"], [1, 1, 8, 8, 8], atol=1e-9)
 
 
-@pytest.mark.parametrize("plan", [pm.Dose(input="S", amount=1, times=(4.0, 9.0)), pm.Level(input="k", value=3, stop=4)])
-def test_the_value_at_a_switch_does_not_depend_on_the_length_of_the_run(probe: pm.Model, plan: pm.Treatment) -> None:
+@pytest.mark.parametrize(
+    "plan", [pm.Dose(input="S", amount=1, times=(4.0, 9.0)), pm.Level(input="k", value=3, until=4)]
+)
+def test_the_value_at_a_switch_does_not_depend_on_the_length_of_the_run(probe: Model, plan: pm.Treatment) -> None:
     ends, goes_on = (probe.simulate([plan], duration=t, every=1, variables=["k"]) for t in (4, 5))
     for name in ("S", "k"):
         np.testing.assert_allclose(ends[name], goes_on[name][:5], atol=1e-9)
@@ -183,13 +185,13 @@ def test_times_are_not_negative(time: float) -> None:
     with pytest.raises(InvalidValueError, match="a time of the dose of x"):
         pm.Dose(input="x", amount=1, times=(0.0, time))
     with pytest.raises(InvalidValueError, match="the start of x"):
-        pm.Level(input="x", value=1, start=time)
+        pm.Level(input="x", value=1, at=time)
 
 
 @pytest.mark.parametrize("stop", [1.0, 2.0, math.nan])
 def test_stop_must_follow_start(stop: float) -> None:
     with pytest.raises(InvalidValueError, match="the stop of x is"):
-        pm.Level(input="x", value=1, start=2.0, stop=stop)
+        pm.Level(input="x", value=1, at=2.0, until=stop)
     with pytest.raises(InvalidValueError, match="the stop of the ketogenic diet is"):
         pm.KetogenicDiet(start=2, stop=stop)
 
@@ -303,15 +305,15 @@ def test_electroacupuncture_out_of_range(options: dict[str, float], message: str
 
 
 def test_fasting_is_a_level() -> None:
-    (level,) = pm.treatments.Fasting(hours=36, start_hour=12).schedule()
-    assert (level.input, level.value, level.start, level.stop) == ("fasting", 1.0, 12, 48)
+    (level,) = pm.treatments.Fasting(hours=36, start_hours=12).schedule()
+    assert (level.input, level.value, level.at, level.until) == ("fasting", 1.0, 12, 48)
     with pytest.raises(InvalidValueError, match="the length of the fast in hours is 0"):
         pm.treatments.Fasting(hours=0)
 
 
 def test_ketone_ester_in_mmol_per_kg() -> None:
     """714 mg/kg of a monoester of 176.2 g/mol that holds two BHB: 8.10 mmol BHB per kg."""
-    (dose,) = pm.treatments.KetoneEster(mg_per_kg=714, times_per_day=3, days=2, start_day=1).schedule()
+    (dose,) = pm.treatments.KetoneEster(mg_per_kg=714, times_per_day=3, days=2, start_days=1).schedule()
     assert dose.input == "ketone_ester"
     assert dose.amount == pytest.approx(714 / 176.2 * 2)
     np.testing.assert_allclose(dose.times, [24, 32, 40, 48, 56, 64])
@@ -364,7 +366,7 @@ class Infusion:
     def schedule(self) -> list[pm.Level | pm.Dose]:
         return [
             pm.Dose(input="S", amount=5, times=(1.0,)),
-            pm.Level(input="k", value=self.rate, start=1, stop=3),
+            pm.Level(input="k", value=self.rate, at=1, until=3),
         ]
 
 

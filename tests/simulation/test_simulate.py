@@ -36,7 +36,7 @@ def four_weeks(coupled: pm.Model) -> xr.Dataset:
 
 def test_one_phase_equals_28_phases(coupled: pm.Model, four_weeks: xr.Dataset) -> None:
     """An input that is set anew to the same value every day restarts the integrator and nothing else."""
-    days = [pm.Level(input="amino_acids", value=1.0, start=24.0 * i, stop=24.0 * (i + 1)) for i in range(28)]
+    days = [pm.Level(input="amino_acids", value=1.0, at=24.0 * i, until=24.0 * (i + 1)) for i in range(28)]
     plan = [*DIET, pm.Electroacupuncture(weeks=4), *days]
     assert len(phases(coupled, plan, 672.0)) == 29  # the last one is the end itself
     assert worst(four_weeks, coupled.simulate(plan, weeks=4))[0] < 1e-6
@@ -143,7 +143,7 @@ def test_steady_state_equals_a_long_run() -> None:
 def test_the_open_loop_follows_its_inputs() -> None:
     """ln(rate/(1 ...)) by hand: E_relative = weight_GLU ln 2, logistic between the two frequencies."""
     model = pm.load("excitability").with_parameters(closed_loop=0)
-    run = model.simulate([pm.Level(input="GLU", value=2.0, start=84)], weeks=1, every=42)
+    run = model.simulate([pm.Level(input="GLU", value=2.0, at=84)], weeks=1, every=42)
     q = {k: model.quantities[k].value for k in ("weight_GLU", "kappa")}
     share = model.quantities["seizure_frequency_untreated"].value / model.quantities["seizure_frequency_max"].value
     e = np.exp(q["kappa"] * q["weight_GLU"] * np.log(2.0))
@@ -172,7 +172,7 @@ def test_units_titles_and_record() -> None:
 @pytest.mark.parametrize("start", ["steady", "file"])
 def test_a_run_can_be_repeated_from_its_record(start: str) -> None:
     model = pm.load("nlrp3_il1b").with_parameters(MCC950=0.3)
-    plan = [pm.Level(input="vagal_drive", value=0.4, start=5.0, stop=100.0)]
+    plan = [pm.Level(input="vagal_drive", value=0.4, at=5.0, until=100.0)]
     run = model.simulate(plan, duration=300, every=10, start=start)
     record = run.attrs
     again = pm.load(record["model"], context=record["context"]).with_parameters(json.loads(record["settings"]))
@@ -197,8 +197,8 @@ def test_a_run_goes_through_netcdf_and_pandas(tmp_path: Path) -> None:
 def test_values_at_a_switch_are_those_after_it() -> None:
     model = tiny("k = 1; S = 0; S' = 0*k; y := k")
     plan = [
-        pm.Level(input="k", value=5, start=2, stop=4),
-        pm.Level(input="k", value=7, start=4, stop=6),
+        pm.Level(input="k", value=5, at=2, until=4),
+        pm.Level(input="k", value=7, at=4, until=6),
         pm.Dose(input="S", amount=3, times=(0.0, 4.0)),
     ]
     run = model.simulate(plan, duration=8, every=1)
@@ -208,12 +208,12 @@ def test_values_at_a_switch_are_those_after_it() -> None:
 
 def test_an_input_returns_to_its_own_value_and_not_to_the_file_s() -> None:
     model = tiny("k = 1; y := k").with_parameters(k=3)
-    run = model.simulate([pm.Level(input="k", value=5, start=1, stop=2)], duration=3, every=1)
+    run = model.simulate([pm.Level(input="k", value=5, at=1, until=2)], duration=3, every=1)
     np.testing.assert_allclose(run["y"], [3, 5, 3, 3])
 
 
 def test_an_input_at_context_value_returns_to_it() -> None:
-    run = pm.load("nlrp3_il1b").simulate([pm.Level(input="seizure_drive", value=0, start=24, stop=48)], weeks=40)
+    run = pm.load("nlrp3_il1b").simulate([pm.Level(input="seizure_drive", value=0, at=24, until=48)], weeks=40)
     il1b = run["IL1B"].values
     assert il1b.min() < 0.999 * il1b[0]
     assert il1b[-1] == pytest.approx(il1b[0], rel=1e-4)
@@ -222,7 +222,7 @@ def test_an_input_at_context_value_returns_to_it() -> None:
 def test_phases_against_the_solution_by_hand() -> None:
     """S' = -k S with k 1, 3, 1 and a dose."""
     model = tiny("k = 1; S = 2; S' = -k*S")
-    plan = [pm.Level(input="k", value=3, start=1, stop=2), pm.Dose(input="S", amount=1, times=(1.5,))]
+    plan = [pm.Level(input="k", value=3, at=1, until=2), pm.Dose(input="S", amount=1, times=(1.5,))]
     run = model.simulate(plan, duration=3, every=0.5)
     a = 2 * np.exp(-1.0)
     b = a * np.exp(-1.5) + 1
@@ -235,15 +235,13 @@ def test_switches_on_the_output_grid_whatever_the_rounding(every: float) -> None
     """n*every and the grid differ in the last bit: neither may stop the integrator or give the value before."""
     model = tiny("k = 0; S = 0; S' = 0*k; y := k")
     for n in range(1, 24):
-        run = model.simulate(
-            [pm.Level(input="k", value=1, start=round(n * every, 9))], duration=25 * every, every=every
-        )
+        run = model.simulate([pm.Level(input="k", value=1, at=round(n * every, 9))], duration=25 * every, every=every)
         np.testing.assert_array_equal(run["y"].values, np.arange(26) >= n, err_msg=f"switch {n}")
 
 
 def test_switches_that_differ_by_rounding_are_one() -> None:
     model = tiny("k = 1; S = 2; S' = -k*S; y := k")
-    plan = [pm.Level(input="k", value=2, start=0.3), pm.Dose(input="S", amount=1, times=(0.1 + 0.2,))]
+    plan = [pm.Level(input="k", value=2, at=0.3), pm.Dose(input="S", amount=1, times=(0.1 + 0.2,))]
     run = model.simulate(plan, duration=1, every=0.5)
     np.testing.assert_allclose(run["S"].values[-1], (2 * np.exp(-0.3) + 1) * np.exp(-1.4), rtol=1e-5)
 
@@ -278,7 +276,7 @@ def test_output_step_out_of_range(every: float) -> None:
 
 def test_output_grid_does_not_change_the_run() -> None:
     model = pm.load("nlrp3_il1b")
-    plan = [pm.Level(input="MCC950", value=1, start=10)]
+    plan = [pm.Level(input="MCC950", value=1, at=10)]
     fine, coarse = (model.simulate(plan, duration=400, every=e) for e in (1.0, 100.0))
     assert worst(coarse, fine.sel(time=coarse.time))[0] < 1e-6
 

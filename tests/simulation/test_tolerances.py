@@ -117,7 +117,7 @@ CLOCK = "compartment C = 1; species c in C; c = 0; J: -> c; 1; a = 400; "
     ],
 )
 def test_ramps_and_clocks_of_any_kind_are_met(body: str, plan: list[tuple[str, float]], right: float) -> None:
-    levels = [pm.Level(input=k, value=v, start=20) for k, v in plan]
+    levels = [pm.Level(input=k, value=v, at=20) for k, v in plan]
     run = tiny(f"Q = 0; {body}").simulate(levels, duration=1000, every=1000)
     assert_allclose(run["Q"][-1], right, rtol=1e-3)
 
@@ -133,7 +133,7 @@ def test_a_condition_on_time_and_a_state_bounds_the_step_and_says_so() -> None:
 
 def test_a_level_moves_the_times_at_which_an_input_switches() -> None:
     model = tiny("x = 0; on = 900; x' = piecewise(1, time >= on && time < on + 0.5, 0)")
-    run = model.simulate([pm.Level(input="on", value=700.25, start=600, stop=800)], duration=1000, every=1000)
+    run = model.simulate([pm.Level(input="on", value=700.25, at=600, until=800)], duration=1000, every=1000)
     assert_allclose(run["x"][-1], 1.0, rtol=1e-6)
 
 
@@ -290,7 +290,7 @@ def test_constants_fixed_species_and_fluxes_can_be_asked_for() -> None:
 
 def test_a_level_on_a_fixed_species_and_its_return() -> None:
     model = tiny("compartment C = 2; const species B in C; species S in C; B = 2; S = 0; J: -> S; C*B")
-    plan = [pm.Level(input="B", value=5, start=1, stop=2)]
+    plan = [pm.Level(input="B", value=5, at=1, until=2)]
     run = model.simulate(plan, duration=3, every=1)
     assert_allclose(run["S"], [0, 2, 7, 9], rtol=1e-6)
     runs = pm.ensemble(

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import pathway_models as pm
 from helpers import module_names
+from pathway_models._data import facts
 from pathway_models.errors import InvalidValueError, ModelWarning, UnknownNameError
 from pathway_models.simulation.phases import phases, warn_idle
-from pathway_models.treatments.diets import KETOGENIC_CAPACITY, carb_restriction
-from pathway_models.treatments.drugs import AGENTS
-from pathway_models.treatments.named import NAMED, named
-from pathway_models.treatments.schedule import label, snake
-from pathway_models.treatments.stimulation import HIGH_FREQUENCY_HZ, POINTS
+from pathway_models.treatments.diets import carb_restriction, ketogenic_capacities
+from pathway_models.treatments.drugs import known_agents
+from pathway_models.treatments.named import named, treatment_classes
+from pathway_models.treatments.schedule import CONSTANTS, label, snake
+from pathway_models.treatments.stimulation import known_points
 
 WEEK = 168.0
 DIETS: tuple[type[Any], ...] = (pm.KetogenicDiet, pm.ModifiedAtkinsDiet, pm.MCTDiet)
@@ -37,15 +40,15 @@ def late(treatment: pm.Treatment, variable: str, hours: float) -> float:
 
 def test_a_modified_atkins_diet_by_hand() -> None:
     """20 of 250 g carbohydrate are left; 65 percent of energy from fat at 9 kcal/g, the rest at 4 kcal/g."""
-    found = values(pm.ModifiedAtkinsDiet())
+    found = values(pm.ModifiedAtkinsDiet(age_group="adult"))
     assert found == {
         "carb_restriction": pytest.approx(1 - 20 / 250),
         "fat_ratio": pytest.approx((0.65 / 9) / (0.35 / 4)),
-        "ketogenic_capacity": KETOGENIC_CAPACITY["adult"],
+        "ketogenic_capacity": ketogenic_capacities()["adult"],
     }
     child = values(pm.ModifiedAtkinsDiet(carbohydrate_g=10, energy_kcal=1000, age_group="child"))
     assert child["carb_restriction"] == pytest.approx(1 - 10 / 125)
-    assert child["ketogenic_capacity"] == KETOGENIC_CAPACITY["child"]
+    assert child["ketogenic_capacity"] == ketogenic_capacities()["child"]
 
 
 def test_carbohydrate_above_the_usual_is_no_restriction() -> None:
@@ -56,8 +59,8 @@ def test_carbohydrate_above_the_usual_is_no_restriction() -> None:
 
 def test_an_mct_diet_equals_a_classical_one() -> None:
     """clinical:C052: 60 percent of energy from MCT and a 3:1 diet are similar; other shares in proportion."""
-    assert values(pm.MCTDiet()) == values(pm.KetogenicDiet(ratio=3, age_group="child"))
-    less = values(pm.MCTDiet(mct_energy=0.4, age_group="reference"))
+    assert values(pm.MCTDiet()) == values(pm.KetogenicDiet(ratio=3))
+    less = values(pm.MCTDiet(mct_energy=0.4))
     assert less == {"carb_restriction": pytest.approx(carb_restriction(2.0)), "fat_ratio": pytest.approx(2.0)}
 
 
@@ -72,42 +75,57 @@ def test_decanoic_acid_is_given_only_if_asked_for() -> None:
 
 @pytest.mark.parametrize("diet", DIETS)
 def test_adherence_of_none_is_the_usual_diet(diet: type[Any]) -> None:
-    found = values(diet(adherence=0.0, age_group="reference"))
+    found = values(diet(adherence=0.0))
     assert found == {"carb_restriction": 0.0, "fat_ratio": pytest.approx(0.25)}
 
 
 @pytest.mark.parametrize("diet", DIETS)
 def test_weeks_become_hours(diet: type[Any]) -> None:
     for level in diet(start=1, stop=3).schedule():
-        assert (level.start, level.stop) == (WEEK, 3 * WEEK)
-    assert all(level.stop is None for level in diet().schedule())
+        assert (level.at, level.until) == (WEEK, 3 * WEEK)
+    assert all(level.until is None for level in diet().schedule())
+
+
+@pytest.mark.parametrize("kind", set(treatment_classes().values()))
+def test_a_plain_keyword_of_time_is_in_weeks_and_any_other_names_its_unit(kind: type[Any]) -> None:
+    own, drug = {f.name for f in fields(kind)}, {"name": "rapamycin"} if kind is pm.Drug else {}
+    (start,) = own & {"start", "start_hours", "start_days"}
+    item = kind(**{start: 7.0}, **drug).schedule()[0]
+    first = item.at if isinstance(item, pm.Level) else item.times[0]
+    assert first == 7.0 * {"start": WEEK, "start_days": 24.0, "start_hours": 1.0}[start]
+    assert not own & {"stop", "weeks"} or start == "start"
+
+
+def test_all_diets_are_for_the_same_age_unless_said() -> None:
+    assert {diet().age_group for diet in DIETS} == {"reference"}
 
 
 @pytest.mark.parametrize("diet", DIETS)
-@pytest.mark.parametrize("group", KETOGENIC_CAPACITY)
+@pytest.mark.parametrize("group", ketogenic_capacities())
 def test_age_groups_set_the_capacity(diet: type[Any], group: str) -> None:
     found = values(diet(age_group=group))
-    assert found.get("ketogenic_capacity", 1.0) == KETOGENIC_CAPACITY[group]
+    assert found.get("ketogenic_capacity", 1.0) == ketogenic_capacities()[group]
     assert ("ketogenic_capacity" in found) == (group != "reference")
 
 
 def test_every_step_of_a_titration_has_the_capacity() -> None:
     diet = pm.KetogenicDiet(ratio=4, titration_weeks=3, age_group="child")
     capacities = [level for level in diet.schedule() if level.input == "ketogenic_capacity"]
-    assert [c.start / WEEK for c in capacities] == [0, 1, 2, 3]
-    assert {c.value for c in capacities} == {KETOGENIC_CAPACITY["child"]}
+    assert [c.at / WEEK for c in capacities] == [0, 1, 2, 3]
+    assert {c.value for c in capacities} == {ketogenic_capacities()["child"]}
     assert phases(pm.load("ketone_katp"), [diet], 8 * WEEK)
 
 
 def test_children_reach_the_series_of_children() -> None:
     """clinical:C052, which set the capacity: BHB 4.3 +- 0.6 and acetoacetate 1.8 +- 0.3 mmol/L after a month of MCT."""
-    assert late(pm.MCTDiet(), "BHB_plasma", 720) == pytest.approx(4.3, abs=0.6)
-    assert late(pm.MCTDiet(), "AcAc_plasma", 720) == pytest.approx(1.8, abs=0.3)
+    diet = pm.MCTDiet(age_group="child")
+    assert late(diet, "BHB_plasma", 720) == pytest.approx(4.3, abs=0.6)
+    assert late(diet, "AcAc_plasma", 720) == pytest.approx(1.8, abs=0.3)
 
 
 def test_adults_reach_the_series_of_adults() -> None:
     """clinical:C058, which set the capacity: BHB 1.14 mmol/L on a modified Atkins diet."""
-    assert late(pm.ModifiedAtkinsDiet(), "BHB_plasma", 12 * WEEK) == pytest.approx(1.14, rel=0.1)
+    assert late(pm.ModifiedAtkinsDiet(age_group="adult"), "BHB_plasma", 12 * WEEK) == pytest.approx(1.14, rel=0.1)
 
 
 def test_ketosis_falls_with_age() -> None:
@@ -141,7 +159,7 @@ def test_diets_refuse_what_is_out_of_range(diet: type[Any], options: Mapping[str
 def test_unknown_age_groups_are_named(diet: type[Any]) -> None:
     with pytest.raises(UnknownNameError, match=r"age group 'infant'") as error:
         diet(age_group="infant")
-    assert all(group in str(error.value) for group in KETOGENIC_CAPACITY)
+    assert all(group in str(error.value) for group in ketogenic_capacities())
 
 
 # ---- acupuncture -------------------------------------------------------------------------------------------
@@ -150,21 +168,14 @@ def test_unknown_age_groups_are_named(diet: type[Any]) -> None:
 def test_the_table_of_points() -> None:
     table = pm.treatments.acupuncture_points()
     assert table.index.name == "point"
-    assert table.index.tolist() == list(POINTS)
-    assert table.columns.tolist() == ["efficacy", "evidence", "note"]
+    assert table.index.tolist() == list(known_points())
+    assert table.columns.tolist() == ["efficacy", "kind", "source", "note"]
     assert set(table["efficacy"]) == {0.0, 1.0}
     assert table["note"].str.len().gt(10).all()
 
 
-def test_every_point_names_rows_of_the_evidence() -> None:
-    rows = set(pm.evidence.evidence_table("responses").index)
-    for name, point in POINTS.items():
-        assert point.evidence, name
-        assert set(point.evidence) <= rows, name
-
-
 def test_a_point_scales_the_dose() -> None:
-    for name, point in POINTS.items():
+    for name, point in known_points().items():
         (dose,) = pm.Electroacupuncture(point=name, minutes=15).schedule()
         assert dose.amount == pytest.approx(0.5 * point.efficacy)
 
@@ -179,7 +190,8 @@ def test_a_point_without_effect_does_nothing() -> None:
 def test_frequency_chooses_the_input(hertz: float, target: str) -> None:
     (dose,) = pm.Electroacupuncture(frequency_hz=hertz).schedule()
     assert dose.input == target
-    assert pm.Electroacupuncture(frequency_hz=HIGH_FREQUENCY_HZ).schedule()[0].input == "session_100Hz"
+    high = facts(CONSTANTS)["high_frequency"].value
+    assert pm.Electroacupuncture(frequency_hz=high).schedule()[0].input == "session_100Hz"
 
 
 def test_stimulation_refuses_what_is_out_of_range() -> None:
@@ -195,13 +207,13 @@ def test_stimulation_refuses_what_is_out_of_range() -> None:
 
 def test_the_table_of_agents() -> None:
     table = pm.treatments.agents()
-    assert table.index.tolist() == list(AGENTS)
-    assert table.columns.tolist() == ["input", "amount", "unit", "hours", "note"]
+    assert table.index.tolist() == list(known_agents())
+    assert table.columns.tolist() == ["input", "amount", "unit", "hours", "action", "kind", "source", "note"]
     assert table.loc["rapamycin", "input"] == "rapamycin"
     assert (table["amount"] > 0).all()
 
 
-@pytest.mark.parametrize("name", AGENTS)
+@pytest.mark.parametrize("name", known_agents())
 def test_every_agent_fits_a_model(name: str) -> None:
     """The usual amount lies in the range of the input of the module that it acts on."""
     drug = pm.Drug(name=name)
@@ -213,7 +225,7 @@ def test_every_agent_fits_a_model(name: str) -> None:
     pytest.fail(f"no model has {item.input}")
 
 
-@pytest.mark.parametrize("name", sorted(set(AGENTS) - {"LPS", "glutamate_pulse"}))
+@pytest.mark.parametrize("name", sorted(set(known_agents()) - {"LPS", "glutamate_pulse"}))
 def test_agents_fit_the_whole_model(name: str) -> None:
     assert phases(pm.load("epilepsy"), [pm.Drug(name=name)], WEEK)
 
@@ -227,22 +239,22 @@ def test_an_input_that_a_wire_drives_is_refused() -> None:
 
 
 def test_a_drug_is_a_level_over_its_hours() -> None:
-    (usual,) = pm.Drug(name="vigabatrin", start=10).schedule()
-    assert usual == pm.Level(input="vigabatrin", value=1.0, start=10, stop=34)
+    (usual,) = pm.Drug(name="vigabatrin", start_hours=10).schedule()
+    assert usual == pm.Level(input="vigabatrin", value=1.0, at=10, until=34)
     (lasting,) = pm.Drug(name="rapamycin").schedule()
-    assert lasting == pm.Level(input="rapamycin", value=10.0, start=0, stop=None)
-    (mine,) = pm.Drug(name="rapamycin", amount=3, start=5, hours=2).schedule()
-    assert mine == pm.Level(input="rapamycin", value=3, start=5, stop=7)
+    assert lasting == pm.Level(input="rapamycin", value=10.0, at=0, until=None)
+    (mine,) = pm.Drug(name="rapamycin", amount=3, start_hours=5, hours=2).schedule()
+    assert mine == pm.Level(input="rapamycin", value=3, at=5, until=7)
 
 
 def test_no_hours_is_one_dose() -> None:
-    (pulse,) = pm.Drug(name="glutamate_pulse", start=2).schedule()
+    (pulse,) = pm.Drug(name="glutamate_pulse", start_hours=2).schedule()
     assert pulse == pm.Dose(input="GLU_x", amount=0.05, times=(2.0,))
 
 
 def test_a_provocation_may_act_on_a_module_alone() -> None:
     drug = pm.Drug(name="status_epilepticus", input="seizure_drive", hours=6)
-    assert drug.schedule() == (pm.Level(input="seizure_drive", value=3.0, start=0.0, stop=6.0),)
+    assert drug.schedule() == (pm.Level(input="seizure_drive", value=3.0, at=0.0, until=6.0),)
     run = pm.load("nlrp3_il1b", context="healthy").simulate([drug], duration=24, every=1)
     assert float(run["IL1B"].max()) > 1.2
 
@@ -256,7 +268,7 @@ def test_a_provocation_may_act_on_a_module_alone() -> None:
         ({"name": "rapamycin", "amount": "much"}, InvalidValueError, "is 'much'; allowed is a number from 0"),
         ({"name": None}, UnknownNameError, "unknown drug None"),
         ({"name": "rapamycin", "hours": -1}, InvalidValueError, "the hours of rapamycin is -1"),
-        ({"name": "rapamycin", "start": -1}, InvalidValueError, "the start of rapamycin is -1"),
+        ({"name": "rapamycin", "start_hours": -1}, InvalidValueError, "the start of rapamycin is -1"),
     ],
     ids=str,
 )
@@ -274,8 +286,15 @@ def test_too_much_for_the_model_is_refused_by_the_model() -> None:
 
 
 def test_every_treatment_has_a_name() -> None:
-    assert {*AGENTS, "ketogenic_diet", "modified_atkins_diet", "mct_diet", "electroacupuncture", "fasting"} < set(NAMED)
-    for name in NAMED:
+    assert {
+        *known_agents(),
+        "ketogenic_diet",
+        "modified_atkins_diet",
+        "mct_diet",
+        "electroacupuncture",
+        "fasting",
+    } < set(treatment_classes())
+    for name in treatment_classes():
         assert label(named(name)) == name
     assert snake("MCTDiet") == "mct_diet"
 
@@ -285,11 +304,11 @@ def test_every_treatment_has_a_name() -> None:
     [
         ("modified_atkins_diet", pm.ModifiedAtkinsDiet()),
         ("modified_atkins_diet:carbohydrate_g=15,stop=12", pm.ModifiedAtkinsDiet(carbohydrate_g=15, stop=12)),
-        ("mct_diet:mct_energy=0.5,age_group=reference", pm.MCTDiet(mct_energy=0.5, age_group="reference")),
+        ("mct_diet:mct_energy=0.5,age_group=child", pm.MCTDiet(mct_energy=0.5, age_group="child")),
         ("ketogenic_diet:age_group=child,ratio=3", pm.KetogenicDiet(age_group="child", ratio=3)),
         ("electroacupuncture:point=PC6+LI11,frequency_hz=2", pm.Electroacupuncture(point="PC6+LI11", frequency_hz=2)),
         ("rapamycin", pm.Drug(name="rapamycin")),
-        ("rapamycin:amount=5,start=24,hours=48", pm.Drug(name="rapamycin", amount=5, start=24, hours=48)),
+        ("rapamycin:amount=5,start_hours=24,hours=48", pm.Drug(name="rapamycin", amount=5, start_hours=24, hours=48)),
         ("homocysteic_acid:input=seizure_drive", pm.Drug(name="homocysteic_acid", input="seizure_drive")),
     ],
 )
@@ -337,6 +356,22 @@ def test_a_treatment_after_the_end_of_the_run_says_so_in_its_own_unit() -> None:
     assert idle(pm.Electroacupuncture(start=5))[0].startswith("electroacupuncture starts at 840 h")
 
 
+LATE: list[pm.Treatment] = [pm.Electroacupuncture(start=9)]
+WEEK_OF: dict[str, Any] = {"outcomes": ["vagal_drive"], "weeks": 1}
+VERBS: dict[str, Callable[[pm.Model, Path], object]] = {
+    "simulate": lambda m, _: m.simulate(LATE, weeks=1),
+    "ensemble": lambda m, _: flat(pm.ensemble, m, {"gain_vagal": [0.5]}, LATE, workers=1, **WEEK_OF),
+    "compare": lambda m, _: flat(pm.compare, m, LATE, pm.Electroacupuncture(), **WEEK_OF),
+    "export": lambda m, path: pm.export(m, path / "late.xml", interventions=LATE, weeks=1),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_says_which_treatment_comes_too_late(verb: str, tmp_path: Path) -> None:
+    with pytest.warns(ModelWarning, match="electroacupuncture starts at 1512 h"):
+        VERBS[verb](pm.load("acupuncture"), tmp_path)
+
+
 def test_a_part_within_the_run_is_enough() -> None:
     dose = pm.Dose(input="ketone_ester", amount=1, times=(4 * WEEK, 9 * WEEK))
     long = (pm.KetogenicDiet(start=3), pm.Electroacupuncture(start=2, weeks=30), dose)
@@ -346,7 +381,7 @@ def test_a_part_within_the_run_is_enough() -> None:
 
 def test_a_level_at_the_end_is_too_late_and_a_dose_is_not() -> None:
     end = 4 * WEEK
-    assert len(idle(pm.Level(input="fasting", value=1, start=end))) == 1
+    assert len(idle(pm.Level(input="fasting", value=1, at=end))) == 1
     assert idle(pm.Dose(input="ketone_ester", amount=1, times=(end,))) == []
 
 

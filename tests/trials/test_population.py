@@ -7,8 +7,14 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import pathway_models as pm
+from pathway_models._data import facts
 from pathway_models.errors import InvalidValueError, UnknownNameError
-from pathway_models.trials.patients import ASSUMPTIONS, DRIFTS, PATIENT_PARAMETERS, seizure_counts
+from pathway_models.trials.patients import (
+    POPULATION,
+    drifts,
+    patients_file,
+    seizure_counts,
+)
 
 
 @pytest.fixture(scope="module")
@@ -22,27 +28,20 @@ def spread_luck(n: int) -> np.ndarray:
 
 def test_every_measured_constant_equals_its_row() -> None:
     rows = pm.evidence.evidence_table("measurements")
-    for name, a in ASSUMPTIONS.items():
+    for name, a in facts(POPULATION).items():
         if a.kind == "measured":
             assert float(rows.loc[a.source, "value"]) == a.value, name
 
 
-def test_every_cited_row_exists() -> None:
-    known = set(pm.evidence.evidence_table("measurements").index) | set(pm.evidence.evidence_table("responses").index)
-    cited = {s for a in ASSUMPTIONS.values() for s in a.source.split(";") if s}
-    assert cited <= known
-    assert set(pm.trials.assumptions()["kind"]) == {"measured", "derived", "assumed"}
-
-
 def test_drop_out_meets_both_published_years() -> None:
-    shape, scale = ASSUMPTIONS["drop_out_shape"].value, ASSUMPTIONS["drop_out_scale"].value
+    shape, scale = facts(POPULATION)["drop_out_shape"].value, facts(POPULATION)["drop_out_scale"].value
     assert_allclose(np.exp(-((np.array([1.0, 2.0]) / scale) ** shape)), [0.457, 0.292], atol=0.005)
 
 
 def test_ketogenic_spread_follows_from_its_row() -> None:
     row = pm.evidence.evidence_table("responses").loc["clinical:C052"]
     variation = float(row["error"]) * np.sqrt(18) / float(row["value"])
-    assert_allclose(np.sqrt(np.log(1 + variation**2)), ASSUMPTIONS["ketogenic_capacity_log_sd"].value, atol=0.01)
+    assert_allclose(np.sqrt(np.log(1 + variation**2)), facts(POPULATION)["ketogenic_capacity_log_sd"].value, atol=0.01)
 
 
 @pytest.mark.parametrize("rate", [0.5, 8.0, 60.0])
@@ -66,7 +65,7 @@ def test_diary_without_seizures_is_empty() -> None:
 
 @pytest.mark.parametrize("weeks", [1, 4])
 def test_diary_holds_so_many_seizures_a_day_and_no_more(weeks: int) -> None:
-    most = ASSUMPTIONS["diary_cap"].value * 7 * weeks
+    most = facts(POPULATION)["diary_cap"].value * 7 * weeks
     rates = np.array([0.9, 1000.0]) * most * 4 / weeks
     below, above = seizure_counts(rates, weeks, np.array([0.5, 0.5]))
     assert 0.5 * most < below < most
@@ -104,7 +103,7 @@ def test_same_seed_same_patients_and_streams_do_not_mix(model: pm.Model) -> None
 def test_parameters_stay_in_their_ranges_and_obey_the_model(model: pm.Model) -> None:
     patients = pm.population(model, 50, seed=1)
     by_id = {p.id: p for p in model.parameters_}
-    assert set(patients.parameters) >= {k.split(".")[1] for k in PATIENT_PARAMETERS if k.startswith("excitability")}
+    assert set(patients.parameters) >= {k.split(".")[1] for k in patients_file().varied if k.startswith("excitability")}
     for key, values in patients.parameters.items():
         if key != "seizure_frequency_untreated":  # the patient's own, by the entry rule
             assert values.min() >= (by_id[key].low or 0.0)
@@ -129,7 +128,7 @@ def test_drifts_and_drop_out_can_be_switched_off(model: pm.Model) -> None:
     assert_array_equal(patients.drift, 1.0)
     assert np.isinf(patients.drop_out_weeks).all()
     assert_allclose((pm.population(model, 2000, seed=1, drift="sharma").drift == 0).mean(), 0.077, atol=0.02)
-    assert DRIFTS["pooled"].log_mean == pytest.approx((0.50 + 0.24) / 2)
+    assert drifts()["pooled"].log_mean == pytest.approx((0.50 + 0.24) / 2)
 
 
 def test_subset_keeps_everything_together(model: pm.Model) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from pathway_models._types import Frozen
 from pathway_models.errors import InvalidValueError, UnknownNameError
 from pathway_models.experiments import loop
 from pathway_models.trials import published, virtual
-from pathway_models.trials.published import PUBLISHED_TRIALS
+from pathway_models.trials.published import Arm, known_trials
 from pathway_models.trials.statistics import area_under_curve, bootstrapped, rank_correlation, risk_ratio, wilson
 from pathway_models.trials.virtual import Followed
 
@@ -300,6 +300,22 @@ def test_followed_treatments() -> None:
     assert "ketogenic_capacity" not in {level.input for level in aged.schedule()}
 
 
+@dataclass(frozen=True)
+class OwnDiet:
+    """A treatment that somebody wrote: its age group has nothing to do with ours."""
+
+    dose: float = field(default=2.0, init=False)
+    age_group: str = field(default="infant", init=False)
+
+    def schedule(self) -> list[pm.Level]:
+        return [pm.Level(input="GABA", value=self.dose)]
+
+
+def test_a_treatment_of_ones_own_is_followed_as_it_is() -> None:
+    followed = Followed(treatment=OwnDiet(), adherence=0.5, references={"GABA": 1.0}, resolve=str, own_age=True)
+    assert followed.schedule() == (pm.Level(input="GABA", value=1.5),)
+
+
 def test_bad_calls_are_refused(model: pm.Model, patients: pm.trials.Population, result: pm.trials.Trial) -> None:
     with pytest.raises(InvalidValueError, match="arms is empty"):
         pm.trial(model, patients, {}, weeks=8)
@@ -332,17 +348,17 @@ def test_bad_calls_are_refused(model: pm.Model, patients: pm.trials.Population, 
 
 def test_published_rows_exist_and_arms_fit() -> None:
     rows = pm.evidence.evidence_table("responses")
-    for name, t in PUBLISHED_TRIALS.items():
-        for source, arm, _ in t.found:
-            assert source in rows.index, name
-            assert arm in t.arms, name
+    for name, t in known_trials().items():
+        for found in t.found:
+            assert found.source in rows.index, name
+            assert found.arm in t.arms, name
 
 
 def test_comparison_reads_the_table_and_marks_what_was_used(model: pm.Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    arms = {"control": (), "diet": (DRUG,)}
-    small = {k: replace(PUBLISHED_TRIALS[k], arms=arms) for k in ("Neal 2008", "Sharma 2013")}
-    monkeypatch.setattr(published, "PUBLISHED_TRIALS", small)
-    table = pm.trials.published_trials(model, n=12, execution=QUICK).set_index(["source", "statistic"])
+    arms = {"control": Arm(), "diet": Arm(treatments=("level:GABA=2",))}
+    small = {k: replace(known_trials()[k], arms=arms) for k in ("Neal 2008", "Sharma 2013")}
+    monkeypatch.setattr(published, "known_trials", lambda: small)
+    table = published_trials(12, model=model, **QUICK).set_index(["source", "statistic"])
     assert table.loc[("clinical:C003", "difference"), "observed"] == 75
     assert table.loc[("clinical:C007", "sd_percent"), "observed"] == 54
     assert "drift_neal_log_mean" in table.loc[("clinical:C002", "mean_percent"), "cited_by"]

@@ -15,7 +15,7 @@ from ..treatments.schedule import Treatment
 
 TREAT_HELP = (
     "a treatment, repeatable: "
-    + ", ".join(_treatments.NAMED)
+    + ", ".join(_treatments.treatment_classes())
     + "; options after a colon, e.g. ketogenic_diet:ratio=3,start=2 (weeks)"
 )
 

@@ -241,7 +241,7 @@ def treatment(text: str) -> Treatment:
     That is a named one in command-line form, `level:input=value`, `level:input=value@start..stop` (hours; without
     stop to the end), or `dose:input=amount@t1,t2`. Raises `InvalidValueError` or `UnknownNameError`.
 
-    >>> treatment("level:seizure_drive=2@0..1.5").stop
+    >>> treatment("level:seizure_drive=2@0..1.5").until
     1.5
     """
     kind, _, rest = text.partition(":")
@@ -256,7 +256,7 @@ def treatment(text: str) -> Treatment:
         return Dose(input=name, amount=_number(amount), times=tuple(_number(t) for t in when.split(",")))
     start, _, stop = when.partition("..")
     window = (_number(start) if start else 0.0, _number(stop) if stop else None)
-    return Level(input=name, value=_number(amount), start=window[0], stop=window[1])
+    return Level(input=name, value=_number(amount), at=window[0], until=window[1])
 
 
 def _check_scales(row: Observation) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from .._authored import read_lines, short_path
+from .._types import Frozen
 from ..errors import ModelError, unknown_name
 from ..models.library import Library
 from ..models.library import library as usual
@@ -88,6 +89,14 @@ def one_of(what: str, value: str, allowed: Any) -> str:
     if value not in get_args(allowed):
         raise unknown_name(what, value, [a or "(empty)" for a in get_args(allowed)])
     return value
+
+
+def evidence_rows(library: Library) -> Mapping[str, Mapping[str, str]]:
+    """The rows of both tables by id, each its cells by column."""
+    rows = (
+        dict(zip(columns, row, strict=True)) for kind, columns in TABLE_COLUMNS.items() for row in _rows(library, kind)
+    )
+    return Frozen({row["id"]: row for row in rows})
 
 
 def evidence_ids(library: Library) -> frozenset[str]:

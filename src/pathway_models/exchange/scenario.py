@@ -17,7 +17,7 @@ from ..models.library import Library
 from ..models.model import Model
 from ..simulation.events import MAX_EVENTS, add_switch, with_beginning
 from ..simulation.job import make_job, run_job
-from ..simulation.phases import Phase, phases
+from ..simulation.phases import Phase, phases, warn_idle
 from ..treatments.schedule import Treatment
 
 NEGLIGIBLE = 1e-9  # of a state's size; the search for the rest is a thousand times coarser
@@ -115,6 +115,7 @@ def _schedule(
     if duration is None:
         raise InvalidValueError("an export with interventions needs weeks=... or duration=...")
     pieces = phases(model, treatments, duration)
+    warn_idle(model, treatments, duration)
     levels = sorted({k for p in pieces for k, _ in p.levels})
     dosed = sorted({k for k, _ in pieces[0].doses})
     frozen = _initially_assigned(model) if pieces[0].levels or dosed else []

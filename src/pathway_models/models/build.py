@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from .._data import sbml_root
 from .._files import write_whole
 from ..errors import PathwayModelsError
 from ..modules.generate import checked, coupled_sbml, module_sbml
-from .library import OURS, sbml_root
+from .library import OURS
 
 
 def build(root: Path) -> list[Path]:

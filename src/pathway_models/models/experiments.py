@@ -152,7 +152,7 @@ def _schedule(model: FlatModel, name: str, periods: Sequence[Period]) -> list[Tr
         now |= found
     ends = {key: [t for t, _ in steps[1:]] + [None] for key, steps in changes.items()}
     schedule: list[Treatment] = [
-        Level(input=key, value=value, start=start, stop=stop)
+        Level(input=key, value=value, at=start, until=stop)
         for key, steps in changes.items()
         for (start, value), stop in zip(steps, ends[key], strict=True)
     ]
@@ -229,7 +229,7 @@ def _reached(
 ) -> Any:
     """The columns at the wanted times, in their order; run through the grid of `simulate`, whose limits it shares."""
     last = float(wanted.max()) or 1.0
-    begins = {item.start for item in schedule if isinstance(item, Level)}
+    begins = {item.at for item in schedule if isinstance(item, Level)}
     duration = (1 + AFTER) * last if last in begins else last
     reached = snapped_all(wanted, duration)
     times = np.unique([*snapped_all(output_times(model, duration, None), duration), *reached])

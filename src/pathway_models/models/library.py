@@ -6,11 +6,12 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
 
 from .._authored import read_toml, short_path
+from .._data import sbml_root
 from .._files import read_text
 from .._sbml.files import model_text
 from .._types import Frozen
@@ -31,16 +32,6 @@ PARTS = ("modules", "coupled", "evidence", "contexts.toml")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*")  # of a module: two underscores divide it from an id
 
 Stamp: TypeAlias = "tuple[tuple[str, int, int], ...]"
-
-
-@cache
-def sbml_root() -> Path:
-    """The folder `sbml/`: inside the installed package, or at the root of a checkout."""
-    here = Path(__file__).resolve().parents[1]
-    for folder in (here / "sbml", here.parents[1] / "sbml"):
-        if (folder / "modules").is_dir():
-            return folder
-    raise ModelError(f"the folder sbml/ is missing beside {here}; reinstall pathway-models")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,11 +87,11 @@ class Model(FlatModel):
 
         >>> import pathway_models as pm, tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     plan = [pm.Level(input="BHB", value=2, start=24)]
+        ...     plan = [pm.Level(input="BHB", value=2, at=24)]
         ...     written = pm.export(pm.load("nlrp3_il1b"), folder, format="petab", interventions=plan, duration=48)
         ...     model, schedule = pm.load(written).experiment("scenario")
         >>> schedule
-        [Level(input='BHB', value=2.0, start=24.0, stop=None)]
+        [Level(input='BHB', value=2.0, at=24.0, until=None)]
         """
         return experiment(self, name)
 

@@ -54,7 +54,7 @@ def phases(model: FlatModel, treatments: Sequence[Treatment], duration: float) -
             else:
                 doses.append((item, key))
     _check_overlaps(levels, duration, treatments)
-    windows = [(key, item.value, snapped(item.start, duration), snapped(_stop(item), duration)) for item, key in levels]
+    windows = [(key, item.value, snapped(item.at, duration), snapped(_stop(item), duration)) for item, key in levels]
     due: dict[float, dict[str, float]] = defaultdict(dict)
     for item, key in doses:
         for time in snapped_all(item.times, duration) if item.amount else ():
@@ -63,7 +63,7 @@ def phases(model: FlatModel, treatments: Sequence[Treatment], duration: float) -
 
 
 def _stop(level: Level) -> float:
-    return math.inf if level.stop is None else level.stop
+    return math.inf if level.until is None else level.until
 
 
 def _pieces(
@@ -179,8 +179,7 @@ def _moved_by(q: Quantity | None) -> str:
 def _check_overlaps(levels: Sequence[tuple[Level, str]], duration: float, treatments: Sequence[Treatment]) -> None:
     by_input: dict[str, list[tuple[float, float]]] = {}
     for item, key in levels:
-        stop = math.inf if item.stop is None else item.stop
-        by_input.setdefault(key, []).append((item.start, stop))
+        by_input.setdefault(key, []).append((item.at, _stop(item)))
     for key, windows in by_input.items():
         windows.sort()
         for (start, stop), (following, _) in pairwise(windows):
@@ -200,7 +199,7 @@ def warn_idle(model: FlatModel, treatments: Sequence[Treatment], duration: float
     """
     for treatment in treatments:
         starts = [
-            math.nextafter(item.start, math.inf) if isinstance(item, Level) else min(item.times, default=math.inf)
+            math.nextafter(item.at, math.inf) if isinstance(item, Level) else min(item.times, default=math.inf)
             for item in treatment.schedule()
         ]
         first = min(starts, default=math.inf)

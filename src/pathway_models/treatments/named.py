@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import cache
 from typing import Any
 
+from .._types import Frozen
 from ..errors import InvalidValueError, unknown_name
 from .diets import Fasting, KetogenicDiet, KetoneEster, MCTDiet, ModifiedAtkinsDiet
-from .drugs import AGENTS, Drug
+from .drugs import Drug, known_agents
 from .schedule import Treatment, snake
 from .stimulation import Electroacupuncture
 
 _CLASSES = (KetogenicDiet, ModifiedAtkinsDiet, MCTDiet, Electroacupuncture, Fasting, KetoneEster)
-NAMED: Mapping[str, type[Any]] = {**{snake(c.__name__): c for c in _CLASSES}, **dict.fromkeys(AGENTS, Drug)}
 TEXT_OPTIONS = ("age_group", "point", "input")
+
+
+@cache
+def treatment_classes() -> Mapping[str, type[Any]]:
+    """Command-line name -> class of every treatment; the drugs share one."""
+    return Frozen({snake(c.__name__): c for c in _CLASSES} | dict.fromkeys(known_agents(), Drug))
 
 
 def named(text: str) -> Treatment:
@@ -26,16 +33,17 @@ def named(text: str) -> Treatment:
     3.0
     """
     name, _, rest = text.partition(":")
-    if name not in NAMED:
-        raise unknown_name("treatment", name, NAMED)
-    allowed = [f.name for f in fields(NAMED[name]) if f.name != "name"]
-    options: dict[str, Any] = {"name": name} if name in AGENTS else {}
+    classes = treatment_classes()
+    if name not in classes:
+        raise unknown_name("treatment", name, classes)
+    allowed = [f.name for f in fields(classes[name]) if f.name != "name"]
+    options: dict[str, Any] = {"name": name} if classes[name] is Drug else {}
     for part in filter(None, rest.split(",")):
         key, separator, value = part.partition("=")
         if key not in allowed:
             raise unknown_name(f"option of {name}", key, allowed)
         options[key] = value if key in TEXT_OPTIONS else _number(name, key, separator, value)
-    made: Treatment = NAMED[name](**options)
+    made: Treatment = classes[name](**options)
     return made
 
 

@@ -19,29 +19,38 @@ from ..errors import (
 )
 
 HOURS_PER_WEEK = 168.0
+CONSTANTS = "treatments/constants.tsv"  # of diets, esters and stimulation; each with its source
 
 
 @dataclass(frozen=True, kw_only=True)
 class Level(Named):
-    """Hold an input at a value from `start` to `stop` (half open, model time; hours in our models).
+    """Hold an input at a value for a while. Levels on one input must not overlap.
 
-    `stop=None` means to the end of the run. Levels on one input must not overlap.
+    Args:
+        input: An input or a constant of the model.
+        value: In the unit of the input.
+        at: When it begins, in the time of the model (hours in our models).
+        until: When it ends (half open), in the time of the model; None is the end of the run.
 
-    >>> Level(input="rapamycin", value=0.5, start=24, stop=48).value
-    0.5
+    Raises:
+        InvalidValueError: A value that is not finite, an end that is not after the beginning.
+
+    Example:
+        >>> Level(input="rapamycin", value=0.5, at=24, until=48).value
+        0.5
     """
 
     input: str
     value: float
-    start: float = 0.0
-    stop: float | None = None
+    at: float = 0.0
+    until: float | None = None
 
     def __post_init__(self) -> None:
         require_kind("the input of a level", self.input, str, 'Level(input="BHB", value=1.0)')
         object.__setattr__(self, "value", require_number(f"the level of {self.input}", self.value))
         if not math.isfinite(self.value):
             raise InvalidValueError(f"the level of {self.input} is {self.value}; allowed are finite numbers")
-        check_window(self.input, self.start, self.stop)
+        check_window(self.input, self.at, self.until)
 
     def schedule(self) -> tuple[Level, ...]:
         """Itself."""
@@ -50,10 +59,19 @@ class Level(Named):
 
 @dataclass(frozen=True, kw_only=True)
 class Dose(Named):
-    """Add `amount` to a state of the model at each of `times` (model time; hours in our models).
+    """Add an amount to a state of the model, once or several times.
 
-    >>> Dose(input="session", amount=1.0, times=(0.0, 24.0)).times
-    (0.0, 24.0)
+    Args:
+        input: A state of the model.
+        amount: What is added each time, in the unit of the state.
+        times: When, in the time of the model (hours in our models).
+
+    Raises:
+        InvalidValueError: A negative amount or time.
+
+    Example:
+        >>> Dose(input="session", amount=1.0, times=(0.0, 24.0)).times
+        (0.0, 24.0)
     """
 
     input: str
@@ -77,6 +95,13 @@ class Treatment(Protocol):
     """Anything with a `schedule()` of levels and doses: a `Level`, a `Dose`, a `KetogenicDiet`, your own."""
 
     def schedule(self) -> Sequence[Level | Dose]: ...
+
+
+@runtime_checkable
+class AgedTreatment(Treatment, Protocol):
+    """A treatment that acts by age, such as a diet: `for_age` is the same treatment of another age group."""
+
+    def for_age(self, age_group: str) -> Treatment: ...
 
 
 def label(treatments: Treatment | Sequence[Treatment]) -> str:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from .._authored import read_toml
+from .._data import facts, sbml_root
 from .._types import Array, Brief, Frozen
 from ..errors import InvalidValueError, require_choice, require_count, require_kind, require_range, unknown_name
 from ..models.model import Model
 from ..modules.flat import require_model
 from ..modules.laws import sample
-from ..treatments.diets import KETOGENIC_CAPACITY
+from ..treatments.diets import ketogenic_capacities
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,138 +30,42 @@ POISSON_SHAPE = 1e6  # a gamma-Poisson law of a larger shape is a Poisson law to
 LARGEST_DRAW = 4_000_000  # candidates for the entry rule; a rule that fewer than n of them meet is refused
 
 
+POPULATION = "trials/population.tsv"
+
+
 @dataclass(frozen=True, kw_only=True)
-class Assumption:
-    """A constant of the virtual population: `kind` is measured, derived or assumed, `source` the evidence ids."""
+class Patients:
+    """`sbml/trials/patients.toml`: parameters that differ between patients, and what is read before treatment."""
 
-    value: float
-    unit: str
-    kind: str
-    source: str
-    note: str
+    varied: tuple[str, ...]
+    markers: tuple[str, ...]
 
 
-ASSUMPTIONS: Mapping[str, Assumption] = Frozen(
-    {
-        "rate_log_mean": Assumption(
-            value=1.2267,
-            unit="ln(seizures/month)",
-            kind="measured",
-            source="clinical:P067",
-            note="Diaries of all severities, month of 30 days. Trials of diets enrolled patients with more seizures "
-            "than an entry rule selects from it.",
-        ),
-        "rate_log_sd": Assumption(
-            value=1.1457, unit="ln(seizures/month)", kind="measured", source="clinical:P068", note="Between patients."
-        ),
-        "rate_max": Assumption(
-            value=15.0,
-            unit="seizures/day",
-            kind="measured",
-            source="clinical:P015",
-            note="Model constant; the seizure rate of the model saturates there.",
-        ),
-        "diary_slope": Assumption(
-            value=0.75,
-            unit="1",
-            kind="measured",
-            source="clinical:P070",
-            note="log sd = 0.75 log mean of monthly counts of a patient. Gamma-Poisson with that variance; months are "
-            "independent (assumed: no cycles, no clusters). Below one seizure a month Poisson.",
-        ),
-        "diary_cap": Assumption(
-            value=144.0, unit="seizures/day", kind="measured", source="clinical:P071", note="One per 10 minutes."
-        ),
-        "ketogenic_capacity_log_sd": Assumption(
-            value=0.55,
-            unit="ln",
-            kind="derived",
-            source="clinical:C052",
-            note="BHB 4.3 with SEM 0.6 of 18 children: sd 2.5, coefficient of variation 0.59, sd of the log 0.55; "
-            "BHB is taken as proportional to the capacity.",
-        ),
-        "adherence_alpha": Assumption(
-            value=4.0,
-            unit="1",
-            kind="assumed",
-            source="clinical:C078",
-            note="Beta(4, 1): mean 0.8. The one published share, 84 percent of adults who reach ketosis, would be "
-            "those above 0.63.",
-        ),
-        "adherence_beta": Assumption(value=1.0, unit="1", kind="assumed", source="", note="See adherence_alpha."),
-        "adherence_step": Assumption(
-            value=0.2,
-            unit="1",
-            kind="assumed",
-            source="",
-            note="Adherence is rounded to this step: patients of one step are simulated together.",
-        ),
-        "drop_out_shape": Assumption(
-            value=0.65,
-            unit="1",
-            kind="derived",
-            source="clinical:C073;clinical:P094",
-            note="Weibull through 45.7 percent on the diet after one year and 29.2 percent after two. The same for "
-            "every arm, control included (assumed).",
-        ),
-        "drop_out_scale": Assumption(
-            value=1.45,
-            unit="year",
-            kind="derived",
-            source="clinical:C073;clinical:P094",
-            note="Predicts 25 percent lost at 12 weeks.",
-        ),
-        "drift_neal_log_mean": Assumption(
-            value=0.50,
-            unit="ln",
-            kind="derived",
-            source="clinical:C002;clinical:C005",
-            note="With the diary law and an entry rule of 28 per 28 days this gives 136 percent of baseline and 8 "
-            "percent responders among those analysed (observed 136.9 and 4 of 49).",
-        ),
-        "drift_neal_log_sd": Assumption(
-            value=0.15,
-            unit="ln",
-            kind="derived",
-            source="clinical:C002;clinical:C005",
-            note="Small, as the diary law alone explains nearly all of the spread.",
-        ),
-        "drift_sharma_log_mean": Assumption(
-            value=0.24,
-            unit="ln",
-            kind="derived",
-            source="clinical:C008",
-            note="As for drift_neal, with remissions: 96 percent of baseline (95.5 observed), sd 60 (48 observed); the "
-            "responders, 22 percent, are too many (11.5 observed).",
-        ),
-        "drift_sharma_log_sd": Assumption(
-            value=0.0, unit="ln", kind="derived", source="clinical:C008", note="The diary law is wider than the trial."
-        ),
-        "remission_sharma": Assumption(
-            value=0.077,
-            unit="share",
-            kind="derived",
-            source="clinical:C010",
-            note="Controls with more than 90 percent fewer seizures, taken as seizure-free.",
-        ),
-    }
-)
+@cache
+def patients_file() -> Patients:
+    """What differs between patients unless said, and their markers."""
+    return read_toml(sbml_root() / "trials" / "patients.toml", Patients)
 
 
 def assumptions() -> pd.DataFrame:
-    """The constants behind `population`: value, unit, kind, evidence ids, note; index `constant`.
+    """The constants behind `population`.
 
-    >>> float(assumptions().loc["diary_slope", "value"])
-    0.75
+    Returns:
+        One row each, index `constant`: value, unit, kind (measured, derived, assumed), source (evidence ids), note.
+
+    Example:
+        >>> float(assumptions().loc["diary_slope", "value"])
+        0.75
     """
     import pandas as pd
 
-    rows = {k: vars(a) for k, a in ASSUMPTIONS.items()}
+    columns = ("value", "unit", "kind", "source", "note")
+    rows = {k: {c: getattr(f, c) for c in columns} for k, f in facts(POPULATION).items()}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("constant")
 
 
 def _constant(name: str) -> float:
-    return ASSUMPTIONS[name].value
+    return facts(POPULATION)[name].value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,39 +77,23 @@ class Drift:
     remission: float = 0.0
 
 
-_NEAL = Drift(log_mean=_constant("drift_neal_log_mean"), log_sd=_constant("drift_neal_log_sd"))
-_SHARMA = Drift(
-    log_mean=_constant("drift_sharma_log_mean"),
-    log_sd=_constant("drift_sharma_log_sd"),
-    remission=_constant("remission_sharma"),
-)
-# The two control arms differ by more than chance; their midpoint is a choice.
-DRIFTS: Mapping[str, Drift] = Frozen(
-    {
-        "pooled": Drift(
-            log_mean=(_NEAL.log_mean + _SHARMA.log_mean) / 2,
-            log_sd=(_NEAL.log_sd + _SHARMA.log_sd) / 2,
-            remission=_SHARMA.remission / 2,
-        ),
-        "neal": _NEAL,
-        "sharma": _SHARMA,
-        "none": Drift(log_mean=0.0, log_sd=0.0),
-    }
-)
+@cache
+def drifts() -> Mapping[str, Drift]:
+    """Drift by the control arm that it was seen in. The two arms differ by more than chance; 'pooled', their midpoint,
+    is a choice."""
+    neal, sharma = (
+        Drift(log_mean=_constant(f"drift_{k}_log_mean"), log_sd=_constant(f"drift_{k}_log_sd"))
+        for k in ("neal", "sharma")
+    )
+    sharma = replace(sharma, remission=_constant("remission_sharma"))
+    pooled = Drift(
+        log_mean=(neal.log_mean + sharma.log_mean) / 2,
+        log_sd=(neal.log_sd + sharma.log_sd) / 2,
+        remission=sharma.remission / 2,
+    )
+    return Frozen({"pooled": pooled, "neal": neal, "sharma": sharma, "none": Drift(log_mean=0.0, log_sd=0.0)})
 
-# What differs between patients: the read-out, the loop, what seizures do to each pathway, ketosis, and the answer to
-# stimulation. The ranges are those of the parameter tables, which hold what is not known of the mean patient; that
-# patients differ as much is assumed. Anything else can be named in `vary`.
-PATIENT_PARAMETERS = (
-    *(f"excitability.weight_{k}" for k in ("GLU", "GABA", "KATP", "IL1B", "ROS", "ATP", "SEROTONIN", "PLCG")),
-    *("excitability.weight_adaptation", "excitability.kappa", "excitability.K_remodelling"),
-    *("excitability.share_leak_inflammation", "excitability.exponent_IL1B_inflammation"),
-    *("nlrp3_il1b.w_seizure_NFKB", "nlrp3_il1b.w_seizure_signal2", "nlrp3_il1b.w_seizure_microglia"),
-    *("gaba_gad67.gain_seizure_release_e", "gaba_gad67.gain_seizure_GAD65", "gaba_gad67.gain_seizure_GABAA"),
-    *("gaba_gad67.gain_seizure_KCC2", "mtor_autophagy.gain_seizure_PI3K", "ampk_pgc1a.gain_seizure_ROS"),
-    *("ketone_katp.insulin_fall_no_carbohydrate", "ketone_katp.Tmax_MCT1_BHB"),
-    *(f"acupuncture.gain_{k}" for k in ("vagal", "AMPK", "GAD67", "AKT")),
-)
+
 CAPACITY = "ketone_katp.ketogenic_capacity"
 FREQUENCY = "excitability.seizure_frequency_untreated"
 
@@ -268,9 +159,9 @@ def population(
     Rates are lognormal (`clinical:P067`, `clinical:P068`); who has at least `minimum` seizures per 28 days in a diary
     of `baseline_weeks` is enrolled, so that regression to the mean is part of the trial. `age_group` is 'child',
     'adult', 'reference', or shares such as {'child': 0.6, 'adult': 0.4}. `adherence` 0..1 is drawn unless given.
-    `drift` is a key of `DRIFTS`, from control arms. `vary` names the model parameters that differ between patients
-    (default `PATIENT_PARAMETERS`, as far as the model has them), drawn from their tables; constants that the model
-    sets itself (a hypothesis, `with_parameters`) stay. All other constants: `assumptions()`.
+    `drift` is 'pooled', 'neal', 'sharma' (control arms) or 'none'. `vary` names the parameters that differ between
+    patients (default those of `sbml/trials/patients.toml`, as far as the model has them), drawn from their tables;
+    constants that the model sets itself (a hypothesis, `with_parameters`) stay. All other constants: `assumptions()`.
     Raises `InvalidValueError` for values out of range and for an entry rule that hardly anybody meets,
     `UnknownNameError` for unknown names.
 
@@ -283,7 +174,7 @@ def population(
     require_count("the seed", seed, 0)
     require_range("the entry rule in seizures per 28 days", minimum, 0.0, 28 * _constant("rate_max"))
     require_range("the baseline in weeks", baseline_weeks, 1.0, 104.0)
-    drift_law = DRIFTS[require_choice("drift", drift, DRIFTS)]
+    drift_law = drifts()[require_choice("drift", drift, drifts())]
     require_model(model)
     # one stream per purpose: another number of parameters leaves rates and drop-outs as they are
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(7)]
@@ -370,7 +261,7 @@ def _ages(n: int, group: str | Mapping[str, float], stream: np.random.Generator)
     require_kind("age_group", group, (str, Mapping), "'child' or {'child': 0.6, 'adult': 0.4}")
     shares = {group: 1.0} if isinstance(group, str) else dict(group)
     for name, share in shares.items():
-        require_choice("the age group", name, KETOGENIC_CAPACITY)
+        require_choice("the age group", name, ketogenic_capacities())
         require_range(f"the share of {name}", share, 0.0, 1.0)
     if not math.isclose(sum(shares.values()), 1.0, abs_tol=1e-9):
         raise InvalidValueError(f"the shares of the age groups are {shares}; they must add up to 1")
@@ -392,7 +283,7 @@ def _parameters(model: Model, n: int, vary: Sequence[str] | None, stream: np.ran
     if isinstance(vary, str):
         raise InvalidValueError(f"vary is {vary!r}; give a list of names")
     if vary is None:
-        chosen = [by_name[k] for k in PATIENT_PARAMETERS if k in by_name]
+        chosen = [by_name[k] for k in patients_file().varied if k in by_name]
     else:
         keys = [model.resolve(k) for k in vary]
         missing = [k for k in keys if k not in by_id or not by_id[k].uncertain]
@@ -412,7 +303,7 @@ def _own(model: Model, rate: Array, ages: Sequence[str], stream: np.random.Gener
     port = next((p for p in model.inputs_ if _dotted(model, p.module, p.id) == CAPACITY), None)
     if port is not None and port.id not in model.settings:
         spread = np.exp(_constant("ketogenic_capacity_log_sd") * stream.standard_normal(len(ages)))
-        capacity = np.array([KETOGENIC_CAPACITY[a] for a in ages]) * spread
+        capacity = np.array([ketogenic_capacities()[a] for a in ages]) * spread
         found[port.id] = np.clip(capacity, port.low, port.high)
     return found
 

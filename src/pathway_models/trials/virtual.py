@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -21,8 +21,8 @@ from ..models.model import Model
 from ..modules.flat import require_model
 from ..modules.laws import Z95
 from ..sensitivity.analysis import announce
-from ..treatments.schedule import Dose, Level, Treatment, label
-from .patients import CAPACITY, Ints, Mask, Population, seizure_counts
+from ..treatments.schedule import AgedTreatment, Dose, Level, Treatment, label
+from .patients import CAPACITY, Ints, Mask, Population, patients_file, seizure_counts
 from .statistics import Interval, area_under_curve, bootstrapped, rank_correlation, risk_ratio, wilson
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 Arms: TypeAlias = Mapping[str, Treatment | Sequence[Treatment]]
 FEW_ROWS = 64  # fewer runs than this are done here: starting processes takes longer
-MARKERS = ("IL1B", "GABA", "GLU", "ROS", "AMPK", "MTORC1", "KATP", "gaba_gad67.inhibition")
 GAIN = "loop_gain"
 BEYOND_CHILDREN = (
     "Beyond children no trial of a diet found a clear gain over its control (adults clinical:C011 and C012, infants "
@@ -243,8 +242,8 @@ class Followed:
     def schedule(self) -> tuple[Level | Dose, ...]:
         """The levels and doses that are left."""
         treatment = self.treatment
-        if self.own_age and is_dataclass(treatment) and any(f.name == "age_group" for f in fields(treatment)):
-            treatment = replace(treatment, age_group="reference")
+        if self.own_age and isinstance(treatment, AgedTreatment):
+            treatment = treatment.for_age("reference")
         return tuple(self._left(item) for item in treatment.schedule())
 
     def _left(self, item: Level | Dose) -> Level | Dose:
@@ -281,7 +280,7 @@ def trial(
         weeks: length of the treatment.
         window_weeks: the last weeks, over which rates are means.
         allocation: 'paired' or 'randomised'.
-        markers: variables read before treatment (default `MARKERS`, as far as the model has them).
+        markers: variables read before treatment (default those of `sbml/trials/patients.toml`, as far as the model has them).
         execution: workers, engine, tolerances, limits; no checkpoint.
 
     Returns:
@@ -392,7 +391,7 @@ class _Runs:
     def baseline(self, wanted: Sequence[str] | None) -> tuple[dict[str, Array], dict[int, str]]:
         """Markers before treatment, with the loop gain; and who cannot be enrolled."""
         model = self.model
-        names = _known(model, MARKERS) if wanted is None else {k: model.resolve(k) for k in wanted}
+        names = _known(model, patients_file().markers) if wanted is None else {k: model.resolve(k) for k in wanted}
         variables = tuple(dict.fromkeys((*names.values(), *model.anchors.values(), model.resolve("seizure_rate"))))
         rows = np.arange(len(self.patients))
         outcomes = [Outcome(variable=v, reduce="final", label=v) for v in variables]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from math import isclose
 
+from ..errors import InvalidValueError, ModelError
+
 Dimensions = tuple[tuple[str, int], ...]
 Unit = tuple[float, Dimensions]
 
@@ -31,8 +33,8 @@ SPELLINGS = {"d": "day", "days": "day", "weeks": "week", "vesicles": "vesicle", 
 REMARK = re.compile(r" \(.*| (or|times|of|over) .*| change$|,? arbitrary.*|(?<=\w) per .*")
 
 
-class UnknownUnitError(KeyError):
-    """A unit that nobody has described yet: add its symbol to `SYMBOLS`, or read the row in `derived.py`."""
+class UnknownUnitError(ModelError):
+    """A unit that nobody has described yet: add its symbol to `SYMBOLS`, or read the number by `says`."""
 
 
 def parse_unit(text: str) -> Unit:
@@ -65,7 +67,7 @@ def _symbol(symbol: str, text: str) -> tuple[float, dict[str, int]]:
 
 
 def converted(value: float, unit: str, into: str | Unit) -> float:
-    """A value in another unit; `ValueError` if the dimensions differ.
+    """A value in another unit; `InvalidValueError` if the dimensions differ.
 
     >>> converted(30.0, "umol/L", "mM")
     0.03
@@ -73,7 +75,7 @@ def converted(value: float, unit: str, into: str | Unit) -> float:
     factor, dimensions = parse_unit(unit)
     target, wanted = parse_unit(into) if isinstance(into, str) else into
     if dimensions != wanted:
-        raise ValueError(f"{unit!r} has the dimensions {dimensions}, not {wanted}")
+        raise InvalidValueError(f"{unit!r} has the dimensions {dimensions}, not {wanted}")
     ratio = factor / target
     whole = round(ratio)
     return value * (whole if whole and isclose(ratio, whole, rel_tol=1e-12) else ratio)
