@@ -82,11 +82,11 @@ def line(name: str, count: int, seconds: float, gap: float) -> float:
 def engines(model: pm.Model, rows: Rows, few: Rows, asked: argparse.Namespace) -> None:
     """The table: both engines and the peers on the same rows."""
     outcome = pm.Outcome(variable=OUTCOMES.get(model.name, model.outputs_[0].id), reduce="final")
-    plan = {"treatments": ARMS["both"], "outcomes": [outcome], "weeks": WEEKS, "workers": 1, "progress": False}
-    many = flat(pm.ensemble, model, rows, execution=pm.Execution(engine="batch"), **plan)
+    study = pm.Study(model, ARMS["both"], outcomes=[outcome], weeks=WEEKS)
+    many = pm.ensemble(study, rows, execution=pm.Execution(workers=1, progress=False, engine="batch"))
     print(f"{'':38} {'rows':>6} {'rows/s/core':>13} {'ms/row':>9} {'largest gap':>12}")
     batch = line("pm.ensemble, batch", len(many.ok), many.cost.core_seconds, 0.0)
-    plain = flat(pm.ensemble, model, few, execution=pm.Execution(engine="roadrunner"), **plan)
+    plain = pm.ensemble(study, few, execution=pm.Execution(workers=1, progress=False, engine="roadrunner"))
     exact = plain.values[:, 0]
     scale = np.maximum(np.abs(exact), 1e-3)
     gap = np.nanmax(np.abs(many.values[: len(exact), 0] - exact) / scale)
@@ -162,8 +162,8 @@ def whole_analysis(model: pm.Model, rows: Rows) -> None:
     outcome = pm.Outcome(variable=OUTCOMES.get(model.name, model.outputs_[0].id))
     total, wanted = 0.0, (len(rows) + 2) * N
     for name, arm in ARMS.items():
-        plan = {"outcomes": [outcome], "weeks": WEEKS, "workers": 2, "progress": False, "engine": "batch"}
-        runs = flat(pm.ensemble, model, rows, arm, **plan)
+        study = pm.Study(model, arm, outcomes=[outcome], weeks=WEEKS)
+        runs = pm.ensemble(study, rows, execution=pm.Execution(workers=2, progress=False, engine="batch"))
         own = runs.cost.core_seconds / len(runs.ok)
         total += wanted * own / 2
         print(f"{name:8} {1e3 * own:6.2f} ms of a core per row; {runs.report()} in {runs.seconds:.1f} s")
@@ -173,15 +173,15 @@ def whole_analysis(model: pm.Model, rows: Rows) -> None:
 def stages(model: pm.Model, rows: Rows, few: Rows) -> None:
     """Where the time of an analysis goes: design, simulation, estimator; efficiency on two processes; peak memory."""
     outcome = pm.Outcome(variable=OUTCOMES.get(model.name, model.outputs_[0].id))
-    plan = {"treatments": ARMS["both"], "outcomes": [outcome], "weeks": WEEKS, "progress": False}
+    study = pm.Study(model, ARMS["both"], outcomes=[outcome], weeks=WEEKS)
     for engine, table in (("batch", rows), ("roadrunner", few)):
         pool = get_context("spawn")
         seconds = []
         for workers in (1, 2):
             with ProcessPoolExecutor(workers, mp_context=pool) as executor:
-                call = {**plan, "engine": engine, "executor": executor, "workers": workers}
-                flat(pm.ensemble, model, table, **call)  # starts the processes, which compile or load the model
-                runs = flat(pm.ensemble, model, table, **call)
+                execution = pm.Execution(workers=executor, progress=False, engine=engine)
+                pm.ensemble(study, table, execution=execution)  # starts the processes, which compile or load the model
+                runs = pm.ensemble(study, table, execution=execution)
             seconds.append(runs.seconds)
         print(
             f"{engine:10} {len(runs.ok):5} rows: {seconds[0]:.1f} s on one process, {seconds[1]:.1f} s on two, "

@@ -92,9 +92,10 @@ def line(
 def indices(model: pm.Model, arm: list[pm.Treatment], n: int) -> None:
     """Print how far the Sobol indices of both engines lie apart, and in how many intervals of each other."""
     names = [p.id for p in model.outputs_][:3]
-    options = {"outcomes": names, "n": n, "workers": 1, "progress": False}
+    study = pm.Study(model, arm, outcomes=names)
     a, b = (
-        flat(pm.sobol, model, arm, execution=pm.Execution(engine=e), **options).indices for e in ("roadrunner", "batch")
+        pm.sobol(study, n=n, execution=pm.Execution(workers=1, progress=False, engine=engine)).indices
+        for engine in ("roadrunner", "batch")
     )
     gap = max(float(np.max(np.abs(x - y))) for x, y in ((a.S1, b.S1), (a.ST, b.ST)))
     inside = [

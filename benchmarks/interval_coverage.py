@@ -20,7 +20,7 @@ RESULTS = Path("results")
 SIZES = (32, 64, 128, 256, 512, 1024)
 MATTERS = 0.01  # true ST of a factor that counts
 OUTCOMES = ("IL1B", "TNF")
-MODEL = {"outcomes": OUTCOMES, "weeks": 1, "engine": "batch", "workers": 1, "progress": False, "resamples": 2}
+EXECUTION = pm.Execution(engine="batch", workers=1, progress=False)
 TRUTH = {"n": 16384, "seeds": range(1001, 1005)}
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
@@ -68,10 +68,16 @@ def ishigami(a: float = 7.0, b: float = 0.1) -> Case:
     return of_function("Ishigami", function, [v1 / variance, v2 / variance, 0.0], total)
 
 
+def analysis(model: pm.Model, n: int, seed: int) -> pm.sensitivity.SobolResult:
+    """All constants of a model varied, a week."""
+    sampling = pm.Sampling(n=n, seed=seed, resamples=2)
+    return pm.sobol(model, outcomes=OUTCOMES, weeks=1, n=sampling, execution=EXECUTION)
+
+
 def of_model() -> Case:
     """Inflammation after a week, all constants varied; true indices are averages weighted by the variance."""
     model = pm.load("nlrp3_il1b")
-    found = [flat(pm.sobol, model, n=pm.Sampling(n=TRUTH["n"], seed=seed), **MODEL).indices for seed in TRUTH["seeds"]]
+    found = [analysis(model, TRUTH["n"], seed).indices for seed in TRUTH["seeds"]]
     variance = np.array([part.variance for part in found])[:, None]
     first, total = (
         (np.array([getattr(part, name) for part in found]) * variance).sum(axis=0) / variance.sum(axis=0)
@@ -80,7 +86,7 @@ def of_model() -> Case:
     columns = tuple(f"nlrp3_il1b, {name}" for name in OUTCOMES)
     return Case(
         columns,
-        lambda seed: flat(pm.sobol, model, n=pm.Sampling(n=SIZES[-1], seed=seed), **MODEL).runs.values,
+        lambda seed: analysis(model, SIZES[-1], seed).runs.values,
         first,
         total,
     )
