@@ -61,28 +61,26 @@ def add_parameter(
     return parameter
 
 
-def add_rule(model: libsbml.Model, variable: str, formula: str, *, rate: bool = False) -> libsbml.Rule:
-    """A new assignment rule, or rate rule, of what may be constant so far."""
+def add_rule(model: libsbml.Model, variable: str, formula: str) -> libsbml.Rule:
+    """A new assignment rule of what may be constant so far."""
     _set_free(model, variable)
-    rule = model.createRateRule() if rate else model.createAssignmentRule()
+    rule = model.createAssignmentRule()
     rule.setVariable(variable)
     rule.setMath(tree(formula))
     return rule
 
 
-def add_event(
-    model: libsbml.Model, name: str, trigger: str, changes: Mapping[str, str], *, at_start: bool = False
-) -> libsbml.Event:
+def add_event(model: libsbml.Model, name: str, trigger: str, changes: Mapping[str, str]) -> libsbml.Event:
     """A new event that gives each target of `changes` its new value, all of them at once.
 
-    What holds at time 0 makes it happen only with `at_start`. Level 2 knows no such events.
+    What holds at time 0 does not make it happen: Level 2 knows no such events.
     """
     event = model.createEvent()
     event.setId(name)
     event.setUseValuesFromTriggerTime(True)
     condition = event.createTrigger()
     condition.setPersistent(True)
-    condition.setInitialValue(not at_start)
+    condition.setInitialValue(True)
     condition.setMath(tree(trigger))
     for target, formula in changes.items():
         add_assignment(event, target, formula)

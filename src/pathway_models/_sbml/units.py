@@ -86,17 +86,8 @@ def unit_id(model: libsbml.Model, definition: libsbml.UnitDefinition | None) -> 
     number = model.getNumUnitDefinitions() + 1
     while model.getUnitDefinition(f"unit_{number}") is not None:
         number += 1
-    return define(model, f"unit_{number}", definition)
-
-
-def define(model: libsbml.Model, name: str, definition: libsbml.UnitDefinition, power: float = 1.0) -> str:
-    """A new unit of a model, a power of one that may be of another document; its id."""
     made = model.createUnitDefinition()
-    made.setId(name)
+    made.setId(f"unit_{number}")
     for unit in definition.getListOfUnits():
-        copy = made.createUnit()
-        copy.setKind(unit.getKind())
-        copy.setExponent(power * unit.getExponentAsDouble())
-        copy.setScale(unit.getScale())
-        copy.setMultiplier(unit.getMultiplier())
-    return name
+        made.addUnit(unit)
+    return str(made.getId())
