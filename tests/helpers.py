@@ -19,12 +19,12 @@ import pathway_models as pm
 from pathway_models._cli.main import main
 from pathway_models._sbml import sbml as _sbml
 from pathway_models.models.foreign import from_sbml
-from pathway_models.models.library import coupled_names, module_names
+from pathway_models.models.library import OURS
 from pathway_models.modules.module import Module
 from pathway_models.simulation import job as _simulate
 from pathway_models.simulation.job import at_rest
 
-__all__ = ["at_rest", "coupled_names", "from_sbml", "main", "module_names"]  # what several rooms test with
+__all__ = ["OURS", "at_rest", "from_sbml", "main"]  # what several rooms test with
 
 UNITS = (
     "unit time_unit = 3600 second; unit substance = 1e-3 mole; unit extent = 1e-3 mole; unit volume = litre; "

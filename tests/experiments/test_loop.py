@@ -10,8 +10,9 @@ import pytest
 import xarray as xr
 
 import pathway_models as pm
-from helpers import at_rest, coupled_names, tiny
+from helpers import at_rest, tiny
 from pathway_models.errors import ModelError
+from pathway_models.models.library import OURS
 
 READOUT = "excitability"
 BURDEN = ("burden", "inflammation", "barrier_leak", "neuronal_loss", "remodelling")
@@ -44,7 +45,7 @@ def status(hours: float) -> xr.Dataset:
 # ---- gain --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [READOUT, *coupled_names()])
+@pytest.mark.parametrize("name", [READOUT, *OURS.coupled])
 def test_the_untreated_state_is_stable(name: str) -> None:
     assert 0 < gain(pm.load(name)) < 1
 

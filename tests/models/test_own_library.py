@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -116,6 +117,14 @@ def test_observations_and_evidence_of_both_count(finished: Path) -> None:
     assert ids[-1] == "astrocytes_on_diet"
     assert "mine:a1" in pm.evidence.evidence_table("responses", library=library).index
     assert "mine:a1" not in pm.evidence.evidence_table("responses").index
+
+
+def test_a_report_says_how_to_repeat_it_with_the_folder(finished: Path, tmp_path: Path) -> None:
+    model = pm.library(finished).load("astrocyte")
+    result = pm.sobol(model, outcomes=["response"], weeks=1, n=2, execution=pm.Execution(workers=1, progress=False))
+    page = html.unescape(result.report_html(tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert f"pm.library('{finished}').load('astrocyte')" in page
+    assert f"pathway-models sobol astrocyte --library {finished} " in page
 
 
 def test_rows_can_be_added_to_a_model_of_ours(folder: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import pathway_models as pm
 from pathway_models._data import sbml_root
 from pathway_models._files import read_text
 from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
@@ -68,9 +69,9 @@ def test_every_kind_of_constant_is_looked_at() -> None:
 
 
 def test_the_table_of_a_coupled_model_holds_what_its_modules_derive() -> None:
-    model = library.load("epilepsy").with_parameters({"mtor_autophagy.Kd_rapamycin_MTORC1": 9.0})
+    model = pm.load("epilepsy").with_parameters({"mtor_autophagy.Kd_rapamycin_MTORC1": 9.0})
     table = derivations(model)
-    modules = set(library.read_coupled("epilepsy").modules)
+    modules = set(OURS.read_coupled("epilepsy").modules)
     assert set(table.index) == {k for k in FOLLOWING if k.partition(".")[0] in modules}
     row = table.loc["mtor_autophagy.Kd_rapamycin_MTORC1"]
     assert (row["value"], row["unit"]) == (9.0, "nmol/L")

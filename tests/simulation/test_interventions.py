@@ -99,7 +99,7 @@ def test_dose_at_time_zero_and_two_doses_at_once(probe: pm.Model) -> None:
 @pytest.mark.parametrize(
     "plan", [pm.Dose(input="S", amount=1, times=(4.0, 9.0)), pm.Level(input="k", value=3, until=4)]
 )
-def test_the_value_at_a_switch_does_not_depend_on_the_length_of_the_run(probe: Model, plan: pm.Treatment) -> None:
+def test_the_value_at_a_switch_does_not_depend_on_the_length_of_the_run(probe: pm.Model, plan: pm.Treatment) -> None:
     ends, goes_on = (probe.simulate([plan], duration=t, every=1, variables=["k"]) for t in (4, 5))
     for name in ("S", "k"):
         np.testing.assert_allclose(ends[name], goes_on[name][:5], atol=1e-9)

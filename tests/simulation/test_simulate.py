@@ -11,8 +11,9 @@ import pytest
 import xarray as xr
 
 import pathway_models as pm
-from helpers import module_names, scale, tiny, worst
+from helpers import scale, tiny, worst
 from pathway_models.errors import AccuracyWarning, InvalidValueError, SimulationError
+from pathway_models.models.library import OURS
 from pathway_models.simulation import job as _simulate
 from pathway_models.simulation.phases import phases
 from pathway_models.simulation.run import output_times
@@ -122,7 +123,7 @@ def test_an_anchor_that_the_user_sets_stays(coupled: pm.Model) -> None:
 # ---- modules ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", module_names())
+@pytest.mark.parametrize("name", tuple(OURS.modules))
 def test_healthy_module_rests(name: str) -> None:
     run = pm.load(name, context="healthy").simulate(duration=10_000, every=1000, start="file")
     for key, course in run.data_vars.items():

@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import mannwhitneyu, spearmanr
 
 import pathway_models as pm
+from helpers import flat
 from pathway_models._types import Frozen
 from pathway_models.errors import InvalidValueError, UnknownNameError
 from pathway_models.experiments import loop
@@ -358,7 +359,7 @@ def test_comparison_reads_the_table_and_marks_what_was_used(model: pm.Model, mon
     arms = {"control": Arm(), "diet": Arm(treatments=("level:GABA=2",))}
     small = {k: replace(known_trials()[k], arms=arms) for k in ("Neal 2008", "Sharma 2013")}
     monkeypatch.setattr(published, "known_trials", lambda: small)
-    table = published_trials(12, model=model, **QUICK).set_index(["source", "statistic"])
+    table = pm.trials.published_trials(model, n=12, execution=QUICK).set_index(["source", "statistic"])
     assert table.loc[("clinical:C003", "difference"), "observed"] == 75
     assert table.loc[("clinical:C007", "sd_percent"), "observed"] == 54
     assert "drift_neal_log_mean" in table.loc[("clinical:C002", "mean_percent"), "cited_by"]

@@ -210,8 +210,9 @@ def library(*folders: str | Path) -> Library:
 def available() -> Mapping[str, str]:
     """Name -> title of every model that `load` knows.
 
-    >>> "epilepsy" in available()
-    True
+    Example:
+        >>> "epilepsy" in available()
+        True
     """
     return library().available()
 
@@ -219,16 +220,25 @@ def available() -> Mapping[str, str]:
 def load(name: str | Path, *, context: str = DEFAULT_CONTEXT, model: str | None = None) -> Model:
     """A model of the library by name, or anybody's file by path: SBML, comp, Antimony, a COMBINE archive, PEtab.
 
-    `context` is 'epilepsy' (untreated, the default) or 'healthy'; an SBML file from elsewhere has none and starts
-    from the values in the file. A PEtab problem (.yaml, or the folder that holds it alone) comes with its nominal
-    parameters, `measurements` and `experiments`. `model` picks one of several models of an archive (.omex) by its path
-    there. Warns with `ModelWarning` of values that a file lacks and are taken as libroadrunner does (species 0,
-    compartments 1), and of what is not valid in it beside the mathematics. Raises `UnknownNameError` for an unknown
-    name or context and `ModelError` for a file that is missing, broken, of another format or lacks the value of a
-    parameter.
+    Warns with `ModelWarning` of values that a file lacks and are taken as libroadrunner does (species 0, compartments
+    1), and of what is not valid in it beside the mathematics.
 
-    >>> load("ketone_katp", context="healthy").inputs.loc["carb_restriction", "reference"]
-    np.float64(0.0)
+    Args:
+        name: a name of `available()`, or a path. A PEtab problem (.yaml, or the folder that holds it alone) comes with
+            its nominal parameters, `measurements` and `experiments`.
+        context: 'epilepsy' (untreated) or 'healthy'; a file from elsewhere has none and starts from its own values.
+        model: which of several models of an archive (.omex), by its path there.
+
+    Returns:
+        The `Model`.
+
+    Raises:
+        UnknownNameError: an unknown name or context.
+        ModelError: a file that is missing, broken, of another format or lacks the value of a parameter.
+
+    Example:
+        >>> load("ketone_katp", context="healthy").inputs.loc["carb_restriction", "reference"]
+        np.float64(0.0)
     """
     return library().load(name, context=context, model=model)
 
