@@ -10,7 +10,7 @@ import numpy as np
 
 from .._types import Array, Brief
 from ..ensembles.ensemble import default_duration
-from ..ensembles.outcomes import Outcome, reduce_course, resolve_outcomes
+from ..ensembles.outcomes import Outcome, reduce_courses, resolve_outcomes
 from ..errors import InvalidValueError
 from ..figures import plot_arms
 from ..models.model import Model
@@ -108,7 +108,8 @@ def compare(
         run = solved(job)
         warn_of(model, job, run)
         datasets.append(to_dataset(model, plan, job, run))
-        values.append(reduce_course(found, columns, times, run.course))
+        course = np.vstack([run.course.before, run.course.values])
+        values.append(reduce_courses(found, columns, times, course[None])[0])
     runs = _stack(datasets, arms, record(model, plans[3], job, run))
     return Comparison(arms=arms, outcomes=found, values=np.array(values), runs=runs)
 

@@ -92,7 +92,7 @@ def _values_at_start(model: FlatModel, ids: Sequence[str]) -> dict[str, float]:
     if not ids:
         return {}
     job = make_job(model, (), duration=1.0, times=np.zeros(1), columns=ids, start="file")
-    return dict(zip(ids, map(float, run_job(job, {}).before), strict=True))
+    return dict(zip(ids, map(float, run_job(job).before), strict=True))
 
 
 def with_start(model: M, values: Mapping[str, float]) -> M:

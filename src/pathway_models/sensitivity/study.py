@@ -15,7 +15,7 @@ from .._types import Array
 from ..ensembles.choice import choose as choose_engine
 from ..ensembles.ensemble import Ensemble, execute
 from ..ensembles.outcomes import Outcome
-from ..ensembles.plan import Folder, Plan, check_table, default_duration, make_plan
+from ..ensembles.plan import Folder, Plan, check_rows, default_duration, make_plan
 from ..ensembles.processes import worker_count
 from ..ensembles.rows import Limits, make_probe
 from ..errors import require_count, require_kind
@@ -56,8 +56,8 @@ class Study:
     def table(self, unit: Array) -> Array:
         """Parameter values (rows x parameters), checked against what the model allows."""
         places = unit if self.correlation is None else correlated(unit, self.correlation)
-        columns = {p.id: sample(p, places[:, j]) for j, p in enumerate(self.parameters)}
-        return check_table(self.plan.model, columns)[1]
+        table = np.column_stack([sample(p, places[:, j]) for j, p in enumerate(self.parameters)])
+        return check_rows(self.plan.model, self.plan.job.varied, table)
 
     def runs_for(self, n: int) -> int:
         """Number of runs of n base rows."""
@@ -200,9 +200,9 @@ def estimate_cost(study: Study, n: int, workers: int | None) -> CostEstimate:
     design = study.design(max(2, min(n, PROBES)))
     table = study.table(design.unit)[:: max(1, design.rows_per_base)][:PROBES]
     plan = study.plan
-    engine = choose_engine(plan.engine, plan.job, plan.names, table, study.runs_for(n), plan.limits).engine
+    engine = choose_engine(plan.engine, plan.job, table, study.runs_for(n), plan.limits).engine
     table = np.tile(table, (BATCH_PROBES, 1)) if engine == "batch" else table
-    probe = make_probe(plan.job, plan.names, plan.reads, plan.limits, engine)
+    probe = make_probe(plan.job, plan.reads, plan.limits, engine)
     probe(table[:1])  # compiles the model
     began = time.perf_counter()
     probe(table)
