@@ -68,7 +68,7 @@ class Outcome(Named):
             array([5.])
         """
         with np.errstate(all="ignore"):
-            numbers = self._reduced(times, np.ascontiguousarray(courses), before)
+            numbers = self._reduced(times, courses, before)
             span = times[-1] - times[0] if self.reduce == "area" else 1.0
             return numbers / (before * span) if self.relative else numbers
 
@@ -80,7 +80,7 @@ class Outcome(Named):
         if self.reduce == "trough":
             return np.min(courses, axis=1)
         if self.reduce == "area":
-            return np.trapezoid(courses, times)
+            return _integrals(times, courses)
         end = _means_of_last(times, courses, self.window or 0.0)
         return end if self.reduce == "mean" else _times_to(times, courses, (before + end) / 2, end >= before)
 
@@ -124,7 +124,12 @@ def _means_of_last(times: Array, courses: Array, window: float) -> Array:
     inside = times > start
     t = np.concatenate([[start], times[inside]])
     y = np.column_stack([_interpolated(times, courses, start), courses[:, inside]])
-    return np.asarray(np.trapezoid(y, t) / (t[-1] - t[0]))
+    return _integrals(t, y) / (t[-1] - t[0])
+
+
+def _integrals(times: Array, courses: Array) -> Array:
+    """Of each row. numpy sums a row in another order where rows do not lie one after the other in memory."""
+    return np.asarray(np.trapezoid(np.ascontiguousarray(courses), times))
 
 
 def _times_to(times: Array, courses: Array, levels: Array, rising: np.ndarray[Any, np.dtype[np.bool_]]) -> Array:
