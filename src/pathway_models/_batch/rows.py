@@ -35,7 +35,7 @@ class BatchModel:
 
     def scratch(self) -> Array:
         """Space that `advance` and `look` write to while they run; threads must not share it."""
-        return _empty(self.plan.work * self.lanes)
+        return np.zeros(self.plan.work * self.lanes)
 
     def grouped(self, table: Array) -> Array:
         """Rows x elements as groups of lanes; the last row fills up the last group."""
@@ -50,7 +50,7 @@ class BatchModel:
 
     def constants(self, parameters: Array) -> Array:
         """Everything that depends on parameters alone."""
-        out = _empty((len(parameters), max(self.plan.constants, 1), self.lanes))
+        out = np.empty((len(parameters), max(self.plan.constants, 1), self.lanes))
         self.machine.prepare(len(parameters), _at(parameters), _at(out))
         return out
 
@@ -63,16 +63,12 @@ class BatchModel:
         index = [self.parameters[c] if c in self.parameters else base + self.variables[c] for c in columns]
         numbers = np.array(index, dtype=np.int64)
         groups, count = states.shape[:2]
-        out = _empty((groups, count, len(columns), self.lanes))
+        out = np.empty((groups, count, len(columns), self.lanes))
         self.machine.look(
             groups, count, _at(parameters), _at(constants), _at(states),
             len(columns), _at(numbers), _at(out), _at(work),
         )  # fmt: skip
         return out
-
-
-def _empty(shape: int | tuple[int, ...]) -> Array:
-    return np.zeros(shape)
 
 
 def _at(array: np.ndarray[Any, Any]) -> int:
@@ -106,6 +102,7 @@ class _Run:
         self.taken = np.zeros(self.count)
         self.scales, self.absolute = (self._per_state(a, clock=CLOCK_SCALE) for a in (job.scales, job.absolute))
         self.relative = job.relative_tolerance
+        self._constants: Array | None = None
         held = {k: np.full(self.count, v) for k, v in job.held} if job.steady else {}
         self.parameters, self.states = self._start({**self.given, **held})
         if job.origin is not None:
@@ -137,6 +134,7 @@ class _Run:
         return self.model.grouped(table.T)
 
     def _set(self, key: str, numbers: float | Array) -> None:
+        self._constants = None
         if key in self.model.parameters:
             self.parameters[:, self.model.parameters[key]] = self._table([numbers])[:, 0]
 
@@ -145,16 +143,16 @@ class _Run:
     def advance(self, start: float, stop: float, times: Array, rows: np.ndarray[Any, Any] | None = None) -> Array:
         """Take the rows (default: all that are well) from `start` to `stop`; states at `times` in between."""
         model = self.model
-        out = _empty((len(self.states), len(times), len(model.states), model.lanes))
+        out = np.empty((len(self.states), len(times), len(model.states), model.lanes))
         live = self._live() if rows is None else rows
         if not len(live) or stop <= start:
             return out
         everyone = len(live) == self.count
-        constants, states = model.constants(self.parameters), self.states
+        constants, states = self.constants(), self.states
         ahead, place = self.ahead, out
         if not everyone:
             constants, states = (model.grouped(model.rows(a, self.count)[live]) for a in (constants, states))
-            ahead, place = self.ahead[live], _empty((len(states), *out.shape[1:]))
+            ahead, place = self.ahead[live], np.empty((len(states), *out.shape[1:]))
         status, taken, most = np.zeros(len(live)), np.zeros(len(live)), self.steps * max(len(times) + 1, LEAST_OUTPUTS)
         model.machine.advance(
             len(live), start, stop, _at(constants), _at(states), _at(ahead), _at(self.absolute), self.relative,
@@ -201,7 +199,13 @@ class _Run:
         return self.model.rows(self.states, self.count).copy()
 
     def look(self, states: Array, columns: Sequence[str]) -> Array:
-        return self.model.look(self.parameters, self.model.constants(self.parameters), states, columns, self.work)
+        return self.model.look(self.parameters, self.constants(), states, columns, self.work)
+
+    def constants(self) -> Array:
+        """What depends on the present parameters alone."""
+        if self._constants is None:
+            self._constants = self.model.constants(self.parameters)
+        return self._constants
 
     def now(self, columns: Sequence[str]) -> Array:
         """Columns at the present states, rows x columns."""
@@ -220,16 +224,16 @@ class _Run:
         job, model = self.job, self.model
         duration = job.phases[-1].stop
         times = np.array(snapped_all(job.times, duration))
-        values = _empty((len(self.states), 1 + len(times), len(job.columns), model.lanes))
+        values = np.empty((len(self.states), 1 + len(times), len(job.columns), model.lanes))
         before, under = values[:, :1], values[:, 1:]
         before[:] = self.look(self.states[:, None], job.columns)
         touched = sorted({key for phase in job.phases for key, _ in phase.levels})
         base = {k: self.parameters[:, model.parameters[k]].copy() for k in touched}
         for phase in job.phases:
             self._switch(phase, base)
-            last = phase is job.phases[-1]
-            wanted = (times >= phase.start) & ((times <= phase.stop) if last else (times < phase.stop))
-            under[:, wanted] = self._phase(phase, times[wanted])
+            side = "right" if phase is job.phases[-1] else "left"
+            first, last = np.searchsorted(times, phase.start), np.searchsorted(times, phase.stop, side=side)
+            self._phase(phase, times[first:last], under[:, first:last])
         courses = values.transpose(0, 3, 1, 2).reshape(-1, *values.shape[1:3])[: self.count]
         self._refuse_infinite(courses[:, 1:])
         courses[list(self.failed)] = np.nan
@@ -253,20 +257,24 @@ class _Run:
             size = self.parameters[:, self.model.parameters[volume]] if volume else 1.0
             self.states[:, self.model.states[key]] += amount * size
         self.ahead[:] = 0.0
+        self._constants = None
 
-    def _phase(self, phase: Phase, times: Array) -> Array:
-        edges = np.isin(times, (phase.start, phase.stop))
-        first = self.states[:, None].copy()
-        inner = self.advance(phase.start, phase.stop, np.ascontiguousarray(times[~edges]))
-        pieces = [first] * int(np.sum(times == phase.start)) + [inner]
-        if phase.stop > phase.start:
-            pieces += [self.states[:, None]] * int(np.sum(times == phase.stop))
-        states = np.concatenate(pieces, axis=1)
-        if TIME in self.model.states:
-            states[:, :, self.model.states[TIME]] = times[:, None]  # to the last digit: piecewise functions look at it
+    def _phase(self, phase: Phase, times: Array, values: Array) -> None:
+        """Integrate through a phase; the columns at `times` in it go to `values` (groups x times x columns x lanes)."""
+        begin = int(np.searchsorted(times, phase.start, side="right"))
+        end = max(begin, int(np.searchsorted(times, phase.stop)))
+        self._show(self.states[:, None], times[:begin], values[:, :begin])
+        inner = self.advance(phase.start, phase.stop, times[begin:end])
+        self._show(inner, times[begin:end], values[:, begin:end])
+        self._show(self.states[:, None], times[end:], values[:, end:])
+
+    def _show(self, states: Array, times: Array, values: Array) -> None:
         if not len(times):
-            return _empty((len(self.states), 0, len(self.job.columns), self.model.lanes))
-        return self.look(np.ascontiguousarray(states), self.job.columns)
+            return
+        if TIME in self.model.states:
+            states = np.repeat(states, len(times) // states.shape[1], axis=1)
+            states[:, :, self.model.states[TIME]] = times[:, None]  # to the last digit: piecewise functions look at it
+        values[:] = self.look(states, self.job.columns)
 
 
 def run_rows(job: Job, table: Array, *, steps: int = MAX_STEPS) -> tuple[Array, dict[int, str]]:
