@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -231,17 +232,17 @@ class _Run:
         base = {k: self.parameters[:, model.parameters[k]].copy() for k in touched}
         for phase in job.phases:
             self._switch(phase, base)
-            side = "right" if phase is job.phases[-1] else "left"
-            first, last = np.searchsorted(times, phase.start), np.searchsorted(times, phase.stop, side=side)
-            self._phase(phase, times[first:last], under[:, first:last])
+            last = phase is job.phases[-1]
+            rows = slice(*np.searchsorted(times, (phase.start, math.inf if last else phase.stop)))
+            self._phase(phase, times[rows], under[:, rows])
         courses = values.transpose(0, 3, 1, 2).reshape(-1, *values.shape[1:3])[: self.count]
         self._refuse_infinite(courses[:, 1:])
         courses[list(self.failed)] = np.nan
         return courses
 
     def _refuse_infinite(self, values: Array) -> None:
-        wild = np.asarray(~np.isfinite(values)).any(axis=1)
-        for i in np.flatnonzero(wild.any(axis=1)).tolist():
+        wild: np.ndarray[Any, np.dtype[np.bool_]] = np.any(~np.isfinite(values), axis=1)
+        for i in np.flatnonzero(np.any(wild, axis=1)).tolist():
             self.failed.setdefault(i, f"{self.job.columns[int(np.argmax(wild[i]))]} is not finite")
 
     def _switch(self, phase: Phase, base: Mapping[str, Array]) -> None:

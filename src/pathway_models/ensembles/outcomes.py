@@ -74,11 +74,11 @@ class Outcome(Named):
 
     def _reduced(self, times: Array, courses: Array, before: Array) -> Array:
         if self.reduce == "final":
-            return courses[:, -1]
+            return np.asarray(courses[:, -1])
         if self.reduce == "peak":
-            return np.max(courses, axis=1)
+            return np.asarray(np.max(courses, axis=1))
         if self.reduce == "trough":
-            return np.min(courses, axis=1)
+            return np.asarray(np.min(courses, axis=1))
         if self.reduce == "area":
             return _integrals(times, courses)
         end = _means_of_last(times, courses, self.window or 0.0)
@@ -112,19 +112,20 @@ def _interpolated(times: Array, courses: Array, at: float) -> Array:
     """Each row at the time `at`; its first or last value outside of the times."""
     i = int(np.searchsorted(times, at, side="right")) - 1
     if i < 0 or i + 1 >= len(times) or times[i] == at:
-        return courses[:, max(i, 0)]
-    return (courses[:, i + 1] - courses[:, i]) / (times[i + 1] - times[i]) * (at - times[i]) + courses[:, i]
+        return np.asarray(courses[:, max(i, 0)])
+    slopes = (courses[:, i + 1] - courses[:, i]) / (times[i + 1] - times[i])
+    return np.asarray(slopes * (at - times[i]) + courses[:, i])
 
 
 def _means_of_last(times: Array, courses: Array, window: float) -> Array:
     """Time averages over the last `window`, exact between output points."""
     start = max(times[-1] - window, times[0])
     if start >= times[-1]:
-        return courses[:, -1]
+        return np.asarray(courses[:, -1])
     inside = times > start
     t = np.concatenate([[start], times[inside]])
     y = np.column_stack([_interpolated(times, courses, start), courses[:, inside]])
-    return _integrals(t, y) / (t[-1] - t[0])
+    return np.asarray(_integrals(t, y) / (t[-1] - t[0]))
 
 
 def _integrals(times: Array, courses: Array) -> Array:

@@ -135,7 +135,7 @@ def _numbers_of_one(work: Work, runs: Runs, i: int) -> Array:
     """The outcomes of a row, NaN if one of them raises or takes too long; that is its status then."""
     try:
         with deadline(work.limits.seconds):
-            return _numbers(work, runs, np.array([i]))[0]
+            return np.asarray(_numbers(work, runs, np.array([i]))[0])
     except RowTimeoutError:
         runs.status[i], runs.messages[i] = TIMED_OUT, f"the outcomes took longer than {work.limits.seconds:g} s"
     except Exception as error:
@@ -151,7 +151,7 @@ def _mark_unsound(work: Work, runs: Runs, values: Array) -> None:
     places = [work.job.columns.index(o.variable) for o in work.outcomes]
     wild = ~np.isfinite(values) & (runs.status <= RETRIED)[:, None]
     for i in np.flatnonzero(wild.any(axis=1)):
-        broken = ~np.isfinite(runs.courses[i, 1:]).all(axis=0)[places]
+        broken = np.any(~np.isfinite(runs.courses[i, 1:]), axis=0)[places]
         bad = {o.variable: None for o, unsound in zip(work.outcomes, wild[i] & broken, strict=True) if unsound}
         if bad:
             verb = "is" if len(bad) == 1 else "are"

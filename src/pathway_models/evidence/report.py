@@ -197,7 +197,7 @@ def reduced(row: Observation, times: Array, courses: Array) -> Array:
     inside = times <= row.hours
     times, courses = times[inside], courses[:, inside]
     if row.reduce == "time_of_peak":
-        return times[np.argmax(courses, axis=1)]
+        return np.asarray(times[np.argmax(courses, axis=1)])
     outcome = Outcome(variable=row.observable, reduce=REDUCTIONS[row.reduce])
     return outcome.values(times, courses, np.full(len(courses), math.nan))
 
