@@ -52,7 +52,7 @@ def time_to(times: np.ndarray, course: np.ndarray, level: float, *, rising: bool
 def cases(draw: Any) -> tuple[Outcome, np.ndarray, np.ndarray]:
     count, rows = draw(st.integers(1, 40)), draw(st.integers(1, 9))
     random = np.random.default_rng(draw(st.integers(0, 2**32)))
-    steps = random.uniform(0.1, 10, count)
+    times = np.cumsum(draw(st.sampled_from([np.ones(count), random.uniform(0.1, 10, count)])))
     # small whole numbers, which meet each other, among others; in some rows what is no number
     courses = np.where(
         random.random((rows, 1 + count, 2)) < draw(st.sampled_from([0, 0.3, 1])),
@@ -63,11 +63,18 @@ def cases(draw: Any) -> tuple[Outcome, np.ndarray, np.ndarray]:
     relative = draw(st.booleans())
     kind = draw(st.sampled_from([*get_args(Reduction), "at"]))
     if kind == "at":
-        outcome: Outcome = ValueAt(variable="x", at=draw(st.floats(0, 400)), relative=relative)
+        outcome: Outcome = ValueAt(
+            variable="x", at=draw(st.one_of(st.floats(0, 400), st.sampled_from(times.tolist()))), relative=relative
+        )
     else:
         relative = relative and kind != "time_to_half"
-        outcome = Outcome(variable="x", reduce=kind, window=draw(st.floats(0.01, 400)), relative=relative)
-    return outcome, np.cumsum(steps), courses
+        outcome = Outcome(
+            variable="x",
+            reduce=kind,
+            window=draw(st.one_of(st.floats(0.01, 400), st.integers(1, 40).map(float))),
+            relative=relative,
+        )
+    return outcome, times, courses
 
 
 @given(cases(), st.permutations(range(3)))
