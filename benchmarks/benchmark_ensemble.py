@@ -135,7 +135,7 @@ def nearness(model: pm.Model, rows: Rows) -> None:
     compiled = _batch.compile_model(model.sbml)
     plan, size = compiled.plan, len(compiled.states)
     began = time.process_time()
-    run = _Run(compiled, job, list(rows), np.column_stack(list(rows.values())), MAX_STEPS)
+    run = _Run(compiled, job, np.column_stack(list(rows.values())), MAX_STEPS)
     run.treat()
     seconds, steps = time.process_time() - began, float(run.taken.sum())
     stages, sums = len(A), sum(map(len, (*A, *C)))

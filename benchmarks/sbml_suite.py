@@ -62,7 +62,7 @@ def ours(case: dict, times: np.ndarray) -> dict[str, np.ndarray]:
     homes = _compartments(model.sbml) if case["amount"] else {}
     columns = tuple(dict.fromkeys([*case["variables"], *homes.values()]))
     job = _simulate.make_job(model, (), duration=times[-1], times=times, columns=columns, start="file")
-    course, _, message = _simulate.climb(job, {})
+    course, _, message = _simulate.climb(job)
     if course is None:
         raise pm.errors.SimulationError(message)
     found = dict(zip(columns, course.values.T, strict=True))

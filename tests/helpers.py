@@ -117,9 +117,9 @@ def count_rows(monkeypatch: pytest.MonkeyPatch, tolerance: float) -> list[dict[s
     seen: list[dict[str, float]] = []
     real = _simulate.run_job
 
-    def counted(job: _simulate.Job, row: dict[str, float], *how: Any, **more: Any) -> _simulate.Course:
+    def counted(job: _simulate.Job, row: _simulate.Row = (), *how: Any, **more: Any) -> _simulate.Course:
         if job.relative_tolerance == tolerance:
-            seen.append(row)
+            seen.append(dict(zip(job.varied, row, strict=True)))
         return real(job, row, *how, **more)
 
     monkeypatch.setattr(_simulate, "run_job", counted)

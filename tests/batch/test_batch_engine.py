@@ -22,7 +22,6 @@ from pathway_models import _batch
 from pathway_models.ensembles import choice
 from pathway_models.ensembles import rows as _rows
 from pathway_models.errors import InvalidValueError
-from pathway_models.simulation.job import Course
 
 DECAY = "x = 1; k = 0.5; x' = -k*x"
 FINAL_X = pm.Outcome(variable="x", reduce="final")
@@ -110,8 +109,10 @@ def test_without_llvmlite_libroadrunner_runs(decay: pm.Model, monkeypatch: pytes
 def test_numbers_that_differ_are_a_reason(decay: pm.Model, monkeypatch: pytest.MonkeyPatch) -> None:
     real = _batch.run_rows
 
-    def wrong(*args: Any, **kwargs: Any) -> list[Any]:
-        return [Course(before=c.before, values=c.values * (1 + 1e-3)) for c in real(*args, **kwargs)]
+    def wrong(*args: Any, **kwargs: Any) -> tuple[np.ndarray, dict[int, str]]:
+        courses, failed = real(*args, **kwargs)
+        courses[:, 1:] *= 1 + 1e-3
+        return courses, failed
 
     monkeypatch.setattr(_batch, "run_rows", wrong)
     runs = flat(pm.ensemble, decay, {"k": rates()}, outcomes=[FINAL_X], workers=1, **SHORT)
@@ -126,9 +127,10 @@ def test_a_state_that_no_outcome_looks_at_is_compared_too(monkeypatch: pytest.Mo
     model = tiny(DECAY + "; y = 1; y' = -0.3 * y")
     real = _batch.run_rows
 
-    def wrong(job: Any, *args: Any, **kwargs: Any) -> list[Any]:
-        change = np.where(np.array(job.columns) == "y", 1 + 1e-3, 1.0)
-        return [Course(before=c.before, values=c.values * change) for c in real(job, *args, **kwargs)]
+    def wrong(job: Any, *args: Any, **kwargs: Any) -> tuple[np.ndarray, dict[int, str]]:
+        courses, failed = real(job, *args, **kwargs)
+        courses[:, 1:, job.columns.index("y")] *= 1 + 1e-3
+        return courses, failed
 
     monkeypatch.setattr(_batch, "run_rows", wrong)
     runs = flat(pm.ensemble, model, {"k": rates()}, outcomes=[FINAL_X], workers=1, **SHORT)
@@ -209,21 +211,21 @@ def test_the_batch_engine_reads_models_beside_libsedml() -> None:
 class KilledOnce(pm.Outcome):
     """Kills its process with SIGKILL at MARK, but only the first time; the file `label` remembers."""
 
-    def value(self, times: np.ndarray, course: np.ndarray, before: float) -> float:
+    def values(self, times: np.ndarray, courses: np.ndarray, before: np.ndarray) -> np.ndarray:
         seen = Path(self.label)
-        if course[-1] == MARK and not seen.exists():
+        if MARK in courses[:, -1] and not seen.exists():
             seen.touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        return float(course[-1])
+        return courses[:, -1]
 
 
 class Deadly(pm.Outcome):
     """Ends its process at MARK, every time."""
 
-    def value(self, times: np.ndarray, course: np.ndarray, before: float) -> float:
-        if course[-1] == MARK:
+    def values(self, times: np.ndarray, courses: np.ndarray, before: np.ndarray) -> np.ndarray:
+        if MARK in courses[:, -1]:
             os._exit(9)
-        return float(course[-1])
+        return courses[:, -1]
 
 
 BATCH: dict[str, Any] = {"engine": "batch", **SHORT}
@@ -250,7 +252,7 @@ def test_a_row_beyond_the_limit_of_steps_fails() -> None:
 
 
 def test_a_block_that_never_ends_goes_to_libroadrunner(decay: pm.Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    def endless(*args: Any, **kwargs: Any) -> list[Any]:
+    def endless(*args: Any, **kwargs: Any) -> None:
         while True:
             time.sleep(0.01)
 

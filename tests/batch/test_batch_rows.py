@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import libsbml
 import numpy as np
@@ -17,8 +18,8 @@ import pathway_models as pm
 from helpers import sbml, tiny
 from pathway_models._batch import compile_model, machine, run_rows
 from pathway_models._batch.read import read
-from pathway_models.errors import SimulationError
-from pathway_models.simulation.job import Course, Job, make_job, run_job
+from pathway_models.simulation.job import Job, make_job, run_job
+from pathway_models.treatments.schedule import Treatment
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -29,23 +30,24 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> object:
 
 
 def job_of(
-    model: pm.Model, treatments: Sequence[pm.Treatment], columns: Sequence[str], *, duration: float, start: str = "auto"
+    model: pm.Model, treatments: Sequence[Treatment], columns: Sequence[str], *, duration: float, **how: Any
 ) -> Job:
     """A job with 25 output times."""
     times = np.linspace(0, duration, 25)
-    return make_job(model, treatments, duration=duration, times=times, columns=tuple(columns), start=start)
+    return make_job(model, treatments, duration=duration, times=times, columns=columns, **{"start": "auto", **how})
 
 
 def assert_like_roadrunner(job: Job, names: Sequence[str], table: np.ndarray, relative: float = 1e-6) -> None:
     """Within ten times the tolerance of what libroadrunner gives at 1e-10, per column."""
-    found = run_rows(job.scaled(relative / job.relative_tolerance), names, table)
-    for row, course in zip(table, found, strict=True):
-        exact = run_job(job.scaled(1e-10 / job.relative_tolerance), dict(zip(names, map(float, row), strict=True)))
-        assert isinstance(course, Course), course
+    job = replace(job, varied=tuple(names))
+    courses, failed = run_rows(job.scaled(relative / job.relative_tolerance), table)
+    assert not failed
+    for row, course in zip(table, courses, strict=True):
+        exact = run_job(job.scaled(1e-10 / job.relative_tolerance), row)
         largest = np.abs(exact.values).max(axis=0)
         scale = np.where(largest > 1e-6, largest, 1.0)
-        assert np.max(np.abs(course.values - exact.values) / scale) < 10 * relative
-        np.testing.assert_allclose(course.before, exact.before, rtol=10 * relative, atol=10 * relative)
+        assert np.max(np.abs(course[1:] - exact.values) / scale) < 10 * relative
+        np.testing.assert_allclose(course[0], exact.before, rtol=10 * relative, atol=10 * relative)
 
 
 def sampled(model: pm.Model, count: int, seed: int = 1) -> tuple[list[str], np.ndarray]:
@@ -86,11 +88,11 @@ def test_a_first_transient_far_below_the_time_span_is_resolved() -> None:
     model = tiny("k = 1e20; x = 1; x' = -k * x * y; y = 3; y' = -k * x * y - 0.1 * y; z = 0; z' = k * x * y - z;")
     job = job_of(model, [], ("x", "y", "z"), duration=50.0, start="file")
     assert_like_roadrunner(job, ["k"], np.array([[1.0]]))
-    for course in run_rows(job, ["k"], np.array([[1e20], [1e22]])):  # x is gone at once; libroadrunner often gives up
-        assert isinstance(course, Course)
+    courses, _ = run_rows(replace(job, varied=("k",)), np.array([[1e20], [1e22]]))
+    for course in courses:  # x is gone at once; libroadrunner often gives up
         t = np.array(job.times)[1:]
         exact = np.column_stack([np.zeros_like(t), 2 * np.exp(-0.1 * t), np.exp(-t)])
-        np.testing.assert_allclose(course.values[1:], exact, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(course[2:], exact, rtol=1e-4, atol=1e-5)
 
 
 def test_a_level_2_file_with_a_layout_is_read() -> None:
@@ -116,9 +118,8 @@ def test_anchors_and_held_parameters() -> None:
     job = replace(job, anchors=(("ref", "x"),), held=(("e", 1.0),))
     table = np.array([[1.0, 0.0], [0.5, 0.2]])
     assert_like_roadrunner(job, ["d", "e"], table)
-    course = run_rows(job, ["d"], table[:, :1])[1]
-    assert isinstance(course, Course)
-    np.testing.assert_allclose(course.before, [6.0, 1.0, 6.0, 0.0], rtol=1e-6)
+    courses, _ = run_rows(replace(job, varied=("d",)), table[:, :1])
+    np.testing.assert_allclose(courses[1, 0], [6.0, 1.0, 6.0, 0.0], rtol=1e-6)
 
 
 def test_initial_assignments_follow_the_row() -> None:
@@ -130,52 +131,49 @@ def test_initial_assignments_follow_the_row() -> None:
 
 def test_a_lane_does_not_see_the_others() -> None:
     model = pm.load("acupuncture")
-    job = job_of(model, [pm.Electroacupuncture(weeks=1)], model.states, duration=2 * 168.0)
     names, table = sampled(model, 11)
-    together = run_rows(job, names, table)
-    backwards = run_rows(job, names, table[::-1])[::-1]
+    job = job_of(model, [pm.Electroacupuncture(weeks=1)], model.states, duration=2 * 168.0, varied=names)
+    together, _ = run_rows(job, table)
+    assert np.isfinite(together).all()
+    np.testing.assert_array_equal(together, run_rows(job, table[::-1])[0][::-1])
     for i, course in enumerate(together):
-        alone = run_rows(job, names, table[i : i + 1])[0]
-        assert isinstance(course, Course)
-        for other in (alone, backwards[i]):
-            assert isinstance(other, Course)
-            np.testing.assert_array_equal(course.values, other.values)
-            np.testing.assert_array_equal(course.before, other.before)
+        np.testing.assert_array_equal(course, run_rows(job, table[i : i + 1])[0][0])
 
 
 def test_failed_rows_leave_the_others_alone() -> None:
     model = tiny("k = 0; d = 1; x = 1; x' = k * x^2 - d * x; y = 1; y' = 0.01 * (x - y); z := 1 / (x - x * k / k);")
-    job = job_of(model, [], ("x", "y"), duration=50.0, start="file")
+    job = job_of(model, [], ("x", "y"), duration=50.0, start="file", varied=["k", "d"])
     table = np.array([[0.0, 1.0], [5.0, 1.0], [0.1, 1.0], [np.nan, 1.0], [0.2, 1.0]])
-    found = run_rows(job, ["k", "d"], table)
-    assert [isinstance(f, SimulationError) for f in found] == [False, True, False, True, False]
-    assert str(found[1]).startswith("the integrator gave up between 0 and 50")
-    alone = run_rows(job, ["k", "d"], table[4:])[0]
-    assert isinstance(alone, Course)
-    np.testing.assert_array_equal(alone.values, found[4].values)
+    courses, failed = run_rows(job, table)
+    assert sorted(failed) == [1, 3]
+    assert failed[1].startswith("the integrator gave up between 0 and 50")
+    np.testing.assert_array_equal(np.isnan(courses).all(axis=(1, 2)), [False, True, False, True, False])
+    np.testing.assert_array_equal(run_rows(job, table[4:])[0], courses[4:])
 
 
 def test_what_never_rests_and_what_is_not_finite_is_said() -> None:
     model = tiny("k = 1; w = 1; x = 1; x' = w - x; y = 1; y' = k * (1 - w); r := 1 / (x - w)^2;")
-    job = job_of(model, [], ("x",), duration=5.0, start="steady")
-    found = run_rows(job, ["w"], np.array([[1.0], [2.0]]))
-    assert isinstance(found[0], Course)
-    assert "no steady state: y still moves after 640000" in str(found[1])
-    job = replace(job_of(model, [], ("x", "r"), duration=5.0, start="file"))
-    assert str(run_rows(job, ["w"], np.array([[1.0]]))[0]) == "r is not finite"
+    job = job_of(model, [], ("x",), duration=5.0, start="steady", varied=["w"])
+    _, failed = run_rows(job, np.array([[1.0], [2.0]]))
+    assert list(failed) == [1]
+    assert "no steady state: y still moves after 640000" in failed[1]
+    job = job_of(model, [], ("x", "r"), duration=5.0, start="file", varied=["w"])
+    courses, failed = run_rows(job, np.array([[1.0]]))
+    assert failed == {0: "r is not finite"}
+    assert np.isnan(courses).all()
 
 
 def test_more_rows_than_fit_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny("k = 1; x = 1; x' = -k * x;")
-    job = job_of(model, [], ("x",), duration=3.0)
+    job = job_of(model, [], ("x",), duration=3.0, varied=["k"])
     table = np.linspace(0.1, 2.0, 37)[:, None]
-    whole = run_rows(job, ["k"], table)
+    table[20] = np.nan
+    whole, failed = run_rows(job, table)
     monkeypatch.setattr("pathway_models._batch.rows.LARGEST_OUTPUT", 1)
-    for a, b, k in zip(whole, run_rows(job, ["k"], table), table[:, 0], strict=True):
-        assert isinstance(a, Course)
-        assert isinstance(b, Course)
-        np.testing.assert_array_equal(a.values, b.values)
-        np.testing.assert_allclose(a.values[:, 0], np.exp(-k * np.array(job.times)), rtol=0, atol=1e-5)
+    turns, failed_in_turns = run_rows(job, table)
+    assert list(failed) == list(failed_in_turns) == [20]
+    np.testing.assert_array_equal(whole, turns)
+    np.testing.assert_allclose(whole[:, 1:, 0], np.exp(-table * np.array(job.times)), rtol=0, atol=1e-5)
 
 
 # ---- the cache ---------------------------------------------------------------------------------------------

@@ -10,15 +10,19 @@ import pytest
 
 import pathway_models as pm
 from helpers import tiny
-from pathway_models.ensembles.outcomes import reduce_course, resolve_outcomes, times_needed
+from pathway_models.ensembles.outcomes import Outcome, reduce_courses, resolve_outcomes, times_needed
 from pathway_models.errors import InvalidValueError, UnknownNameError
-from pathway_models.simulation.job import Course
 
 TIMES = np.linspace(0.0, 10.0, 11)
 
 
 def _value(course: np.ndarray, before: float = 1.0, **options: object) -> float:
-    return pm.Outcome(variable="x", **options).value(TIMES, course, before)  # type: ignore[arg-type]
+    return of_one(pm.Outcome(variable="x", **options), TIMES, course, before)  # type: ignore[arg-type]
+
+
+def of_one(outcome: Outcome, times: np.ndarray, course: np.ndarray, before: float) -> float:
+    """The number of one course."""
+    return float(outcome.values(times, course[None], np.array([before]))[0])
 
 
 @pytest.mark.parametrize(
@@ -38,7 +42,7 @@ def test_mean_over_the_window_of_a_ramp(window: float, mean: float) -> None:
 def test_mean_weighs_by_time_and_not_by_points() -> None:
     times = np.array([0.0, 1.0, 1.1, 1.2, 5.0])
     course = np.array([0.0, 0.0, 1.0, 0.0, 0.0])
-    mean = pm.Outcome(variable="x", window=5.0).value(times, course, 1.0)
+    mean = of_one(pm.Outcome(variable="x", window=5.0), times, course, 1.0)
     assert mean == pytest.approx(0.1 / 5.0)
 
 
@@ -51,7 +55,7 @@ def test_final_peak_trough_area() -> None:
 
 
 def test_area_has_uneven_steps() -> None:
-    assert pm.Outcome(variable="x", reduce="area").value(np.array([0, 1, 4.0]), np.array([0, 2, 2.0]), 1.0) == 7.0
+    assert of_one(pm.Outcome(variable="x", reduce="area"), np.array([0, 1, 4.0]), np.array([0, 2, 2.0]), 1.0) == 7.0
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
@@ -144,13 +148,13 @@ def test_errors_of_a_list_of_outcomes() -> None:
         resolve_outcomes(model, ["IL1beta"], 100.0)
 
 
-def test_reduce_course_takes_the_column_by_name() -> None:
-    course = Course(before=np.array([2.0, 10.0]), values=np.column_stack([TIMES, 100 - TIMES]))
+def test_reduce_courses_takes_the_column_by_name() -> None:
+    course = np.vstack([[2.0, 10.0], np.column_stack([TIMES, 100 - TIMES])])
     outcomes = (
         pm.Outcome(variable="b", reduce="final", relative=True),
         pm.Outcome(variable="a", reduce="peak"),
     )
-    np.testing.assert_allclose(reduce_course(outcomes, ["a", "b"], TIMES, course), [9.0, 10.0])
+    np.testing.assert_allclose(reduce_courses(outcomes, ["a", "b"], TIMES, course[None]), [[9.0, 10.0]])
 
 
 def test_only_the_times_that_outcomes_look_at_are_needed() -> None:
@@ -170,4 +174,4 @@ def test_the_mean_of_a_window_needs_no_earlier_times() -> None:
     times = np.arange(0.0, 101.0, 10.0)
     outcome, course = pm.Outcome(variable="x", window=25.0), times**2
     few = times_needed([outcome], times)
-    assert outcome.value(few, few**2, 0.0) == pytest.approx(outcome.value(times, course, 0.0), rel=1e-14)
+    assert of_one(outcome, few, few**2, 0.0) == pytest.approx(of_one(outcome, times, course, 0.0), rel=1e-14)

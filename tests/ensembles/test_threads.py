@@ -76,8 +76,7 @@ def test_the_attempts_of_a_failing_row_do_not_change_the_solver_of_the_others(de
     """They change method, step and tolerance of the solver that all threads use."""
     usual = {"maximum_num_steps": _simulate.MAX_STEPS, "initial_time_step": 0.0, "stiff": True}
     seen: list[dict[str, Any]] = []
-    job = _simulate.make_job(decay, (), duration=10, times=np.array([10.0]), columns=("S",), start="auto")
-
+    job = _simulate.make_job(decay, (), duration=10, times=np.array([10.0]), columns=("S",), start="auto", varied=["k"])
     attempts = (pm.ensembles.Attempt(), pm.ensembles.Attempt(method="adams", initial_step=1e-3))
     real = _simulate._run_phases
 
@@ -92,7 +91,7 @@ def test_the_attempts_of_a_failing_row_do_not_change_the_solver_of_the_others(de
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_simulate, "_run_phases", watched)
         in_threads(
-            lambda k: _simulate.climb(job, {"k": abs(k)}, attempts, steps=3 if k < 0 else _simulate.MAX_STEPS),
+            lambda k: _simulate.climb(job, [abs(k)], attempts, steps=3 if k < 0 else _simulate.MAX_STEPS),
             [k * sign for k in RATES for sign in (1, -1)],
         )
     assert seen.count(usual) == len(RATES)
@@ -133,10 +132,11 @@ from helpers import tiny
 from pathway_models._batch import run_rows
 from pathway_models.simulation.job import make_job
 model = tiny("S = 10; k = 0.1; S' = -k*S")
-job = make_job(model, (), duration=10, times=np.linspace(0, 10, 101), columns=("S",), start="auto")
+job = make_job(model, (), duration=10, times=np.linspace(0, 10, 101), columns=("S",), start="auto",
+               varied=["k"])
 def worst(i):
     k = np.linspace(0.01 * (i + 1), 0.5, 1000)
-    found = np.array([course.values[-1, 0] for course in run_rows(job, ["k"], k[:, None])])
+    found = run_rows(job, k[:, None])[0][:, -1, 0]
     return np.max(np.abs(found / (10 * np.exp(-10 * k)) - 1))
 with ThreadPoolExecutor({THREADS}) as threads:
     print(max(threads.map(worst, range({THREADS}))) < 1e-4)
@@ -263,10 +263,10 @@ def test_two_threads_may_start_pools_and_the_main_module_stays(decay: pm.Model) 
 def test_tasks_that_come_from_many_threads_know_their_work(decay: pm.Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that remembers few works must not lose the one whose rows it holds."""
     monkeypatch.setattr(processes, "HELD", 1)
-    job = _simulate.make_job(decay, (), duration=10, times=np.array([10.0]), columns=("S",), start="auto")
+    job = _simulate.make_job(decay, (), duration=10, times=np.array([10.0]), columns=("S",), start="auto", varied=["k"])
 
     def one(i: int) -> float:
-        work = processes.make_work(job, ("k", "S")[:1], (pm.Outcome(variable="S", reduce="final", label=f"{i}"),))
+        work = processes.make_work(job, (pm.Outcome(variable="S", reduce="final", label=f"{i}"),))
         block = processes.run_range(work.key, work, np.array([[RATES[i]]]))
         assert block is not None
         return float(block.values[0, 0])

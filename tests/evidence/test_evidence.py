@@ -328,10 +328,10 @@ def test_the_hypotheses_of_a_row_win(tmp_path: Path) -> None:
 def test_a_failed_run_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     original = _evidence.run_job
 
-    def breaks(job: object, row: dict[str, float]) -> object:
+    def breaks(job: object) -> object:
         if any(phase.levels for phase in job.phases):  # type: ignore[attr-defined]
             raise pm.errors.SimulationError("the integrator gave up")
-        return original(job, row)  # type: ignore[arg-type]
+        return original(job)  # type: ignore[arg-type]
 
     monkeypatch.setattr(_evidence, "run_job", breaks)
     failed, fine = scored(tmp_path, "ampk_pgc1a", {}, {"id": "two", "treatments": ""})
@@ -345,7 +345,7 @@ def test_a_failed_run_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_equal_conditions_share_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = []
     original = _evidence.run_job
-    monkeypatch.setattr(_evidence, "run_job", lambda job, row: runs.append(job) or original(job, row))
+    monkeypatch.setattr(_evidence, "run_job", lambda job: runs.append(job) or original(job))
     first, last = scored(tmp_path, "ampk_pgc1a", {}, {"id": "two", "hours": "1", "observable": "NAD"})
     assert len(runs) == 1
     assert first.prediction != last.prediction

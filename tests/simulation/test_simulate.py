@@ -18,6 +18,7 @@ from pathway_models.simulation import job as _simulate
 from pathway_models.simulation.phases import phases
 from pathway_models.simulation.run import output_times
 from pathway_models.simulation.runner import runner
+from pathway_models.simulation.values import Values
 
 DIET = [pm.KetogenicDiet(ratio=4)]
 
@@ -53,7 +54,7 @@ def test_one_call_of_28_days_equals_28_calls_of_one_day(coupled: pm.Model) -> No
     ends = []
     for days in (1, 28):
         engine.set_tolerances(job.relative_tolerance, job.absolute)
-        engine.begin({**dict(job.settings), **dict(job.phases[0].levels)}, np.array(job.origin))
+        engine.begin(Values.of({**dict(job.settings), **dict(job.phases[0].levels)}), np.array(job.origin))
         times = np.linspace(0.0, 672.0, days + 1)
         pieces = [engine.advance(times[i : i + 2], columns) for i in range(days)]
         ends.append(pieces[-1][-1])

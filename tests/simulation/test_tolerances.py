@@ -261,7 +261,7 @@ def test_a_run_that_fails_at_first_is_tried_again_and_says_so(monkeypatch: pytes
 
     real = _simulate.run_job
 
-    def stumbles(job: Any, row: Any, attempt: Any = None, **how: Any) -> Any:
+    def stumbles(job: Any, row: Any = (), attempt: Any = None, **how: Any) -> Any:
         if attempt in LADDER[:2] and job.relative_tolerance == 5e-9:
             raise pm.errors.SimulationError("stumbled")
         return real(job, row, attempt, **how)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -11,8 +12,7 @@ import numpy as np
 from .._formulas.start import start_values
 from .._sbml.native import turns
 from .._types import Array
-from ..errors import SimulationError
-from ..simulation.job import Course, Job
+from ..simulation.job import Job
 from ..simulation.phases import Phase, snapped_all
 from ..simulation.runner import GROWN, SETTLE_HORIZONS, SETTLED
 from ..simulation.tolerances import LEAST_OUTPUTS, MAX_STEPS
@@ -36,7 +36,7 @@ class BatchModel:
 
     def scratch(self) -> Array:
         """Space that `advance` and `look` write to while they run; threads must not share it."""
-        return _empty(self.plan.work * self.lanes)
+        return np.zeros(self.plan.work * self.lanes)
 
     def grouped(self, table: Array) -> Array:
         """Rows x elements as groups of lanes; the last row fills up the last group."""
@@ -51,7 +51,7 @@ class BatchModel:
 
     def constants(self, parameters: Array) -> Array:
         """Everything that depends on parameters alone."""
-        out = _empty((len(parameters), max(self.plan.constants, 1), self.lanes))
+        out = np.empty((len(parameters), max(self.plan.constants, 1), self.lanes))
         self.machine.prepare(len(parameters), _at(parameters), _at(out))
         return out
 
@@ -64,16 +64,12 @@ class BatchModel:
         index = [self.parameters[c] if c in self.parameters else base + self.variables[c] for c in columns]
         numbers = np.array(index, dtype=np.int64)
         groups, count = states.shape[:2]
-        out = _empty((groups, count, len(columns), self.lanes))
+        out = np.empty((groups, count, len(columns), self.lanes))
         self.machine.look(
             groups, count, _at(parameters), _at(constants), _at(states),
             len(columns), _at(numbers), _at(out), _at(work),
         )  # fmt: skip
         return out
-
-
-def _empty(shape: int | tuple[int, ...]) -> Array:
-    return np.zeros(shape)
 
 
 def _at(array: np.ndarray[Any, Any]) -> int:
@@ -98,67 +94,66 @@ def _compiled(sbml: str) -> BatchModel:
 class _Run:
     """The rows of one job while they run."""
 
-    def __init__(self, model: BatchModel, job: Job, names: Sequence[str], table: Array, steps: int) -> None:
+    def __init__(self, model: BatchModel, job: Job, table: Array, steps: int) -> None:
         self.model, self.job, self.count, self.steps = model, job, len(table), steps
         self.given = {k: np.full(self.count, v) for k, v in job.settings}
-        self.given |= {k: np.ascontiguousarray(table[:, i]) for i, k in enumerate(names)}
+        self.given |= dict(zip(job.varied, np.ascontiguousarray(table.T), strict=True))
         self.failed: dict[int, str] = {}
         self.work = model.scratch()
         self.taken = np.zeros(self.count)
-        self.scales, self.absolute = (
-            np.array([known[k] for k in model.states])
-            for known in (
-                dict(zip(model.plan.layout, numbers, strict=True)) | {TIME: CLOCK_SCALE}
-                for numbers in (job.scales, job.absolute)
-            )
-        )
+        self.scales, self.absolute = (self._per_state(a, clock=CLOCK_SCALE) for a in (job.scales, job.absolute))
         self.relative = job.relative_tolerance
-        held = dict(getattr(job, "held", ())) if job.steady else {}
-        self.parameters, self.states = self._start(held)
+        self._constants: Array | None = None
+        held = {k: np.full(self.count, v) for k, v in job.held} if job.steady else {}
+        self.parameters, self.states = self._start({**self.given, **held})
         if job.origin is not None:
-            origin = dict(zip(model.plan.layout, job.origin, strict=True)) | {TIME: 0.0}
-            self.states[:] = np.array([origin[k] for k in model.states])[:, None]
+            self.states[:] = self._per_state(job.origin, clock=0.0)[:, None]
         self.ahead = np.zeros(self.count)
         if job.steady:
             self._settle()
             self._anchor()
             for key in held:
-                published = np.full(self.count, model.plan.parameters[key])
-                self._set(key, self.given.get(key, published))
+                self._set(key, self.given.get(key, model.plan.parameters[key]))
 
-    def _start(self, held: Mapping[str, float]) -> tuple[Array, Array]:
+    def _per_state(self, numbers: Sequence[float], *, clock: float) -> Array:
+        """Numbers in libroadrunner's order of states in our order; we may have one more, which counts time."""
+        known = dict(zip(self.model.plan.layout, numbers, strict=True)) | {TIME: clock}
+        return np.array([known[k] for k in self.model.states])
+
+    def _start(self, given: Mapping[str, Array]) -> tuple[Array, Array]:
         """Parameters and states (in amounts) of all rows at time 0."""
-        given = {**self.given, **{k: np.full(self.count, v) for k, v in held.items()}}
-        values, model = start_values(self.job.sbml).values(given), self.model
+        start, model = start_values(self.job.sbml), self.model
+        values = {TIME: 0.0} | start.values({}) | start.following(tuple(given))(given.values())
         volumes = model.plan.volumes
-        states = [
-            0.0 if k == TIME else values[k] * values[volumes[k]] if k in volumes else values[k] for k in model.states
-        ]
+        states = [values[k] * values[volumes[k]] if k in volumes else values[k] for k in model.states]
         return self._table([values[k] for k in model.parameters]), self._table(states)
 
-    def _table(self, columns: Sequence[Any]) -> Array:
-        full = [np.broadcast_to(np.asarray(c, dtype=float), (self.count,)) for c in columns]
-        return self.model.grouped(np.column_stack(full) if full else np.zeros((self.count, 0)))
+    def _table(self, columns: Sequence[float | Array]) -> Array:
+        table = np.empty((len(columns), self.count))
+        for place, column in zip(table, columns, strict=True):
+            place[:] = column
+        return self.model.grouped(table.T)
 
-    def _set(self, key: str, numbers: Array) -> None:
+    def _set(self, key: str, numbers: float | Array) -> None:
+        self._constants = None
         if key in self.model.parameters:
-            self.parameters[:, self.model.parameters[key]] = self.model.grouped(numbers[:, None])[:, 0]
+            self.parameters[:, self.model.parameters[key]] = self._table([numbers])[:, 0]
 
     # ---- integrating ---------------------------------------------------------------------------------------
 
     def advance(self, start: float, stop: float, times: Array, rows: np.ndarray[Any, Any] | None = None) -> Array:
         """Take the rows (default: all that are well) from `start` to `stop`; states at `times` in between."""
         model = self.model
-        out = _empty((len(self.states), len(times), len(model.states), model.lanes))
+        out = np.empty((len(self.states), len(times), len(model.states), model.lanes))
         live = self._live() if rows is None else rows
         if not len(live) or stop <= start:
             return out
         everyone = len(live) == self.count
-        constants, states = model.constants(self.parameters), self.states
+        constants, states = self.constants(), self.states
         ahead, place = self.ahead, out
         if not everyone:
             constants, states = (model.grouped(model.rows(a, self.count)[live]) for a in (constants, states))
-            ahead, place = self.ahead[live], _empty((len(states), *out.shape[1:]))
+            ahead, place = self.ahead[live], np.empty((len(states), *out.shape[1:]))
         status, taken, most = np.zeros(len(live)), np.zeros(len(live)), self.steps * max(len(times) + 1, LEAST_OUTPUTS)
         model.machine.advance(
             len(live), start, stop, _at(constants), _at(states), _at(ahead), _at(self.absolute), self.relative,
@@ -199,13 +194,19 @@ class _Run:
         self.ahead[:] = 0.0
 
     def _live(self) -> np.ndarray[Any, Any]:
-        return np.array([i for i in range(self.count) if i not in self.failed], dtype=int)
+        return np.setdiff1d(np.arange(self.count), list(self.failed))
 
     def _by_row(self) -> Array:
         return self.model.rows(self.states, self.count).copy()
 
     def look(self, states: Array, columns: Sequence[str]) -> Array:
-        return self.model.look(self.parameters, self.model.constants(self.parameters), states, columns, self.work)
+        return self.model.look(self.parameters, self.constants(), states, columns, self.work)
+
+    def constants(self) -> Array:
+        """What depends on the present parameters alone."""
+        if self._constants is None:
+            self._constants = self.model.constants(self.parameters)
+        return self._constants
 
     def now(self, columns: Sequence[str]) -> Array:
         """Columns at the present states, rows x columns."""
@@ -219,22 +220,30 @@ class _Run:
 
     # ---- treatment -----------------------------------------------------------------------------------------
 
-    def treat(self) -> list[Course | SimulationError]:
-        """Before treatment and under it."""
+    def treat(self) -> Array:
+        """Courses: rows x (before treatment, then the output times) x columns."""
         job, model = self.job, self.model
-        before = self.now(job.columns)
         duration = job.phases[-1].stop
         times = np.array(snapped_all(job.times, duration))
+        values = np.empty((len(self.states), 1 + len(times), len(job.columns), model.lanes))
+        before, under = values[:, :1], values[:, 1:]
+        before[:] = self.look(self.states[:, None], job.columns)
         touched = sorted({key for phase in job.phases for key, _ in phase.levels})
         base = {k: self.parameters[:, model.parameters[k]].copy() for k in touched}
-        values = _empty((len(self.states), len(times), len(job.columns), model.lanes))
         for phase in job.phases:
             self._switch(phase, base)
             last = phase is job.phases[-1]
-            wanted = (times >= phase.start) & ((times <= phase.stop) if last else (times < phase.stop))
-            values[:, wanted] = self._phase(phase, times[wanted])
-        table = values.transpose(0, 3, 1, 2).reshape(-1, len(times), len(job.columns))[: self.count]
-        return [self._course(i, before[i], table[i]) for i in range(self.count)]
+            rows = slice(*np.searchsorted(times, (phase.start, math.inf if last else phase.stop)))
+            self._phase(phase, times[rows], under[:, rows])
+        courses = values.transpose(0, 3, 1, 2).reshape(-1, *values.shape[1:3])[: self.count]
+        self._refuse_infinite(courses[:, 1:])
+        courses[list(self.failed)] = np.nan
+        return courses
+
+    def _refuse_infinite(self, values: Array) -> None:
+        wild: np.ndarray[Any, np.dtype[np.bool_]] = np.any(~np.isfinite(values), axis=1)
+        for i in np.flatnonzero(np.any(wild, axis=1)).tolist():
+            self.failed.setdefault(i, f"{self.job.columns[int(np.argmax(wild[i]))]} is not finite")
 
     def _switch(self, phase: Phase, base: Mapping[str, Array]) -> None:
         for key, numbers in base.items():
@@ -249,41 +258,40 @@ class _Run:
             size = self.parameters[:, self.model.parameters[volume]] if volume else 1.0
             self.states[:, self.model.states[key]] += amount * size
         self.ahead[:] = 0.0
+        self._constants = None
 
-    def _phase(self, phase: Phase, times: Array) -> Array:
-        edges = np.isin(times, (phase.start, phase.stop))
-        first = self.states[:, None].copy()
-        inner = self.advance(phase.start, phase.stop, np.ascontiguousarray(times[~edges]))
-        pieces = [first] * int(np.sum(times == phase.start)) + [inner]
-        if phase.stop > phase.start:
-            pieces += [self.states[:, None]] * int(np.sum(times == phase.stop))
-        states = np.concatenate(pieces, axis=1)
-        if TIME in self.model.states:
-            states[:, :, self.model.states[TIME]] = times[:, None]  # to the last digit: piecewise functions look at it
+    def _phase(self, phase: Phase, times: Array, values: Array) -> None:
+        """Integrate through a phase; the columns at `times` in it go to `values` (groups x times x columns x lanes)."""
+        begin = int(np.searchsorted(times, phase.start, side="right"))
+        end = max(begin, int(np.searchsorted(times, phase.stop)))
+        self._show(self.states[:, None], times[:begin], values[:, :begin])
+        inner = self.advance(phase.start, phase.stop, times[begin:end])
+        self._show(inner, times[begin:end], values[:, begin:end])
+        self._show(self.states[:, None], times[end:], values[:, end:])
+
+    def _show(self, states: Array, times: Array, values: Array) -> None:
         if not len(times):
-            return _empty((len(self.states), 0, len(self.job.columns), self.model.lanes))
-        return self.look(np.ascontiguousarray(states), self.job.columns)
-
-    def _course(self, i: int, before: Array, values: Array) -> Course | SimulationError:
-        if i in self.failed:
-            return SimulationError(self.failed[i])
-        if not np.all(np.isfinite(values)):
-            bad = self.job.columns[int(np.argmax(~np.isfinite(values).all(axis=0)))]
-            return SimulationError(f"{bad} is not finite")
-        return Course(before=before, values=values)
+            return
+        if TIME in self.model.states:
+            states = np.repeat(states, len(times) // states.shape[1], axis=1)
+            states[:, :, self.model.states[TIME]] = times[:, None]  # to the last digit: piecewise functions look at it
+        values[:] = self.look(states, self.job.columns)
 
 
-def run_rows(job: Job, names: Sequence[str], table: Array, *, steps: int = MAX_STEPS) -> list[Course | SimulationError]:
-    """What `run_job(job, row)` gives for each row of `table` (rows x names), or the error that it raises.
+def run_rows(job: Job, table: Array, *, steps: int = MAX_STEPS) -> tuple[Array, dict[int, str]]:
+    """What `run_job(job, row)` gives for each row of `table` (rows x what the job varies), all at once.
 
-    `steps` bounds those between two output times, on average over a phase. Raises `Unsupported` if the engine cannot
-    run the model; a row that fails never disturbs another one.
+    Returns the courses (rows x (before treatment, then the output times) x columns) and why rows failed, by their
+    number; the courses of these are NaN. `steps` bounds those between two output times, on average over a phase. Raises
+    `Unsupported` if the engine cannot run the model; a row that fails never disturbs another one.
     """
     model = compile_model(job.sbml)
-    numbers = np.asarray(table, dtype=float)
     width = max(len(job.times), 1) * max(len(model.states), len(job.columns))
     turn = max(model.lanes, LARGEST_OUTPUT // width // model.lanes * model.lanes)
-    found: list[Course | SimulationError] = []
-    for start in range(0, len(numbers), turn):
-        found += _Run(model, job, names, numbers[start : start + turn], steps).treat()
-    return found
+    courses = np.empty((len(table), 1 + len(job.times), len(job.columns)))
+    failed: dict[int, str] = {}
+    for start in range(0, len(table), turn):
+        run = _Run(model, job, table[start : start + turn], steps)
+        courses[start : start + turn] = run.treat()
+        failed |= {start + i: reason for i, reason in run.failed.items()}
+    return courses, failed

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -62,29 +63,43 @@ class Start:
             self._ids_of.setdefault(node, []).append(key)
         self._values = {k: float(self._nominal[n]) for k, n in nodes.items()}
         self._order = lru_cache(maxsize=256)(self._dependents)
+        self.following = lru_cache(maxsize=64)(self._following)
 
     def values(self, given: Mapping[str, float | Array]) -> dict[str, Any]:
         """The value at time 0 of every id; where arrays are given (all of one length), arrays for all that follows.
 
         Raises `UnknownNameError` for an id the model does not have, `InvalidValueError` for one that a rule computes.
         """
-        for key in given:
-            self._require(key)
-        values = list(self._nominal)
-        for key, value in given.items():
-            values[self._nodes[key]] = np.asarray(value, dtype=np.float64)[()]
-        order = self._order(frozenset(given))
-        fixed = {self._nodes[k] for k in given}
-        self._tape.run((n for n in order if n not in fixed), values)
-        result: dict[str, Any] = dict(self._values)
-        for node in order:
-            for key in self._ids_of.get(node, ()):
-                result[key] = values[node] if isinstance(values[node], np.ndarray) else float(values[node])
-        return result
+        return {**self._values, **self.following(tuple(given), everything=True)(given.values())}
+
+    def _following(self, names: tuple[str, ...], *, everything: bool = False) -> Following:
+        """How values of `names` change those that a run starts with (species, compartments, what can be set), or all.
+
+        Found once for all rows: only what these read is computed.
+        """
+        moved = self.follows(names)
+        started = {*self.settable, *self._species, *self.volumes.values()}
+        ids = {k: self._nodes[k] for k in (moved if everything else moved & started)}
+        given = tuple(self._nodes[k] for k in names)
+        order = self._order(frozenset(names))
+        return Following(self._tape, self._nominal, given, self._read(order, given, ids.values()), ids)
+
+    def _read(self, order: Sequence[int], given: Iterable[int], wanted: Iterable[int]) -> tuple[int, ...]:
+        """The nodes of `order`, without the given ones, that the wanted ones read."""
+        open_nodes, found = set(order).difference(given), set[int]()
+        waiting = list(wanted)
+        while waiting:
+            node = waiting.pop()
+            if node in open_nodes:
+                open_nodes.discard(node)
+                found.add(node)
+                waiting += self._tape.args[node]
+        return tuple(sorted(found))
 
     def amounts(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The amount of each species for such values."""
-        return {k: values[k] * values[self.volumes[k]] if k in self.volumes else values[k] for k in self._species}
+        """The amount of each species where these values are not as the file has them."""
+        known = {**self._values, **values}
+        return {k: known[k] * known[self.volumes[k]] if k in self.volumes else known[k] for k in self._species}
 
     def follows(self, keys: Iterable[str]) -> frozenset[str]:
         """The ids whose value at time 0 depends on that of one of these, and these."""
@@ -114,6 +129,26 @@ class Start:
             values[node] = number
         tape.run((n for n, op in enumerate(tape.op) if op != "number"), values)
         return values
+
+
+@dataclass(frozen=True, eq=False)
+class Following:
+    """The values of `ids` at time 0 that follow from numbers of the `given` nodes, by the `steps` of a tape."""
+
+    tape: Tape
+    nominal: Sequence[Value]
+    given: tuple[int, ...]
+    steps: tuple[int, ...]
+    ids: Mapping[str, int]
+
+    def __call__(self, numbers: Iterable[float | Array]) -> dict[str, Any]:
+        """From one number each, or arrays of one length."""
+        values = list(self.nominal)
+        for node, number in zip(self.given, numbers, strict=True):
+            values[node] = np.asarray(number, dtype=np.float64)[()]
+        self.tape.run(self.steps, values)
+        found = ((k, values[node]) for k, node in self.ids.items())
+        return {k: v if isinstance(v, np.ndarray) else float(v) for k, v in found}
 
 
 class _Reader:

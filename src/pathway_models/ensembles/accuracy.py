@@ -25,7 +25,7 @@ def outcome_errors(plan: Plan, table: Array, values: Array, ok: np.ndarray[tuple
     filled = np.where(np.isfinite(values[good]), values[good], 0.0)
     odd = np.argsort(np.max(np.abs(filled - np.median(filled, axis=0)) / spread, axis=1))
     rows = good[odd[[0, -2, -1] if len(good) >= LARGE else [-1]]]  # those at the edge are the most likely to be off
-    probe = make_probe(plan.job.scaled(FINER), plan.names, plan.outcomes, plan.limits, "roadrunner")
+    probe = make_probe(plan.job.scaled(FINER), plan.outcomes, plan.limits, "roadrunner")
     gap = np.abs(probe(table[rows]).values - values[rows])
     least = floors(plan.job)[[plan.job.columns.index(o.variable) for o in plan.outcomes]]
     errors = gap / np.maximum(spread, least)

@@ -48,9 +48,7 @@ def versions() -> dict[str, str]:
     return {**{name: version(name) for name in names}, "python": platform.python_version()}
 
 
-def described(
-    job: Job, names: Sequence[str], outcomes: Sequence[Outcome], limits: Limits, engine: str, stored: bool
-) -> dict[str, object]:
+def described(job: Job, outcomes: Sequence[Outcome], limits: Limits, engine: str, stored: bool) -> dict[str, object]:
     """Everything that decides the result of a row, as JSON; the rows themselves have a digest each."""
     solver = {k: v for k, v in versions().items() if k != "python"}
     return {
@@ -60,7 +58,7 @@ def described(
         "anchors": dict(job.anchors),
         "schedule": [repr(p) for p in job.phases],
         "times": hashlib.sha256(np.array(job.times).tobytes()).hexdigest(),
-        "parameters": list(names),
+        "parameters": list(job.varied),
         "outcomes": [f"{type(o).__module__}.{o!r}" for o in outcomes],
         "columns": list(job.columns) if stored else [],
         "relative tolerance": job.relative_tolerance,

@@ -17,9 +17,9 @@ from .._formulas.start import start_values
 from .._formulas.switches import clocks
 from .._types import Array
 from ..errors import InvalidValueError, ModelError
-from ..simulation.job import Course, Job
+from ..simulation.job import Job
 from .checkpoint import CheckpointError, read_record
-from .rows import ENGINES, Limits, roadrunner_rows
+from .rows import ENGINES, RETRIED, Limits, roadrunner_rows
 
 ENGINE_NAMES = ("auto", *ENGINES)
 FEWEST_ROWS = 64
@@ -38,12 +38,12 @@ class Choice(NamedTuple):
     reason: str
 
 
-def choose(engine: str, job: Job, names: Sequence[str], probes: Array, count: int, limits: Limits) -> Choice:
+def choose(engine: str, job: Job, probes: Array, count: int, limits: Limits) -> Choice:
     """`engine` itself, or for 'auto' the batch engine if it pays, fits the model and agrees with libroadrunner.
 
     `probes` are a few of the `count` rows. Raises `InvalidValueError` if 'batch' is asked for and cannot run the model.
     """
-    if engine == "batch" and (reason := _obstacle(job.sbml) or _quick_inputs(job, names, probes)):
+    if engine == "batch" and (reason := _obstacle(job.sbml) or _quick_inputs(job, probes)):
         raise InvalidValueError(f"engine 'batch' cannot run this model ({reason}); allowed is engine='auto'")
     if engine != "auto":
         return Choice(engine, "asked for")
@@ -51,9 +51,9 @@ def choose(engine: str, job: Job, names: Sequence[str], probes: Array, count: in
         return Choice("roadrunner", f"fewer than {FEWEST_ROWS} rows")
     if not _pays(job, count):
         return Choice("roadrunner", f"compiling takes longer than it saves for {count} rows")
-    if reason := _obstacle(job.sbml) or _quick_inputs(job, names, probes):
+    if reason := _obstacle(job.sbml) or _quick_inputs(job, probes):
         return Choice("roadrunner", reason)
-    return _compared(job, names, probes, limits)
+    return _compared(job, probes, limits)
 
 
 def some_rows(table: Array) -> Array:
@@ -93,13 +93,15 @@ def _obstacle(sbml: str) -> str:
     return ""
 
 
-def _quick_inputs(job: Job, names: Sequence[str], probes: Array) -> str:
+def _quick_inputs(job: Job, probes: Array) -> str:
     """A reason if inputs of the model change so quickly at times that a step could jump over them; else empty."""
     inputs = clocks(job.sbml)
     if inputs.none:
         return ""
     for row in probes:
-        values = start_values(job.sbml).values({**dict(job.settings), **dict(zip(names, map(float, row), strict=True))})
+        values = start_values(job.sbml).values(
+            {**dict(job.settings), **dict(zip(job.varied, row.tolist(), strict=True))}
+        )
         found = inputs.times(values, job.phases[-1].stop)
         moved = inputs.steady & {k for piece in job.phases for k, _ in (*piece.levels, *piece.doses)}
         if found.times or found.longest_step is not None or moved:
@@ -110,23 +112,25 @@ def _quick_inputs(job: Job, names: Sequence[str], probes: Array) -> str:
 # ---- comparison ----------------------------------------------------------------------------------------------------
 
 
-def _compared(job: Job, names: Sequence[str], probes: Array, limits: Limits) -> Choice:
+def _compared(job: Job, probes: Array, limits: Limits) -> Choice:
     """The batch engine if its rows are near the exact solution, or nearer than those of libroadrunner."""
     from .._batch import compile_model, run_rows
 
     compiled = compile_model(job.sbml).plan
     floors = _floors(job, compiled.volumes, compiled.parameters, compiled.layout)
     wide = replace(job, columns=tuple(floors))
-    ours = [c if isinstance(c, Course) else None for c in run_rows(wide, names, probes, steps=limits.steps)]
-    exact = _reference(wide.scaled(FINER), names, probes, limits)
-    pairs = [k for k in range(len(probes)) if ours[k] is not None and exact[k] is not None]
+    ours, failed = run_rows(wide, probes, steps=limits.steps)
+    exact = roadrunner_rows(wide.scaled(FINER), probes, limits)
+    pairs = [k for k in range(len(probes)) if k not in failed and exact.status[k] <= RETRIED]
     if not pairs:
         return Choice("roadrunner", f"none of {len(probes)} rows ran in both engines")
-    found = _worst(ours, exact, pairs, floors, job.relative_tolerance)
+    sizes = np.array(list(floors.values()))
+    found = _worst(ours[pairs], exact.courses[pairs], sizes) / job.relative_tolerance
     if found <= AGREEMENT:
         return Choice("batch", f"within {max(found, 1.0):.0f} tolerances of libroadrunner in {len(pairs)} rows")
-    plain = _reference(wide, names, probes, limits)
-    theirs = _worst(plain, exact, [k for k in pairs if plain[k] is not None], floors, job.relative_tolerance)
+    plain = roadrunner_rows(wide, probes, limits)
+    ran = [k for k in pairs if plain.status[k] <= RETRIED]
+    theirs = _worst(plain.courses[ran], exact.courses[ran], sizes) / job.relative_tolerance
     if found <= theirs:
         return Choice("batch", f"{found:.0f} tolerances from the solution, libroadrunner {theirs:.0f}")
     return Choice("roadrunner", f"the batch engine differs by {found:.0f} tolerances, allowed are {AGREEMENT:.0f}")
@@ -142,18 +146,8 @@ def _floors(
     return floors
 
 
-def _reference(job: Job, names: Sequence[str], rows: Array, limits: Limits) -> list[Course | None]:
-    return [course for course, _, _ in roadrunner_rows(job, names, rows, limits)]
-
-
-def _worst(
-    found: Sequence[Course | None], exact: Sequence[Course | None], rows: Sequence[int], floors: Mapping[str, float],
-    tolerance: float,
-) -> float:  # fmt: skip
-    """Largest difference in tolerances of the largest value of a column in its course; infinite for no rows."""
-    worst = 0.0 if rows else float("inf")
-    for k in rows:
-        x, y = (np.vstack([c.before, c.values]) for c in (found[k], exact[k]) if c is not None)
-        scale = np.abs(y).max(axis=0) + np.array(list(floors.values()))
-        worst = max(worst, float(np.max(np.abs(x - y) / scale)) / tolerance)
-    return worst
+def _worst(found: Array, exact: Array, floors: Array) -> float:
+    """Largest difference in units of the largest value of a column in its course; infinite for no rows."""
+    scale = np.abs(exact).max(axis=1, keepdims=True) + floors
+    gaps = np.abs(found - exact) / scale
+    return float(np.fmax.reduce(gaps, axis=None)) if len(found) else float("inf")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -12,7 +12,6 @@ from .._types import Array
 from ..errors import InvalidValueError, Named, require_kind, require_range, unknown_name
 from ..models.model import Model
 from ..modules.flat import SECONDS_PER_WEEK
-from ..simulation.job import Course
 
 Reduction = Literal["mean", "final", "peak", "trough", "area", "time_to_half"]
 DEFAULT_WINDOW_WEEKS = 4.0
@@ -53,40 +52,51 @@ class Outcome(Named):
         how = "" if self.reduce == "mean" else f" {self.reduce.replace('_', ' ')}"
         return self.label or self.variable + how + (", relative to untreated" if self.relative else "")
 
-    def value(self, times: Array, course: Array, before: float) -> float:
-        """The number for one course (values at `times`), `before` being the value before treatment."""
-        number = self._reduced(times, course, before)
-        if not self.relative:
-            return number
-        span = times[-1] - times[0] if self.reduce == "area" else 1.0
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return float(np.float64(number) / (before * span))
+    def values(self, times: Array, courses: Array, before: Array) -> Array:
+        """The number of each row; a class of your own gives another one here.
 
-    def _reduced(self, times: Array, course: Array, before: float) -> float:
+        Args:
+            times: the output times, in model time.
+            courses: values of the variable (rows x times).
+            before: its values before treatment, one per row.
+
+        Returns:
+            A number per row, which depends on that row alone; what cannot be said is NaN.
+
+        Example:
+            >>> Outcome(variable="x", reduce="peak").values(np.arange(3), np.array([[1.0, 5.0, 2.0]]), np.array([1.0]))
+            array([5.])
+        """
+        with np.errstate(all="ignore"):
+            numbers = self._reduced(times, courses, before)
+            span = times[-1] - times[0] if self.reduce == "area" else 1.0
+            return numbers / (before * span) if self.relative else numbers
+
+    def _reduced(self, times: Array, courses: Array, before: Array) -> Array:
         if self.reduce == "final":
-            return float(course[-1])
+            return np.asarray(courses[:, -1])
         if self.reduce == "peak":
-            return float(np.max(course))
+            return np.asarray(np.max(courses, axis=1))
         if self.reduce == "trough":
-            return float(np.min(course))
+            return np.asarray(np.min(courses, axis=1))
         if self.reduce == "area":
-            return float(np.trapezoid(course, times))
-        end = _mean_of_last(times, course, self.window or 0.0)
-        return end if self.reduce == "mean" else _time_to(times, course, (before + end) / 2, end >= before)
+            return _integrals(times, courses)
+        end = _means_of_last(times, courses, self.window or 0.0)
+        return end if self.reduce == "mean" else _times_to(times, courses, (before + end) / 2, end >= before)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ValueAt(Outcome):
     """The value of a variable at the time `at` (model time), interpolated between output points.
 
-    >>> bool(ValueAt(variable="x", at=0.5).value(np.array([0.0, 1.0]), np.array([2.0, 4.0]), 2.0) == 3)
-    True
+    >>> ValueAt(variable="x", at=0.5).values(np.array([0.0, 1.0]), np.array([[2.0, 4.0]]), np.array([2.0]))
+    array([3.])
     """
 
     at: float = 0.0
 
-    def _reduced(self, times: Array, course: Array, before: float) -> float:
-        return float(np.interp(self.at, times, course))
+    def _reduced(self, times: Array, courses: Array, before: Array) -> Array:
+        return _interpolated(times, courses, self.at)
 
 
 def values_at(outcomes: Sequence[Outcome], times: Sequence[float]) -> tuple[ValueAt, ...]:
@@ -98,26 +108,39 @@ def values_at(outcomes: Sequence[Outcome], times: Sequence[float]) -> tuple[Valu
     return tuple(ValueAt(variable=v, relative=r, at=float(t)) for v, r in kinds for t in times)
 
 
-def _mean_of_last(times: Array, course: Array, window: float) -> float:
-    """Time average over the last `window`, exact between output points."""
+def _interpolated(times: Array, courses: Array, at: float) -> Array:
+    """Each row at the time `at`; its first or last value outside of the times."""
+    i = int(np.searchsorted(times, at, side="right")) - 1
+    if i < 0 or i + 1 >= len(times) or times[i] == at:
+        return np.asarray(courses[:, max(i, 0)])
+    slopes = (courses[:, i + 1] - courses[:, i]) / (times[i + 1] - times[i])
+    return np.asarray(slopes * (at - times[i]) + courses[:, i])
+
+
+def _means_of_last(times: Array, courses: Array, window: float) -> Array:
+    """Time averages over the last `window`, exact between output points."""
     start = max(times[-1] - window, times[0])
+    if start >= times[-1]:
+        return np.asarray(courses[:, -1])
     inside = times > start
     t = np.concatenate([[start], times[inside]])
-    y = np.concatenate([[np.interp(start, times, course)], course[inside]])
-    return float(np.trapezoid(y, t) / (t[-1] - t[0])) if t[-1] > t[0] else float(course[-1])
+    y = np.column_stack([_interpolated(times, courses, start), courses[:, inside]])
+    return np.asarray(_integrals(t, y) / (t[-1] - t[0]))
 
 
-def _time_to(times: Array, course: Array, level: float, rising: bool) -> float:
-    """First time at which the course reaches `level`, interpolated; NaN if it never does."""
-    reached = course >= level if rising else course <= level
-    if not reached.any():
-        return float("nan")
-    i = int(np.argmax(reached))
-    if i == 0:
-        return float(times[0])
-    low, high = course[i - 1], course[i]
-    share = 1.0 if high == low else (level - low) / (high - low)
-    return float(times[i - 1] + share * (times[i] - times[i - 1]))
+def _integrals(times: Array, courses: Array) -> Array:
+    """Of each row. numpy sums a row in another order where rows do not lie one after the other in memory."""
+    return np.asarray(np.trapezoid(np.ascontiguousarray(courses), times))
+
+
+def _times_to(times: Array, courses: Array, levels: Array, rising: np.ndarray[Any, np.dtype[np.bool_]]) -> Array:
+    """First time at which each row reaches its level, interpolated; NaN if it never does."""
+    reached = np.where(rising[:, None], courses >= levels[:, None], courses <= levels[:, None])
+    rows, i = np.arange(len(courses)), np.argmax(reached, axis=1)
+    low, high = courses[rows, i - 1], courses[rows, i]
+    share = np.where(high == low, 1.0, (levels - low) / (high - low))
+    between = times[i - 1] + share * (times[i] - times[i - 1])
+    return np.where(reached.any(axis=1), np.where(i == 0, times[0], between), np.nan)
 
 
 def resolve_outcomes(model: Model, outcomes: Sequence[str | Outcome], duration: float) -> tuple[Outcome, ...]:
@@ -157,9 +180,11 @@ def _looks_back_to(outcome: Outcome, times: Array) -> float:
     return float(times[0])
 
 
-def reduce_course(outcomes: Sequence[Outcome], columns: Sequence[str], times: Array, course: Course) -> Array:
-    """One number per outcome from a course whose columns are named `columns`."""
-    index = {c: i for i, c in enumerate(columns)}
-    return np.array(
-        [o.value(times, course.values[:, index[o.variable]], float(course.before[index[o.variable]])) for o in outcomes]
-    )
+def reduce_courses(outcomes: Sequence[Outcome], columns: Sequence[str], times: Array, courses: Array) -> Array:
+    """Numbers (rows x outcomes) from courses (rows x (before treatment, then `times`) x `columns`)."""
+    places = {c: i for i, c in enumerate(columns)}
+    numbers = np.empty((len(courses), len(outcomes)))
+    for k, outcome in enumerate(outcomes):
+        course = courses[:, :, places[outcome.variable]]
+        numbers[:, k] = outcome.values(times, course[:, 1:], course[:, 0])
+    return numbers

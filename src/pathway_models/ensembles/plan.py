@@ -35,7 +35,6 @@ class Plan:
 
     model: Model
     job: Job
-    names: tuple[str, ...]
     outcomes: tuple[Outcome, ...]
     times: tuple[float, ...]
     length: float
@@ -76,7 +75,6 @@ def make_plan(study: Study, names: tuple[str, ...], execution: Execution) -> Pla
     return Plan(
         model=model,
         job=job,
-        names=names,
         outcomes=found,
         times=asked,
         length=length,
@@ -115,14 +113,19 @@ def check_table(model: Model, rows: Table) -> tuple[tuple[str, ...], Array]:
         if key in columns:
             raise InvalidValueError(f"two columns of the table stand for {key}")
         columns[key] = _column(key, numbers)
-        for edge in (np.min(columns[key]), np.max(columns[key])):
-            model.with_parameters({key: float(edge)})  # raises where the model does not allow the value
     if not columns:
         raise InvalidValueError("the table of rows has no columns; give at least one parameter")
     lengths = {key: len(values) for key, values in columns.items()}
     if len(set(lengths.values())) > 1:
         raise InvalidValueError(f"columns of the table differ in length: {lengths}")
-    return tuple(columns), np.column_stack(list(columns.values()))
+    return tuple(columns), check_rows(model, tuple(columns), np.column_stack(list(columns.values())))
+
+
+def check_rows(model: Model, names: Sequence[str], table: Array) -> Array:
+    """The values (rows x names) if the model allows the smallest and the largest of each name; raises if not."""
+    for edges in (table.min(axis=0), table.max(axis=0)):
+        model.with_parameters(dict(zip(names, edges.tolist(), strict=True)))
+    return table
 
 
 def _column(key: str, numbers: object) -> Array:

@@ -55,7 +55,6 @@ _spawning = turns()
 
 def make_work(
     job: Job,
-    names: tuple[str, ...],
     outcomes: tuple[Outcome, ...],
     *,
     limits: Limits | None = None,
@@ -63,7 +62,7 @@ def make_work(
     keep_courses: bool = False,
 ) -> Work:
     """A work with a key that stands for all of its content; raises `InvalidValueError` for what cannot travel."""
-    parts = (job, names, outcomes, limits or Limits(), engine, keep_courses)
+    parts = (job, outcomes, limits or Limits(), engine, keep_courses)
     try:
         key = hashlib.sha256(pickle.dumps(parts)).hexdigest()
     except (pickle.PicklingError, AttributeError, TypeError) as error:
@@ -73,7 +72,6 @@ def make_work(
     return Work(
         key=key,
         job=job,
-        names=names,
         outcomes=outcomes,
         limits=limits or Limits(),
         engine=engine,

@@ -8,24 +8,25 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
 from .._types import Array
-from ..errors import InvalidValueError, SimulationError, require_range
-from ..simulation.job import Course, Job, climb, told
+from ..errors import InvalidValueError, require_range
+from ..simulation.job import Job, climb, told
 from ..simulation.tolerances import LADDER, MAX_STEPS, Attempt
-from .outcomes import Outcome, reduce_course
+from .outcomes import Outcome, reduce_courses
 
 OK, RETRIED, FAILED, WORKER_DIED, TIMED_OUT = range(5)
 STATUS = ("ok", "ok after a retry", "failed", "worker process died", "took too long")
 SECONDS = 600.0
 BATCH_ROWS_PER_ROW = 16  # that the batch engine does at least in the time of one of libroadrunner
+Statuses: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 GRACE = 5.0  # seconds after twice the limit: then a worker of ours that is stuck in compiled code is ended
 
 
@@ -63,16 +64,28 @@ class Block(NamedTuple):
     courses: Array | None = None  # (rows, 1 + times, columns): the values before treatment, then those at the times
 
 
-Run = tuple[Course | None, int, str]
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Runs:
+    """The rows of a block as they ran: `courses` like those of `Block`, NaN where `status` is not OK or RETRIED."""
+
+    courses: Array
+    status: Statuses
+    messages: list[str]
+
+    @staticmethod
+    def nothing(job: Job, rows: int) -> Runs:
+        """No row has been run."""
+        shape = (rows, 1 + len(job.times), len(job.columns))
+        return Runs(courses=np.full(shape, np.nan), status=np.full(rows, FAILED), messages=[""] * rows)
 
 
 class Engine(Protocol):
-    """Runs the rows of a block in order: for each its course (None where it failed), its status and a message.
+    """Runs the rows of a block, whose columns are what the job varies.
 
     A row must not depend on the rows around it, and a row that fails must not raise.
     """
 
-    def __call__(self, job: Job, names: Sequence[str], table: Array, limits: Limits) -> Iterable[Run]: ...
+    def __call__(self, job: Job, table: Array, limits: Limits) -> Runs: ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,7 +94,6 @@ class Work:
 
     key: str
     job: Job
-    names: tuple[str, ...]
     outcomes: tuple[Outcome, ...]
     limits: Limits = Limits()
     engine: str = "roadrunner"
@@ -91,90 +103,106 @@ class Work:
 def run_block(work: Work, table: Array) -> Block:
     """Outcomes, status and message of each row of a block; this is what a worker does."""
     began = time.thread_time()
-    job = work.job
+    runs = ENGINES[work.engine](work.job, table, work.limits)
     values = np.full((len(table), len(work.outcomes)), np.nan)
-    shape = (len(table), 1 + len(job.times), len(job.columns))
-    courses = np.full(shape, np.nan) if work.keep_courses else None
-    status, messages = [], []
-    for i, (course, code, message) in enumerate(ENGINES[work.engine](job, work.names, table, work.limits)):
-        if course is not None:
-            values[i], code, message = _reduced(work, course, code, message)
-            if courses is not None and code <= RETRIED:
-                courses[i, 0], courses[i, 1:] = course.before, course.values
-        status.append(code)
-        messages.append(message)
-    return Block(values, status, messages, time.thread_time() - began, peak_memory(), courses)
+    good = np.flatnonzero(runs.status <= RETRIED)
+    try:
+        with deadline(work.limits.seconds):
+            values[good] = _numbers(work, runs, good)
+    except Exception:  # an outcome that raises or never ends costs its row, not the block: the rows one by one
+        for i in good.tolist():
+            values[i] = _numbers_of_one(work, runs, i)
+    _mark_unsound(work, runs, values)
+    kept = None
+    if work.keep_courses:
+        kept = runs.courses
+        kept[runs.status > RETRIED] = np.nan
+    return Block(values, runs.status.tolist(), runs.messages, time.thread_time() - began, peak_memory(), kept)
 
 
-def make_probe(
-    job: Job, names: tuple[str, ...], outcomes: tuple[Outcome, ...], limits: Limits, engine: str
-) -> Callable[[Array], Block]:
+def make_probe(job: Job, outcomes: tuple[Outcome, ...], limits: Limits, engine: str) -> Callable[[Array], Block]:
     """A function that runs rows here."""
-    work = Work(key="", job=job, names=names, outcomes=outcomes, limits=limits, engine=engine)
+    work = Work(key="", job=job, outcomes=outcomes, limits=limits, engine=engine)
     return lambda table: run_block(work, table)
 
 
-def _reduced(work: Work, course: Course, code: int, message: str) -> tuple[Array, int, str]:
-    """The outcomes of a course; an outcome that raises costs its row, not the ensemble."""
-    nothing, columns = np.full(len(work.outcomes), np.nan), work.job.columns
+def _numbers(work: Work, runs: Runs, rows: np.ndarray[Any, np.dtype[np.intp]]) -> Array:
+    courses = runs.courses if len(rows) == len(runs.courses) else runs.courses[rows]
+    return reduce_courses(work.outcomes, work.job.columns, np.array(work.job.times), courses)
+
+
+def _numbers_of_one(work: Work, runs: Runs, i: int) -> Array:
+    """The outcomes of a row, NaN if one of them raises or takes too long; that is its status then."""
     try:
         with deadline(work.limits.seconds):
-            found = reduce_course(work.outcomes, columns, np.array(work.job.times), course)
+            return np.asarray(_numbers(work, runs, np.array([i]))[0])
     except RowTimeoutError:
-        return nothing, TIMED_OUT, f"the outcomes took longer than {work.limits.seconds:g} s"
+        runs.status[i], runs.messages[i] = TIMED_OUT, f"the outcomes took longer than {work.limits.seconds:g} s"
     except Exception as error:
-        return nothing, FAILED, f"an outcome raised {type(error).__name__}: {error}"
-    bad = {
-        outcome.variable: None
-        for outcome, number in zip(work.outcomes, found, strict=True)
-        if not np.isfinite(number) and not np.isfinite(course.values[:, columns.index(outcome.variable)]).all()
-    }
-    if not bad:
-        return found, code, message
-    # what is not finite costs no other number of the row, but the row is none for an analysis of all outcomes
-    return found, FAILED, f"{' and '.join(bad)} {'is' if len(bad) == 1 else 'are'} not finite"
+        runs.status[i], runs.messages[i] = FAILED, f"an outcome raised {type(error).__name__}: {error}"
+    return np.full(len(work.outcomes), np.nan)
 
 
-def roadrunner_rows(job: Job, names: Sequence[str], table: Array, limits: Limits) -> Iterator[Run]:
+def _mark_unsound(work: Work, runs: Runs, values: Array) -> None:
+    """Rows of which an outcome and its course are not finite have failed.
+
+    That costs no other number of the row, but the row is none for an analysis of all outcomes.
+    """
+    places = [work.job.columns.index(o.variable) for o in work.outcomes]
+    wild = ~np.isfinite(values) & (runs.status <= RETRIED)[:, None]
+    for i in np.flatnonzero(wild.any(axis=1)):
+        broken = np.any(~np.isfinite(runs.courses[i, 1:]), axis=0)[places]
+        bad = {o.variable: None for o, unsound in zip(work.outcomes, wild[i] & broken, strict=True) if unsound}
+        if bad:
+            verb = "is" if len(bad) == 1 else "are"
+            runs.status[i], runs.messages[i] = FAILED, f"{' and '.join(bad)} {verb} not finite"
+
+
+def roadrunner_rows(job: Job, table: Array, limits: Limits) -> Runs:
     """The reference engine: libroadrunner, row by row."""
-    for numbers in table:
-        yield _climb(job, dict(zip(names, map(float, numbers), strict=True)), limits)
+    runs = Runs.nothing(job, len(table))
+    for i, row in enumerate(table):
+        _climb(job, row, limits, runs, i)
+    return runs
 
 
-def batch_rows(job: Job, names: Sequence[str], table: Array, limits: Limits) -> Iterator[Run]:
+def batch_rows(job: Job, table: Array, limits: Limits) -> Runs:
     """The vectorised engine, many rows at once; a row that it cannot finish goes to libroadrunner."""
     from .._batch import run_rows
 
-    found: Sequence[Course | SimulationError]
+    seconds = limits.seconds * max(1.0, len(table) / BATCH_ROWS_PER_ROW)
     try:
-        seconds = limits.seconds * max(1.0, len(table) / BATCH_ROWS_PER_ROW)
         with deadline(seconds):
-            found = run_rows(job, names, table, steps=limits.steps)
+            courses, failed = run_rows(job, table, steps=limits.steps)
     except RowTimeoutError:
-        found = [SimulationError(f"the block took longer than {seconds:g} s")] * len(table)
-    for course, numbers in zip(found, table, strict=True):
-        if isinstance(course, Course):
-            yield course, OK, ""
-            continue
-        again, code, message = _climb(job, dict(zip(names, map(float, numbers), strict=True)), limits)
-        used = f"libroadrunner, after the batch engine: {course}"
-        yield again, RETRIED if code == OK else code, message or used
+        courses = Runs.nothing(job, len(table)).courses
+        failed = dict.fromkeys(range(len(table)), f"the block took longer than {seconds:g} s")
+    runs = Runs(courses=courses, status=np.full(len(table), OK), messages=[""] * len(table))
+    for i, reason in failed.items():
+        _climb(job, table[i], limits, runs, i)
+        if runs.status[i] == OK:
+            runs.status[i] = RETRIED
+        runs.messages[i] = runs.messages[i] or f"libroadrunner, after the batch engine: {reason}"
+    return runs
 
 
 ENGINES: dict[str, Engine] = {"roadrunner": roadrunner_rows, "batch": batch_rows}
 
 
-def _climb(job: Job, row: Mapping[str, float], limits: Limits) -> Run:
-    """Attempts up the ladder until one succeeds; the message is that of the first failure."""
+def _climb(job: Job, row: Array, limits: Limits, runs: Runs, i: int) -> None:
+    """Attempts up the ladder until one succeeds, into row i of `runs`; the message is that of the first failure."""
+    runs.courses[i], runs.status[i] = np.nan, FAILED
     try:
-        course, k, message = climb(
+        course, k, runs.messages[i] = climb(
             job, row, limits.attempts, steps=limits.steps, guard=lambda: deadline(limits.seconds)
         )
     except RowTimeoutError:
-        return None, TIMED_OUT, f"the run took longer than {limits.seconds:g} s"
-    if course is None:
-        return None, FAILED, message
-    return course, RETRIED if k else OK, told(job, limits.attempts[k], k, message)
+        runs.status[i], runs.messages[i] = TIMED_OUT, f"the run took longer than {limits.seconds:g} s"
+        return
+    if course is not None:
+        runs.courses[i, 0], runs.courses[i, 1:] = course.before, course.values
+        runs.status[i] = RETRIED if k else OK
+        runs.messages[i] = told(job, limits.attempts[k], k, runs.messages[i])
 
 
 class RowTimeoutError(Exception):

@@ -189,7 +189,7 @@ def execute(plan: Plan, table: Array, execution: Execution, before: Ensemble | N
     began = time.perf_counter()
     choice = _engine(plan, table, before)
     plan = replace(plan, engine=choice.engine)
-    spec = described(plan.job, plan.names, plan.reads, plan.limits, plan.engine, plan.stored)
+    spec = described(plan.job, plan.reads, plan.limits, plan.engine, plan.stored)
     folder = None if plan.folder is None else Checkpoint(plan.folder, spec, table)
     done = Done.nothing(len(table), len(plan.reads)) if folder is None else folder.load(len(plan.reads))
     if before is not None:
@@ -244,8 +244,8 @@ def _engine(plan: Plan, table: Array, before: Ensemble | None) -> Choice:
         return Choice(before.engine, before.engine_reason)
     stored = recorded_engine(plan.folder) if plan.engine == "auto" else None
     if stored is None:
-        return choose(plan.engine, plan.job, plan.names, some_rows(table), len(table), plan.limits)
-    return choose(stored, plan.job, plan.names, table, len(table), plan.limits)._replace(reason="as in the checkpoint")
+        return choose(plan.engine, plan.job, some_rows(table), len(table), plan.limits)
+    return choose(stored, plan.job, table, len(table), plan.limits)._replace(reason="as in the checkpoint")
 
 
 def _assembled(runs: Ensemble, plan: Plan, values: Array) -> Ensemble:
@@ -266,7 +266,7 @@ def _finished_blocks(plan: Plan, table: Array, done: Done, execution: Execution)
     from tqdm import tqdm
 
     blocks = _blocks(np.flatnonzero(~done.finished), execution.count, LARGEST_BLOCK[plan.engine])
-    work = make_work(plan.job, plan.names, plan.reads, limits=plan.limits, engine=plan.engine, keep_courses=plan.stored)
+    work = make_work(plan.job, plan.reads, limits=plan.limits, engine=plan.engine, keep_courses=plan.stored)
     tasks = {i: (work, table[a:b]) for i, (a, b) in enumerate(blocks)}
     total, reused = len(table), int(done.finished.sum())
     with (

@@ -7,15 +7,18 @@ import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
 from .._types import Array
 from ..errors import InvalidValueError
-from ..simulation.job import Course, Job
+from ..simulation.job import Job
 from .checkpoint import content, courses_beside, damaged, read_rows
-from .outcomes import Outcome, reduce_course
+from .outcomes import Outcome, reduce_courses
 from .rows import Block
+
+Mask: TypeAlias = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
 def write_courses(path: Path, start: int, block: Block, job: Job, units: Sequence[str]) -> None:
@@ -42,7 +45,7 @@ def write_courses(path: Path, start: int, block: Block, job: Job, units: Sequenc
         os.fsync(written.fileno())
 
 
-def reduce_stored(folder: Path, outcomes: Sequence[Outcome], good: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Array:
+def reduce_stored(folder: Path, outcomes: Sequence[Outcome], good: Mask) -> Array:
     """Outcomes (rows x outcomes) of the stored courses of the `good` rows; NaN in the others.
 
     Raises `InvalidValueError` if a variable was not stored or the courses of a good row are not there, and
@@ -60,10 +63,11 @@ def reduce_stored(folder: Path, outcomes: Sequence[Outcome], good: np.ndarray[tu
         if hashlib.sha256(data).hexdigest() != rows.courses:
             raise damaged(stored, path)
         times, courses, fine = _read(data, folder, columns)
-        for k, course in enumerate(courses):
-            if start + k < len(good) and good[start + k] and fine[k]:
-                values[start + k] = reduce_course(outcomes, columns, times, course)
-                missing[start + k] = False
+        inside = slice(start, start + len(fine))
+        wanted = good[inside] & fine[: len(good[inside])]
+        kept = np.flatnonzero(wanted)
+        values[start + kept] = reduce_courses(outcomes, columns, times, courses[kept])
+        missing[inside] &= ~wanted
     if missing.any():
         raise InvalidValueError(
             f"{folder} holds no courses of {int(missing.sum())} rows, first row {int(np.argmax(missing))}"
@@ -71,7 +75,8 @@ def reduce_stored(folder: Path, outcomes: Sequence[Outcome], good: np.ndarray[tu
     return values
 
 
-def _read(data: bytes, folder: Path, columns: Sequence[str]) -> tuple[Array, list[Course], Sequence[bool]]:
+def _read(data: bytes, folder: Path, columns: Sequence[str]) -> tuple[Array, Array, Mask]:
+    """Times, courses (rows x (before treatment, then the times) x columns), and which rows ran."""
     from scipy.io import netcdf_file
 
     with netcdf_file(io.BytesIO(data), "r", mmap=False) as file:
@@ -80,7 +85,6 @@ def _read(data: bytes, folder: Path, columns: Sequence[str]) -> tuple[Array, lis
         if absent:
             raise InvalidValueError(f"{absent[0]} was not stored in {folder}; there are {', '.join(stored)}")
         times = np.array(file.variables["time"][:], dtype=np.float64)
-        over_time = np.stack([file.variables[c][:] for c in columns], axis=-1).astype(np.float64)
-        before = np.stack([file.variables[f"{c}_before"][:] for c in columns], axis=-1).astype(np.float64)
-        fine = [int(s) <= 1 for s in file.variables["status"][:]]
-    return times, [Course(before=b, values=v) for b, v in zip(before, over_time, strict=True)], fine
+        parts = [np.column_stack([file.variables[f"{c}_before"][:], file.variables[c][:]]) for c in columns]
+        fine = np.array(file.variables["status"][:]) <= 1
+    return times, np.stack(parts, axis=-1).astype(np.float64), fine

@@ -173,13 +173,13 @@ def _predict(model: Model, variant: Model, rows: Sequence[Observation]) -> list[
     duration = max(o.hours for o in rows) or 1.0
     times = np.unique(np.concatenate([observation_times(o) for o in rows]))
     job = make_job(variant, rows[0].schedule, duration=duration, times=times, columns=columns, start="auto")
-    course = run_job(job, {})
+    course = run_job(job)
     healthy = _healthy(model, rows)
     numbers = []
     for o in rows:
         key = variant.resolve(o.observable)
         i = columns.index(key)
-        reached = reduced(o, times, course.values[:, i])
+        reached = float(reduced(o, times, course.values[None, :, i])[0])
         before = healthy[key] if o.baseline == "healthy" else float(course.before[i])
         numbers.append(compared(o.comparison, reached, before))
     return numbers
@@ -198,13 +198,14 @@ def _healthy(model: Model, rows: Sequence[Observation]) -> dict[str, float]:
     return at_rest(rest, [rest.resolve(o.observable) for o in asked])
 
 
-def reduced(row: Observation, times: Array, course: Array) -> float:
-    """The number that a row reads from a course: the value at its hour, or extremes up to it."""
+def reduced(row: Observation, times: Array, courses: Array) -> Array:
+    """The number that a row of ours reads from each course: the value at its hour, or extremes up to it."""
     inside = times <= row.hours
-    times, course = times[inside], course[inside]
+    times, courses = times[inside], courses[:, inside]
     if row.reduce == "time_of_peak":
-        return float(times[np.argmax(course)])
-    return Outcome(variable=row.observable, reduce=REDUCTIONS[row.reduce]).value(times, course, math.nan)
+        return np.asarray(times[np.argmax(courses, axis=1)])
+    outcome = Outcome(variable=row.observable, reduce=REDUCTIONS[row.reduce])
+    return outcome.values(times, courses, np.full(len(courses), math.nan))
 
 
 def _text(pairs: Sequence[tuple[str, str]]) -> str:

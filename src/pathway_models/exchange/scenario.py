@@ -147,7 +147,7 @@ def _values_at_start(model: Model, names: Sequence[str]) -> dict[str, float]:
     if not names:
         return {}
     job = make_job(model, (), duration=1.0, times=np.zeros(1), columns=names, start="auto")
-    return dict(zip(names, map(float, run_job(job, {}).before), strict=True))
+    return dict(zip(names, map(float, run_job(job).before), strict=True))
 
 
 def _empty(model: Model, rest: Mapping[str, float]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._types import Array, Brief
-from ..ensembles.outcomes import Outcome, reduce_course, resolve_outcomes
+from ..ensembles.outcomes import Outcome, reduce_courses, resolve_outcomes
 from ..ensembles.study import Study, study_of
 from ..errors import InvalidValueError
 from ..figures import plot_arms
@@ -124,7 +124,8 @@ def compare(
         run = solved(job)
         warn_of(model, job, run)
         datasets.append(to_dataset(model, plan, job, run))
-        values.append(reduce_course(found, columns, times, run.course))
+        course = np.vstack([run.course.before, run.course.values])
+        values.append(reduce_courses(found, columns, times, course[None])[0])
     runs = _stack(datasets, arms, record(model, plans[3], job, run))
     return Comparison(arms=arms, outcomes=found, values=np.array(values), runs=runs)
 

@@ -32,29 +32,33 @@ class _Reached(Outcome):
 
     row: Observation
 
-    def value(self, times: Array, course: Array, before: float) -> float:
-        return reduced(self.row, times, course)
+    def values(self, times: Array, courses: Array, before: Array) -> Array:
+        return reduced(self.row, times, courses)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Before(Outcome):
     """The value at rest."""
 
-    def value(self, times: Array, course: Array, before: float) -> float:
+    def values(self, times: Array, courses: Array, before: Array) -> Array:
         return before
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Question:
-    """One run: the job, what it sets itself (a knock-out wins over a fit), what is read, and where that belongs."""
+    """One run: the job, which varies what it does not set itself (a knock-out wins over a fit), and what is read.
+
+    `places` say where that belongs.
+    """
 
     job: Job
-    fixed: frozenset[str]
     reads: tuple[Outcome, ...]
     places: tuple[tuple[int, int], ...]  # (observation, 0 reached or 1 before) per read
 
 
-def _questions(model: Model, rows: Sequence[Observation], how: Mapping[str, Any]) -> tuple[_Question, ...]:
+def _questions(
+    model: Model, rows: Sequence[Observation], names: Sequence[str], how: Mapping[str, Any]
+) -> tuple[_Question, ...]:
     groups: dict[tuple[Any, ...], list[int]] = {}
     for i, row in enumerate(rows):
         groups.setdefault(row.condition, []).append(i)
@@ -73,12 +77,15 @@ def _questions(model: Model, rows: Sequence[Observation], how: Mapping[str, Any]
         duration = max(rows[i].hours for i in members) or 1.0
         times = np.unique(np.concatenate([observation_times(rows[i]) for i in members]))
         settings = {variant.resolve(k) for k, _ in first.settings}
-        job = _job(variant, first.schedule, duration, times, reads, how)
-        questions.append(_question(job, own | settings, reads))
+        varied = [k for k in names if k not in own | settings]
+        job = _job(variant, first.schedule, duration, times, reads, {**how, "varied": varied})
+        questions.append(_question(job, reads))
         if healthy:
             rest = assumed(model.with_context("healthy"), first)
             reads = [(_Before(variable=rest.resolve(rows[i].observable), label=f"{i} before"), (i, 1)) for i in healthy]
-            questions.append(_question(_job(rest, (), 1.0, np.zeros(1), reads, how), own, reads))
+            varied = [k for k in names if k not in own]
+            job = _job(rest, (), 1.0, np.zeros(1), reads, {**how, "varied": varied})
+            questions.append(_question(job, reads))
     return tuple(questions)
 
 
@@ -100,10 +107,8 @@ def _job(
     return make_job(model, schedule, duration=duration, times=times, columns=columns, start="auto", **how)
 
 
-def _question(job: Job, fixed: set[str], reads: Sequence[tuple[Outcome, tuple[int, int]]]) -> _Question:
-    return _Question(
-        job=job, fixed=frozenset(fixed), reads=tuple(o for o, _ in reads), places=tuple(at for _, at in reads)
-    )
+def _question(job: Job, reads: Sequence[tuple[Outcome, tuple[int, int]]]) -> _Question:
+    return _Question(job=job, reads=tuple(o for o, _ in reads), places=tuple(at for _, at in reads))
 
 
 class Predictor:
@@ -123,7 +128,7 @@ class Predictor:
     ) -> None:
         self.names = tuple(p.id for p in parameters)
         self.rows = tuple(rows)
-        self.questions = _questions(model, rows, {"rtol": execution.rtol, "atol": execution.atol, "varied": self.names})
+        self.questions = _questions(model, rows, self.names, {"rtol": execution.rtol, "atol": execution.atol})
         self.execution, self.rounds = execution, fits * ROUNDS
         self.works: tuple[Work, ...] = ()
         self.engines: dict[str, None] = {}
@@ -159,13 +164,12 @@ class Predictor:
         )
 
     def _free(self, question: _Question) -> list[int]:
-        return [j for j, name in enumerate(self.names) if name not in question.fixed]
+        return [self.names.index(name) for name in question.job.varied]
 
     def _work(self, question: _Question, values: Array) -> Work:
         """The work of a question, with the engine that suits as many rows as a fit needs."""
-        free = self._free(question)
-        names, limits = tuple(self.names[j] for j in free), self.execution.limits
+        limits, probes = self.execution.limits, values[:1, self._free(question)]
         count = self.rounds * (1 + len(self.names))
-        choice = choose_engine(self.execution.engine, question.job, names, values[:1, free], count, limits)
+        choice = choose_engine(self.execution.engine, question.job, probes, count, limits)
         self.engines[f"{choice.engine}: {choice.reason}"] = None
-        return make_work(question.job, names, question.reads, limits=limits, engine=choice.engine)
+        return make_work(question.job, question.reads, limits=limits, engine=choice.engine)

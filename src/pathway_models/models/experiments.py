@@ -84,7 +84,7 @@ def _rest(model: FlatModel) -> dict[str, float]:
     A run that starts there takes the values for the sizes of the states, and never ends with a size of 1e-27.
     """
     job = make_job(model, (), duration=1.0, times=np.zeros(1), columns=model.states, start="steady")
-    found = dict(zip(model.states, map(float, run_job(job, {}).before), strict=True))
+    found = dict(zip(model.states, map(float, run_job(job).before), strict=True))
     sizes = {k: size / v for (k, v), size in zip(volumes(job.sbml, model.settings).items(), job.scales, strict=True)}
     return {k: v if abs(v) > ROUNDING * sizes[k] else 0.0 for k, v in found.items()}
 
@@ -105,7 +105,7 @@ def _values_at_start(model: FlatModel, ids: Sequence[str]) -> dict[str, float]:
     if not ids:
         return {}
     job = make_job(model, (), duration=1.0, times=np.zeros(1), columns=ids, start="file")
-    return dict(zip(ids, map(float, run_job(job, {}).before), strict=True))
+    return dict(zip(ids, map(float, run_job(job).before), strict=True))
 
 
 def with_start(model: M, values: Mapping[str, float]) -> M:

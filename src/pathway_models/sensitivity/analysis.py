@@ -13,7 +13,7 @@ from .._types import Array, Brief
 from ..ensembles.choice import choose as choose_engine
 from ..ensembles.code import call
 from ..ensembles.execution import Execution
-from ..ensembles.plan import Plan, check_table, make_plan
+from ..ensembles.plan import Plan, check_rows, make_plan
 from ..ensembles.rows import make_probe
 from ..ensembles.runs import Ensemble, execute
 from ..ensembles.study import Study
@@ -88,7 +88,7 @@ class Analysis(Brief):
 
     def table(self, unit: Array) -> Array:
         """Parameter values (rows x parameters), checked against what the model allows."""
-        return check_table(self.study.model, self.chosen.values(unit))[1]
+        return check_rows(self.study.model, self.plan.job.varied, self.chosen.table(unit))
 
     def runs_for(self, n: int) -> int:
         """Number of runs of n base rows."""
@@ -175,15 +175,15 @@ def estimate_cost(analysis: Analysis) -> CostEstimate:
     design = analysis.design(max(2, min(n, PROBES)))
     table = analysis.table(design.unit)[:: max(1, design.rows_per_base)][:PROBES]
     plan = analysis.plan
-    engine = choose_engine(plan.engine, plan.job, plan.names, table, analysis.runs_for(n), plan.limits).engine
+    engine = choose_engine(plan.engine, plan.job, table, analysis.runs_for(n), plan.limits).engine
     table = np.tile(table, (BATCH_PROBES, 1)) if engine == "batch" else table
-    probe = make_probe(plan.job, plan.names, plan.reads, plan.limits, engine)
+    probe = make_probe(plan.job, plan.reads, plan.limits, engine)
     probe(table[:1])  # compiles the model
     began = time.perf_counter()
     probe(table)
     seconds = (time.perf_counter() - began) / len(table)
     runs, job = analysis.runs_for(n), plan.job
-    numbers = len(plan.names) * 2 + len(plan.reads)
+    numbers = len(plan.job.varied) * 2 + len(plan.reads)
     stored = 8 * runs * len(job.times) * len(job.columns) if plan.stored else 0
     written = 0 if plan.folder is None else 8 * runs * (len(plan.reads) + 2)
     return CostEstimate(

@@ -47,4 +47,4 @@ def draw(model: Model, n: int, *, seed: int = 1, factors: Factors | Wanted = Non
     chosen = choose_factors(model, factors_of(factors))
     stream = np.random.default_rng(np.random.SeedSequence(seed))
     places = qmc.Sobol(len(chosen.parameters), rng=stream).random_base2(int(np.ceil(np.log2(n))))[:n]
-    return chosen.values(places)
+    return dict(zip((p.id for p in chosen.parameters), chosen.table(places).T, strict=True))

@@ -258,10 +258,10 @@ class Chosen:
     group_of: tuple[str, ...]
     correlation: Array | None
 
-    def values(self, unit: Array) -> dict[str, Array]:
-        """Columns of parameter values for places in 0..1 (rows x parameters)."""
+    def table(self, unit: Array) -> Array:
+        """Values of the parameters (rows x parameters) for places in 0..1."""
         places = unit if self.correlation is None else correlated(unit, self.correlation)
-        return {p.id: sample(p, places[:, j]) for j, p in enumerate(self.parameters)}
+        return np.column_stack([sample(p, places[:, j]) for j, p in enumerate(self.parameters)])
 
 
 def choose_factors(model: Model, factors: Factors) -> Chosen:

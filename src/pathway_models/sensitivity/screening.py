@@ -11,7 +11,7 @@ import numpy as np
 
 from ..ensembles.execution import Execution, executed
 from ..ensembles.outcomes import Outcome
-from ..ensembles.plan import check_table, make_plan
+from ..ensembles.plan import check_rows, make_plan
 from ..ensembles.runs import execute
 from ..ensembles.study import Study, study_of
 from ..errors import InvalidValueError, Named, require_count
@@ -184,7 +184,7 @@ def morris(
     chosen = choose_factors(study.model, factors_of(factors))
     plan = make_plan(study, tuple(p.id for p in chosen.parameters), on)
     design = morris_design(len(chosen.parameters), how.n, how.seed, levels=how.levels, group_of=chosen.group_of)
-    runs = execute(plan, check_table(study.model, chosen.values(design.unit))[1], on)
+    runs = execute(plan, check_rows(study.model, plan.job.varied, chosen.table(design.unit)), on)
     effects = elementary_effects(runs.values, design, runs.ok)
     low, high = _interval(np.abs(effects), how.resamples, how.seed)
     found = np.isfinite(effects).all(axis=2)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -34,6 +35,7 @@ from .tolerances import (
     checked_relative,
     guessed_sizes,
 )
+from .values import Values
 
 SHORTEST_BOUND = 1e-5  # of a run: no bound of the solver's step is smaller
 BEFORE = 1e-9  # of a run: where events may lie at a switch, the solver starts so much before it
@@ -61,6 +63,7 @@ class Job:
     columns: tuple[str, ...]
     relative_tolerance: float = SINGLE_RUN
     held: tuple[tuple[str, float], ...] = ()  # constants that differ while the steady state is searched
+    varied: tuple[str, ...] = ()  # what a row sets, in the order of its numbers
 
     def scaled(self, factor: float) -> Job:
         """The same job at other tolerances, the relative one not below what doubles can hold."""
@@ -78,12 +81,13 @@ class Course:
 
 
 Guard = Callable[[], AbstractContextManager[object]]
+Row: TypeAlias = Sequence[float] | Array  # a number for each of the job's varied ids
 
 
 @alone  # the settings of the solver are those of the attempt until its run has ended
 def climb(
     job: Job,
-    row: Mapping[str, float],
+    row: Row = (),
     attempts: Sequence[Attempt] = LADDER,
     *,
     steps: int = MAX_STEPS,
@@ -114,43 +118,50 @@ def told(job: Job, attempt: Attempt, number: int, message: str) -> str:
 
 
 @alone
-def run_job(job: Job, row: Mapping[str, float], attempt: Attempt = LADDER[0], *, steps: int = MAX_STEPS) -> Course:
+def run_job(job: Job, row: Row = (), attempt: Attempt = LADDER[0], *, steps: int = MAX_STEPS) -> Course:
     """Run one parameter row from its own steady state (or the file's start); raises `SimulationError`."""
-    values = {**dict(job.settings), **row}
+    values = _values(job.settings) | Values(job.varied, np.asarray(row, dtype=float))
+    held = _values(job.held) if job.steady else Values()
     origin = None if job.origin is None else np.array(job.origin)
-    held = dict(job.held) if job.steady else {}
-    engine, done = _begun(job, {**values, **held}, origin)
+    engine, done = _begun(job, values | held, origin)
     _configure(engine, job, attempt, steps)
     if job.steady:
-        engine.settle(np.array(job.scales), {**values, **held})
+        engine.settle(np.array(job.scales), values | held)
     for parameter, variable in job.anchors:
-        if parameter not in values:
-            anchored = {parameter: engine.value(variable)}
+        if parameter not in values.names:
+            anchored = Values.of({parameter: engine.value(variable)})
             engine.set_values(anchored)
             values |= anchored
-    engine.set_values({k: values.get(k, engine.published[k]) for k in held})
+    if held.names:
+        own = values.mapping()
+        engine.set_values(Values.of({k: own.get(k, engine.published[k]) for k in held.names}))
     untreated = engine
     if done:
         untreated = runner(job.sbml)
-        untreated.begin(values, None)
+        untreated.begin(values)
     before = np.array([untreated.value(c) for c in job.columns])
     base = {k: untreated.value(k) for k in sorted({key for piece in job.phases for key, _ in piece.levels})}
     return Course(before=before, values=_run_phases(engine, job, _pieces(engine, job, values), base, done=done))
 
 
-def _begun(job: Job, values: Mapping[str, float], origin: Array | None) -> tuple[Runner, bool]:
+@lru_cache(maxsize=64)
+def _values(settings: tuple[tuple[str, float], ...]) -> Values:
+    return Values.of(dict(settings))
+
+
+def _begun(job: Job, values: Values, origin: Array | None) -> tuple[Runner, bool]:
     """The compiled model at time 0, and whether what the schedule does there is done.
 
     Compiled anew for a run where events may happen at time 0, or wait for a delay: libroadrunner decides on the former
     at every reset with the values that hold then, and keeps the latter in its queue.
     """
     engine = runner(job.sbml)
-    if not (engine.delayed or (engine.at_start and (values or _acts_at_0(job)))):
+    if not (engine.delayed or (engine.at_start and (values.names or _acts_at_0(job)))):
         engine.begin(values, origin)
         return engine, False
     if not job.steady:
-        return Runner(with_beginning(job.sbml, values, job.phases[0])), True
-    engine = Runner(with_values(job.sbml, values))
+        return Runner(with_beginning(job.sbml, values.mapping(), job.phases[0])), True
+    engine = Runner(with_values(job.sbml, values.mapping()))
     if origin is not None:
         engine.set_state(origin)
     return engine, False
@@ -178,7 +189,7 @@ def _configure(engine: Runner, job: Job, attempt: Attempt, steps: int) -> None:
     engine.set_tolerances(job.relative_tolerance, job.absolute)
 
 
-def _pieces(engine: Runner, job: Job, values: Mapping[str, float]) -> tuple[Phase, ...]:
+def _pieces(engine: Runner, job: Job, values: Values) -> tuple[Phase, ...]:
     """The phases of a row, cut where its inputs switch by themselves; bounds the step where that is not known."""
     if engine.clocks.none:
         return job.phases
@@ -188,9 +199,9 @@ def _pieces(engine: Runner, job: Job, values: Mapping[str, float]) -> tuple[Phas
     return cut(job.phases, found.times)
 
 
-def switching(engine: Runner, job: Job, values: Mapping[str, float]) -> Found:
+def switching(engine: Runner, job: Job, values: Values) -> Found:
     """When the inputs of a row switch by themselves under its schedule, and how the step is bounded."""
-    start, stop, times = engine.start.values(values), job.phases[-1].stop, []
+    start, stop, times = engine.start.values(values.mapping()), job.phases[-1].stop, []
     before = BEFORE * stop if engine.events else 0.0
     steps, reasons = list[float](), dict[str, None]()
     for piece in job.phases:
@@ -213,26 +224,42 @@ def switching(engine: Runner, job: Job, values: Mapping[str, float]) -> Found:
 def _run_phases(engine: Runner, job: Job, pieces: Sequence[Phase], base: Mapping[str, float], *, done: bool) -> Array:
     """Values at the output times; `base` are the levels without treatment, `done`: they are those of time 0 already."""
     columns = tuple(engine.selection(c) for c in job.columns)
-    duration = pieces[-1].stop
-    times = np.array(snapped_all(job.times, duration))
-    result = np.full((len(times), len(columns)), np.nan)
-    grid = np.linspace(0.0, duration, LEAST_OUTPUTS + 1)  # the limit of steps holds from stop to stop
-    between = np.array(snapped_all(grid, duration))
+    result = np.full((len(job.times), len(columns)), np.nan)
     now = {**base, **dict(pieces[0].levels)} if done else dict(base)
-    for number, piece in enumerate(pieces):
+    legs = _legs(job.times, tuple((piece.start, piece.stop) for piece in pieces))
+    for number, (piece, leg) in enumerate(zip(pieces, legs, strict=True)):
         wanted = {**base, **dict(piece.levels)}
         if number or not done:
             _switch(engine, {k: v for k, v in wanted.items() if v != now[k]}, piece.doses)
         now = wanted
         if piece.start == piece.stop:
-            result[times == piece.stop] = [float(engine.core.getValue(c)) for c in columns]
-            continue
-        first, last = np.searchsorted(times, piece.start), np.searchsorted(times, piece.stop, side="right")
-        inner = between[(between > piece.start) & (between < piece.stop)]
-        stops = np.unique(np.concatenate([[piece.start], times[first:last], inner, [piece.stop]]))
-        block = engine.advance(stops, columns)
-        result[first:last] = block[np.searchsorted(stops, times[first:last])]
+            result[leg.rows] = [float(engine.core.getValue(c)) for c in columns]
+        else:
+            result[leg.rows] = engine.advance(leg.stops, columns)[leg.places]
     return result
+
+
+class _Leg(NamedTuple):
+    """Where the solver stops in a phase, which rows of the result lie there, and at which of the stops."""
+
+    stops: list[float]
+    rows: slice
+    places: np.ndarray[Any, np.dtype[np.intp]]
+
+
+@lru_cache(maxsize=8)  # rows have the same, unless their inputs switch by themselves
+def _legs(asked: tuple[float, ...], spans: tuple[tuple[float, float], ...]) -> tuple[_Leg, ...]:
+    duration = spans[-1][1]
+    times = np.array(snapped_all(asked, duration))
+    grid = np.linspace(0.0, duration, LEAST_OUTPUTS + 1)  # the limit of steps holds from stop to stop
+    between = np.array(snapped_all(grid, duration))
+    legs = []
+    for start, stop in spans:
+        first, last = np.searchsorted(times, start), np.searchsorted(times, stop, side="right")
+        inner = between[(between > start) & (between < stop)]
+        stops = np.unique(np.concatenate([[start], times[first:last], inner, [stop]]))
+        legs.append(_Leg(stops.tolist(), slice(first, last), np.searchsorted(stops, times[first:last])))
+    return tuple(legs)
 
 
 def _switch(engine: Runner, levels: Mapping[str, float], doses: Sequence[tuple[str, float]]) -> None:
@@ -243,7 +270,7 @@ def _switch(engine: Runner, levels: Mapping[str, float], doses: Sequence[tuple[s
     within = engine.start.volumes
     sizes = {key: engine.value(within[key]) if key in within else 1.0 for key, _ in doses}
     dosed = {key: (engine.value(key) + amount) * sizes[key] for key, amount in doses}
-    engine.set_values(levels)
+    engine.set_values(Values.of(levels))
     for key, amount in dosed.items():
         engine.core.setValue(key, amount)
 
@@ -297,6 +324,7 @@ def make_job(
         columns=tuple(columns),
         relative_tolerance=relative,
         held=held,
+        varied=tuple(varied),
     )
 
 
@@ -304,11 +332,11 @@ def _scales(model: FlatModel, text: str) -> tuple[tuple[float, ...], tuple[float
     """The sizes of the states, and typical ones: in health for our own models, at the start for others."""
     engine = runner(text)
     if model.context is not None:
-        engine.begin({}, None)
+        engine.begin()
         sizes = np.abs(engine.state())
         known = tuple(np.where(sizes > 0, sizes, 1.0))
         return known, known
-    engine.begin(model.settings, None)
+    engine.begin(Values.of(model.settings))
     guessed, typical = guessed_sizes(engine.state(), len(engine.species))
     return tuple(guessed), tuple(typical)
 
@@ -341,16 +369,16 @@ def _rest(
     sbml: str, settings: tuple[tuple[str, float], ...], scales: tuple[float, ...], known: bool
 ) -> tuple[float, ...]:
     engine = runner(sbml)
-    engine.begin(dict(settings), None)
+    engine.begin(_values(settings))
     share = (KNOWN_SIZE if known else UNKNOWN_SIZE) * SINGLE_RUN
     engine.configure(
         {"maximum_num_steps": MAX_STEPS, "initial_time_step": 0.0, "stiff": True, "maximum_time_step": 0.0}
     )
     engine.set_tolerances(SINGLE_RUN, [share * s for s in scales])
-    return tuple(engine.settle(np.array(scales), dict(settings)))
+    return tuple(engine.settle(np.array(scales), _values(settings)))
 
 
 def at_rest(model: FlatModel, names: Sequence[str]) -> dict[str, float]:
     """Values of the named variables of `model` at rest without treatment, in the units of the model."""
     job = make_job(model, (), duration=1.0, times=np.zeros(1), columns=names, start="steady")
-    return dict(zip(names, map(float, run_job(job, {}).before), strict=True))
+    return dict(zip(names, map(float, run_job(job).before), strict=True))

@@ -22,6 +22,7 @@ from .causes import because
 from .job import Course, Job, attempted, climb, make_job, run_job, switching, told, volumes
 from .runner import runner
 from .tolerances import ALLOWED_ERROR, LADDER, Attempt, Tolerance
+from .values import Values
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -133,7 +134,7 @@ def _variables(model: FlatModel) -> tuple[str, ...]:
 
 def solved(job: Job) -> Solved:
     """Run a job by the first attempt that succeeds, and estimate the error; raises `SimulationError`."""
-    course, number, message = climb(job, {})
+    course, number, message = climb(job)
     if course is None:
         raise SimulationError(message)
     attempt = LADDER[number]
@@ -159,7 +160,7 @@ def _difference(job: Job, attempt: Attempt, course: Course, factor: float) -> Ar
     """Largest difference of each column to a run at other tolerances, in units of its range; None if that fails."""
     same_way = Attempt(method=attempt.method, initial_step=attempt.initial_step)
     try:
-        other = run_job(attempted(job, attempt).scaled(factor), {}, same_way)
+        other = run_job(attempted(job, attempt).scaled(factor), attempt=same_way)
     except SimulationError:
         return None
     return relative_difference(course.values, other.values, floors(job))
@@ -246,7 +247,7 @@ def unsolved_switches(job: Job) -> list[str]:
     engine = runner(job.sbml)
     if engine.clocks.none:
         return []
-    found = switching(engine, job, dict(job.settings))
+    found = switching(engine, job, Values.of(dict(job.settings)))
     if not found.reasons or found.longest_step is None:
         return []
     return [f"{'; '.join(found.reasons)}: the step of the solver is at most {found.longest_step:g}"]

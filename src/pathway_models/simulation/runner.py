@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
@@ -16,11 +17,22 @@ from .._sbml.native import alone, roadrunner
 from .._types import Array
 from ..errors import SimulationError
 from .events import sees_time_0, waits
+from .values import Values
 
 SETTLE_HORIZONS = (20_000.0, 40_000.0, 160_000.0, 640_000.0)  # model time units; hours in our models
 SETTLED = 1e-6  # largest change of a state, in its scale, over the last stretch
 GROWN = 1e-3  # of its value now, for a state of which the file did not tell the size
 SHORTEST = 1e-9  # model time: a step that says nothing
+NOTHING = Values()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where numbers go: those at `parameters` to libroadrunner's global parameters `index`, the others by name."""
+
+    parameters: np.ndarray[Any, np.dtype[np.intp]]
+    index: np.ndarray[Any, np.dtype[np.int32]]
+    others: tuple[tuple[str, int], ...]
 
 
 class Runner:
@@ -48,6 +60,7 @@ class Runner:
         self._configured: dict[str, Any] = {}
         self._columns: tuple[str, ...] | None = None
         self._away = False
+        self._places = lru_cache(maxsize=64)(self._found)
 
     def selection(self, name: str) -> str:
         """The libroadrunner name of an id's value: concentrations of species, except those in amounts."""
@@ -58,15 +71,21 @@ class Runner:
         """What an id stands for at this moment."""
         return float(self.core.getValue(self.selection(name)))
 
-    def set_values(self, values: Mapping[str, float]) -> None:
+    def set_values(self, values: Values) -> None:
         """Constants, inputs and fixed species to these values; nothing else moves."""
-        index = [self.parameters[k] for k in values if k in self.parameters]
-        if index:
-            numbers = [float(v) for k, v in values.items() if k in self.parameters]
-            self.core.setGlobalParameterValues(np.array(index, dtype=np.int32), np.array(numbers))
-        for key in values:
-            if key not in self.parameters:
-                self.core.setValue(self.selection(key), float(values[key]))
+        places = self._places(values.names)
+        if len(places.index):
+            self.core.setGlobalParameterValues(places.index, values.numbers[places.parameters])
+        for key, i in places.others:
+            self.core.setValue(key, float(values.numbers[i]))
+
+    def _found(self, names: tuple[str, ...]) -> Places:
+        known = [i for i, k in enumerate(names) if k in self.parameters]
+        return Places(
+            parameters=np.array(known, dtype=np.intp),
+            index=np.array([self.parameters[names[i]] for i in known], dtype=np.int32),
+            others=tuple((self.selection(k), i) for i, k in enumerate(names) if k not in self.parameters),
+        )
 
     def state(self) -> Array:
         """The state in libroadrunner's order, in amounts."""
@@ -104,7 +123,7 @@ class Runner:
         if self.vector:
             self.configure({"absolute_tolerance": [by_name[k] for k in self.vector]})
 
-    def begin(self, values: Mapping[str, float], origin: Array | None) -> None:
+    def begin(self, values: Values = NOTHING, origin: Array | None = None) -> None:
         """Time 0, the published constants, then `values`; states from `origin` or as the file says.
 
         The same as loading the file anew with `values` written into it: what follows from them at the start is computed
@@ -115,25 +134,24 @@ class Runner:
             self.advance((0.0, SHORTEST), ())
         self.engine.resetAll()
         self.core.setTime(0.0)
-        if values:
-            self._put(self.start.values(values), self.start.follows(values))
+        if values.names:
+            self._put(self.start.following(values.names)(values.numbers))
         if origin is not None:
             self.set_state(origin)
 
-    def _put(self, values: Mapping[str, float], moved: frozenset[str]) -> None:
-        free = moved & self.start.settable.keys()
-        sizes = free & self.compartments
-        for key in sizes:
-            self.core.setValue(key, float(values[key]))
-        self.set_values({k: values[k] for k in free if k in self.parameters})
-        references = free - sizes - self.parameters.keys() - self.species.keys() - self.boundary
-        for key in references:
-            self.core.setValue(key, float(values[key]))
-        if not moved.isdisjoint({*self.species, *self.boundary, *self.compartments}):
-            amounts = self.start.amounts(values)
-            self._set_amounts(np.array([float(amounts[k]) for k in self.species]))
+    def _put(self, moved: Mapping[str, float]) -> None:
+        """The sizes, constants, stoichiometries and amounts of time 0, in this order."""
+        free = {k: v for k, v in moved.items() if k in self.start.settable}
+        sizes = {k: v for k, v in free.items() if k in self.compartments}
+        amounts = self.species.keys() | self.boundary
+        for key, value in sizes.items():
+            self.core.setValue(key, value)
+        self.set_values(Values.of({k: v for k, v in free.items() if k not in sizes and k not in amounts}))
+        if not moved.keys().isdisjoint(amounts | self.compartments):
+            counted = self.start.amounts(moved)
+            self._set_amounts(np.array([counted[k] for k in self.species]))
             for key in self.boundary & self.start.settable.keys():
-                self.core.setValue(key, float(amounts[key]))
+                self.core.setValue(key, counted[key])
 
     def advance(self, times: Sequence[float] | Array, columns: tuple[str, ...]) -> Array:
         """Integrate through increasing `times` (the first is now); values of `columns` there."""
@@ -149,7 +167,7 @@ class Runner:
             ) from error
         return np.array(result)[:, 1:]
 
-    def settle(self, scales: Array, values: Mapping[str, float]) -> Array:
+    def settle(self, scales: Array, values: Values) -> Array:
         """Integrate to the steady state from where the model stands, then set the clock back to 0."""
         before, start = self.state(), 0.0
         for stop in SETTLE_HORIZONS:
@@ -164,11 +182,11 @@ class Runner:
         name = self.state_names()[int(np.argmax(change))]
         raise SimulationError(f"no steady state: {name} still moves after {start:g} units of time")
 
-    def _switches(self, values: Mapping[str, float], start: float, stop: float) -> list[float]:
+    def _switches(self, values: Values, start: float, stop: float) -> list[float]:
         """Times between `start` and `stop` at which an input of the model switches by itself."""
         if self.clocks.none:
             return []
-        return [t for t in self.clocks.times(self.start.values(values), stop).times if t > start]
+        return [t for t in self.clocks.times(self.start.values(values.mapping()), stop).times if t > start]
 
 
 def _engine(sbml: str, compiled: bytes | None = None) -> Any:
@@ -205,7 +223,7 @@ def runner(sbml: str) -> Runner:
 def compiled(sbml: str) -> bytes:
     """The machine code of a model, for another process: it loads in a tenth of a second, compiling takes seconds."""
     engine = runner(sbml)
-    engine.begin({}, None)
+    engine.begin()
     return bytes(engine.engine.saveStateS())
 
 
