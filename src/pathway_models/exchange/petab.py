@@ -8,7 +8,7 @@ from itertools import groupby
 import numpy as np
 
 from ..models.model import Model
-from ..models.petab_write import Ranged, problem_files
+from ..models.petab_write import ParameterRow, problem_files
 from ..modules.experiments import Experiments, Measurement, Period
 from ..treatments.schedule import Treatment
 from .archive import main_variables
@@ -54,7 +54,7 @@ def petab_files(model: Model, treatments: Sequence[Treatment], duration: float) 
         text,
         Experiments(measurements=measurements, periods=((EXPERIMENT, tuple(periods)),), constants=(), in_file=False),
         [
-            Ranged(id=p.id, nominal=model.settings.get(p.id, p.value), low=p.low, high=p.high, estimate=False)
+            ParameterRow(id=p.id, nominal=model.settings.get(p.id, p.value), low=p.low, high=p.high, estimate=False)
             for p in model.parameters_
             if p.low is not None and p.high is not None and p.id not in targets
         ],

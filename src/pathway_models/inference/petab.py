@@ -20,7 +20,7 @@ from ..errors import InvalidValueError
 from ..evidence.observations import Observation, arranged, assumed
 from ..models.experiments import REST
 from ..models.model import Model
-from ..models.petab_write import YAML_FILE, Ranged, problem_files, table
+from ..models.petab_write import YAML_FILE, ParameterRow, problem_files, table
 from ..modules.experiments import Experiments, Measurement, Period
 from ..modules.module import Parameter
 from ..sensitivity.factors import Wanted
@@ -139,7 +139,7 @@ def _problem(
     periods = [arm.periods() for arm in arms]
     renamed = {p.id for p in parameters} & {k for steps in periods for _, values in steps for k in values}
     for (_, first), *_ in periods:  # what one experiment sets itself, all of them must set
-        first |= {k: fitted(k) for k in sorted(renamed - first.keys())}
+        first |= {k: estimate_of(k) for k in sorted(renamed - first.keys())}
     experiments = Experiments(
         measurements=measurements,
         periods=tuple(
@@ -150,18 +150,22 @@ def _problem(
         in_file=False,
     )
     titles = {_observable_id(t): t.observation.id for t in targets}
-    return problem_files(sbml.write(document), experiments, _ranged(model, parameters, renamed, prior=prior), titles)
+    return problem_files(
+        sbml.write(document), experiments, _parameter_rows(model, parameters, renamed, prior=prior), titles
+    )
 
 
-def _ranged(model: Model, parameters: Sequence[Parameter], renamed: set[str], *, prior: bool) -> list[Ranged]:
+def _parameter_rows(
+    model: Model, parameters: Sequence[Parameter], renamed: set[str], *, prior: bool
+) -> list[ParameterRow]:
     places = in_use(model, parameters)
     found = []
     for p, place, value in zip(parameters, places, to_values(parameters, places), strict=True):
         low, high = edges(p)
         law = ("log-normal" if logarithmic(p) else "normal", float(low + place * (high - low)), PRIOR_SD * (high - low))
         found.append(
-            Ranged(
-                id=fitted(p.id) if p.id in renamed else p.id,
+            ParameterRow(
+                id=estimate_of(p.id) if p.id in renamed else p.id,
                 nominal=float(value),
                 low=float(p.low or 0.0),
                 high=float(p.high or 0.0),
@@ -172,7 +176,7 @@ def _ranged(model: Model, parameters: Sequence[Parameter], renamed: set[str], *,
     return found
 
 
-def fitted(key: str) -> str:
+def estimate_of(key: str) -> str:
     """The name under which a constant is estimated where an experiment sets the constant itself."""
     return f"fit_{key}"
 
@@ -203,7 +207,7 @@ class _Arm:
         """Of a baseline in health the rest in the context is measured, as it is once nothing is held any more."""
         for t in self.members:
             o, key = t.observation, self.keys[t.observation.id]
-            formula = self.followers.variable(key, _released(self.variant) if self.healthy else {})
+            formula = self.followers.variable(key, _instead_after_rest(self.variant) if self.healthy else {})
             yield Measurement(
                 observable=_observable_id(t),
                 experiment=experiment,
@@ -218,7 +222,7 @@ class _Arm:
     def periods(self) -> list[tuple[float, Values]]:
         """(time, values) of the rest, of the start, and of what changes later."""
         ratios = dict.fromkeys(self.keys[t.observation.id] for t in self.members if t.ratio)
-        start = {f"before_{key}": self.followers.variable(key, _released(self.rest)) for key in ratios}
+        start = {f"before_{key}": self.followers.variable(key, _instead_after_rest(self.rest)) for key in ratios}
         if not self.healthy:
             start |= {k: v for k, v in self.variant.anchors.items() if k not in self.variant.settings}
         own = hypothesis_keys(self.model, self.row)
@@ -240,12 +244,12 @@ class _Arm:
         """The values of all constants; of those that are estimated and not `fixed` by the name of the estimate."""
         numbers = {k: q.value for k, q in self.model.quantities.items()} | dict(variant.settings)
         own = {k: repr(float(v)) for k, v in numbers.items()}
-        own |= {k: fitted(k) for k in self.estimated if k not in fixed}
+        own |= {k: estimate_of(k) for k in self.estimated if k not in fixed}
         own |= {name: own[k] for k in variant.held if self.followers.has(name := f"own_{k}")}
         return own | ({k: repr(float(v)) for k, v in variant.held.items()} if held else {})
 
 
-def _released(variant: Model) -> Values:
+def _instead_after_rest(variant: Model) -> Values:
     """What is read in place of a constant once a rest is found: of one that is held there its own value, of one that
     the context anchors its variable."""
     anchors = {k: v for k, v in variant.anchors.items() if k not in variant.settings}
@@ -267,11 +271,11 @@ class _Followers:
 
         Of a reaction, which formulas of PEtab cannot name, that of a variable with its rate.
         """
-        found = self._followed(key, instead)
+        found = self._follower(key, instead)
         if self.model.getReaction(found) is None:
             return found
         name = f"rate_{found}"
-        return name if self.has(name) else self._assigned(name, key, tree(found), {})
+        return name if self.has(name) else self._new_variable(name, key, tree(found), {})
 
     def constant(self, name: str, like: str) -> str:
         """`name`, a new constant with the value and the unit of `like` where there was none."""
@@ -283,7 +287,7 @@ class _Followers:
     def _unit(self, key: str) -> str:
         return unit_id(self.model, self.model.getElementBySId(key).getDerivedUnitDefinition())
 
-    def _followed(self, key: str, instead: Values) -> str:
+    def _follower(self, key: str, instead: Values) -> str:
         place = (key, tuple(instead.items()))
         if place not in self.known:
             self.known[place] = self._found(key, instead)
@@ -294,12 +298,12 @@ class _Followers:
         source = reaction.getKineticLaw() if reaction else self.model.getAssignmentRule(key)
         if key in instead or source is None:
             return instead.get(key, key)
-        followed = {k: self._followed(k, instead) for k in sorted(names_in(source.getMath()))}
+        followed = {k: self._follower(k, instead) for k in sorted(names_in(source.getMath()))}
         changed = {k: v for k, v in followed.items() if k != v}
         name = free_id(self.model, f"released_{key}")
-        return self._assigned(name, key, source.getMath(), changed) if changed else key
+        return self._new_variable(name, key, source.getMath(), changed) if changed else key
 
-    def _assigned(self, name: str, like: str, math: libsbml.ASTNode, changed: Values) -> str:
+    def _new_variable(self, name: str, like: str, math: libsbml.ASTNode, changed: Values) -> str:
         """A new variable that a rule gives the value of a formula with other ids in it."""
         add_parameter(self.model, name, 0.0, self._unit(like), constant=False)
         rule = self.model.createAssignmentRule()

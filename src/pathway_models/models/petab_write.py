@@ -23,7 +23,7 @@ _TABLES: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ranged:
+class ParameterRow:
     """A row of the parameter table; `prior` is the name of a law and its numbers."""
 
     id: str
@@ -35,7 +35,7 @@ class Ranged:
 
 
 def problem_files(
-    sbml: str, experiments: Experiments, parameters: Sequence[Ranged], titles: Mapping[str, str]
+    sbml: str, experiments: Experiments, parameters: Sequence[ParameterRow], titles: Mapping[str, str]
 ) -> dict[str, str]:
     """File name -> text of the problem, from which `load_problem` reads the same experiments.
 
