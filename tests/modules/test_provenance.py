@@ -14,6 +14,7 @@ from derived import ALIGNED, DERIVED, READINGS, Rows
 from evidence_units import UnknownUnitError, converted, parse_unit
 from pathway_models._files import read_text
 from pathway_models._sbml import sbml
+from pathway_models._sbml.units import unit_key
 from pathway_models.evidence import tables as _evidence_tables
 from pathway_models.models import library
 from pathway_models.modules.module import Parameter
@@ -35,7 +36,7 @@ def evidence() -> dict[str, dict[str, str]]:
 def units(name: str) -> dict[str, tuple[float, tuple[tuple[str, int], ...]]]:
     """Parameter -> its unit in the SBML of a module, as a factor to SI and dimensions."""
     document = sbml.parse(library.module(name).sbml, name=name)
-    found = {p.getId(): sbml.unit_key(p.getDerivedUnitDefinition()) for p in document.getModel().getListOfParameters()}
+    found = {p.getId(): unit_key(p.getDerivedUnitDefinition()) for p in document.getModel().getListOfParameters()}
     return {k: (key[0], tuple(sorted(key[1]))) for k, key in found.items() if key}
 
 

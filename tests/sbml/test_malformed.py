@@ -14,7 +14,7 @@ import pytest
 import pathway_models as pm
 from helpers import sbml
 from pathway_models import _files
-from pathway_models._sbml import files
+from pathway_models._sbml import files, formulas
 from pathway_models._sbml import omex as _omex
 from pathway_models._sbml import sbml as _sbml
 from pathway_models.errors import ModelError, ModelWarning, PathwayModelsError
@@ -115,7 +115,7 @@ def test_long_chain_of_rules_is_no_circle() -> None:
     )
     inner = f"<listOfParameters>{parameters}</listOfParameters><listOfRules>{rules}</listOfRules>"
     document = _sbml.parse(model(f"<model>{inner}</model>"))
-    assert _sbml.rule_order(document.getModel()) == ((), 1999)
+    assert formulas.longest_chain(formulas.reads_at_start(document.getModel())) == 1999
 
 
 def test_local_parameter_named_as_its_reaction_is_no_circle() -> None:
@@ -124,7 +124,7 @@ def test_local_parameter_named_as_its_reaction_is_no_circle() -> None:
         '<listOfLocalParameters><localParameter id="J" value="2"/></listOfLocalParameters></kineticLaw>',
     )
     text = text.replace("<ci> g </ci>", "<ci> J </ci>")
-    assert _sbml.rule_order(_sbml.libsbml.readSBMLFromString(text).getModel())[0] == ()
+    assert formulas.in_order(formulas.reads_at_start(_sbml.read(text).getModel()))[1] == ()
 
 
 @pytest.mark.parametrize(
@@ -345,7 +345,7 @@ def test_two_members_of_one_name_are_refused(tmp_path: Path) -> None:
 
 
 def test_oversized_member_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_files, "MAX_BYTES", 1_000_000)
+    monkeypatch.setattr(_omex, "MAX_BYTES", 1_000_000)
     path = tmp_path / "odd.omex"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("manifest.xml", MANIFEST.format(f'<content location="./m.xml" format="{SBML_FORMAT}"/>'))
