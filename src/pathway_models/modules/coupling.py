@@ -9,7 +9,7 @@ from typing import TypeAlias
 from .._sbml import sbml
 from .._sbml.annotation import describe_model
 from .._sbml.edit import add_parameter, add_rule, elements, merge_units, rename
-from .._sbml.formulas import in_order, reads_at_once
+from .._sbml.formulas import in_order, reads_at_once, tree
 from .._sbml.native import libsbml
 from .._sbml.units import unit_id
 from ..errors import InvalidValueError, ModelError, unknown_name
@@ -202,7 +202,7 @@ def _add_wire(model: libsbml.Model, documents: Documents, wire: Wire) -> None:
     source = _parent_id(*wire.source.split(".")) if "." in wire.source else wire.source
     scaled = source if wire.scale == 1.0 else f"({wire.scale!r} dimensionless) * {source}"
     literal = f"({reference!r} {unit})"
-    add_rule(model, target.getId(), f"{literal} + {wire.gain} * ({scaled} - {literal})")
+    add_rule(model, target.getId(), tree(f"{literal} + {wire.gain} * ({scaled} - {literal})"))
 
 
 def _copy_annotation(source: libsbml.SBase, target: libsbml.SBase) -> None:
