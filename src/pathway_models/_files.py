@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,6 +48,17 @@ def write_whole(path: Path, content: str | bytes) -> Path:
     except OSError as error:
         raise ModelError(f"cannot write {path}: {error.strerror or error}") from error
     return path
+
+
+def write_folder(folder: Path, files: Mapping[str, str]) -> Path:
+    """Write files (name -> text) into a folder, made where there is none; `ModelError` if that fails."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelError(f"cannot write {folder}: {error.strerror}") from error
+    for name, text in files.items():
+        write_whole(folder / name, text)
+    return folder
 
 
 def own_bytes(path: Path) -> bytes:

@@ -88,7 +88,7 @@ def test_the_command_points_at_main() -> None:
     assert command.load() is importlib.import_module("pathway_models._cli.main").main
 
 
-def test_all_is_complete_sorted_and_importable() -> None:
+def test_all_is_complete_and_importable() -> None:
     assert len(set(pm.__all__)) == len(pm.__all__)
     namespace: dict[str, object] = {}
     exec("from pathway_models import *", namespace)

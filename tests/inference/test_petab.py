@@ -1,56 +1,73 @@
-"""PEtab: what is written passes the linter, and another reader of the files gets our predictions."""
+"""PEtab: what is written passes the linter, and both we and another reader of the files get our predictions."""
 
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import pathway_models as pm
-from helpers import tiny
 from pathway_models._sbml.native import libsbml, roadrunner
 from pathway_models.errors import InvalidValueError, ModelError
-from pathway_models.evidence.observations import read_observations
+from pathway_models.evidence.observations import Observation, read_observations
 from pathway_models.evidence.report import report
 from pathway_models.inference.calibrate import calibrate
 from pathway_models.inference.petab import PetabProblem, write_petab
 
-petab = pytest.importorskip("petab.v1")
+v2 = pytest.importorskip("petab.v2")
 LONG = 50_000.0  # hours to a steady state
+ALLOW = ("assumed", "fitted")
 
 
 def read(made: PetabProblem) -> object:
-    return petab.Problem.from_yaml(str(made.yaml))
+    return v2.Problem.from_yaml(made.yaml)
+
+
+def findings(made: PetabProblem) -> list[object]:
+    return list(read(made).validate())
+
+
+def loaded(made: PetabProblem, values: dict[str, float]) -> dict[str, float]:
+    """Observation -> prediction, by `pm.load`."""
+    table = pm.load(made.yaml).with_parameters(values).predictions()
+    return named(made, dict(zip(table["observable"], table["prediction"], strict=True)))
+
+
+def named(made: PetabProblem, numbers: dict[str, float]) -> dict[str, float]:
+    return {o.name: numbers[o.id] for o in read(made).observables}
 
 
 def simulated(made: PetabProblem, values: dict[str, float]) -> dict[str, float]:
     """Observation -> value of its observable, by a reader of the files that knows nothing of this library."""
-    problem = read(made)
-    text = (made.yaml.parent / "model.xml").read_text()
-    found = {}
-    for _, m in problem.measurement_df.iterrows():
-        engine = start(text)
-        apply(engine, problem, m["preequilibrationConditionId"], values)
-        engine.simulate(0, LONG, 2)
-        state = {k: engine[k] for k in keys(engine)}
-        engine = start(text)
-        apply(engine, problem, m["simulationConditionId"], values)
-        for key, value in state.items():
-            engine[key] = value
-        stop = float(m["time"]) if math.isfinite(m["time"]) else LONG
-        if stop:
-            engine.simulate(0, stop, 2)
-        formula = str(problem.observable_df.loc[m["observableId"], "observableFormula"])
-        names = {k: symbol(engine, k) for k in re.findall(r"[A-Za-z_]\w*", formula) if k != "abs"}
-        found[m["datasetId"]] = eval(formula, {"abs": abs}, names)
-    return found
+    problem, found = read(made), {}
+    formulas = {o.id: o.formula for o in problem.observables}
+    changes = {c.id: c.changes for c in problem.conditions}
+    for experiment in problem.experiments:
+        engine = fine((made.yaml.parent / "model.xml").read_text())
+        put(engine, {k: v for k, v in values.items() if k in engine.model.getGlobalParameterIds()})
+        first, *later = experiment.sorted_periods
+        due = {p.time: [c for name in p.condition_ids for c in changes[name]] for p in later}
+        measured = [m for m in problem.measurements if m.experiment_id == experiment.id]
+        put(
+            engine,
+            evaluated(engine, {c.target_id: c.target_value for n in first.condition_ids for c in changes[n]}, values),
+        )
+        engine.simulate(-LONG, 0, 2)
+        now = 0.0
+        for time in sorted({*due, *(m.time for m in measured)}):
+            stop = min(time, LONG)
+            if stop > now:
+                engine.simulate(now, stop, 2)
+            now = stop
+            put(engine, evaluated(engine, {c.target_id: c.target_value for c in due.get(time, ())}, values))
+            here = {m.observable_id: formulas[m.observable_id] for m in measured if m.time == time}
+            found |= evaluated(engine, here, values)
+    return named(made, found)
 
 
-def start(text: str) -> object:
+def fine(text: str) -> object:
     engine = roadrunner.RoadRunner(text)
     engine.integrator.setValue("relative_tolerance", 1e-9)
     engine.integrator.setValue("absolute_tolerance", 1e-11)
@@ -58,22 +75,22 @@ def start(text: str) -> object:
     return engine
 
 
-def keys(engine: object) -> list[str]:
-    return [f"[{k}]" for k in engine.model.getFloatingSpeciesIds()] + list(engine.model.getRateRuleSymbols())
+def symbol(engine: object, key: str) -> str:
+    return f"[{key}]" if key in engine.model.getFloatingSpeciesIds() else key
 
 
-def symbol(engine: object, key: str) -> float:
-    return float(engine[f"[{key}]" if key in engine.model.getFloatingSpeciesIds() else key])
+def evaluated(engine: object, formulas: dict[str, object], values: dict[str, float]) -> dict[str, float]:
+    """Formulas as they are now: all of them before anything changes."""
+
+    def value(key: str) -> float:
+        return values[key] if key in values else float(engine[symbol(engine, key)])
+
+    return {k: float(f.subs({s: value(str(s)) for s in f.free_symbols})) for k, f in formulas.items()}
 
 
-def apply(engine: object, problem: object, condition: str, values: dict[str, float]) -> None:
-    """Estimated parameters, then what the condition says, by number or by the name of an estimated parameter."""
+def put(engine: object, values: dict[str, float]) -> None:
     for key, value in values.items():
-        if key in engine.model.getGlobalParameterIds():
-            engine[key] = value
-    for key, cell in problem.condition_df.loc[condition].items():
-        if key != "conditionName":
-            engine[key] = values[cell] if cell in values else float(cell)
+        engine[symbol(engine, key)] = value
 
 
 def predictions(model: pm.Model, names: tuple[str, ...]) -> dict[str, float]:
@@ -114,13 +131,12 @@ def changed(model: pm.Model, values: dict[str, float]) -> dict[str, float]:
 def test_linter_and_another_simulator_agree_with_us(name: str, tmp_path: Path) -> None:
     model = pm.load(name)
     values = changed(model, CASES[name][0])
-    made = write_petab(model, list(values), CASES[name][1], tmp_path, allow=("assumed", "fitted"))
-    assert not petab.lint_problem(read(made))
+    made = write_petab(model, list(values), CASES[name][1], tmp_path, allow=ALLOW)
+    assert not findings(made)
     assert made.measured == tuple(CASES[name][1])
     wanted = predictions(model.with_parameters(values), made.measured)
-    got = as_compared(model, simulated(made, values))
-    for key, value in wanted.items():
-        assert got[key] == pytest.approx(value, rel=1e-4, abs=1e-5), key
+    for got, exact in ((simulated(made, values), 1e-4), (loaded(made, values), 1e-6)):
+        assert as_compared(model, got) == {k: pytest.approx(v, rel=exact, abs=exact / 10) for k, v in wanted.items()}
 
 
 def numeric_fits(model: pm.Model) -> list[str]:
@@ -135,8 +151,8 @@ def numeric_fits(model: pm.Model) -> list[str]:
 def test_all_numeric_observations_pass_the_linter(name: str, tmp_path: Path) -> None:
     model = pm.load(name)
     wanted = numeric_fits(model)
-    made = write_petab(model, list(changed(model, {})) or None, wanted, tmp_path, allow=("assumed", "fitted"))
-    assert not petab.lint_problem(read(made))
+    made = write_petab(model, list(changed(model, {})) or None, wanted, tmp_path, allow=ALLOW)
+    assert not findings(made)
     assert {*made.measured, *made.left_out.index} == set(wanted)
     document = libsbml.readSBML(str(tmp_path / "model.xml"))
     document.checkConsistency()
@@ -148,73 +164,108 @@ def test_anchored_constants_follow_their_variable(tmp_path: Path) -> None:
     model = pm.load("excitability")
     rows = numeric_fits(model)
     values = {str(k): float(v) * 1.2 for k, v in model.parameters["value"].filter(like="weight_").head(2).items()}
-    made = write_petab(model, list(values), rows, tmp_path, allow=("assumed", "fitted"))
-    got = as_compared(model, simulated(made, values))
-    for key, value in predictions(model.with_parameters(values), made.measured).items():
-        assert got[key] == pytest.approx(value, rel=1e-4), key
+    made = write_petab(model, list(values), rows, tmp_path, allow=ALLOW)
+    wanted = predictions(model.with_parameters(values), made.measured)
+    for got in (simulated(made, values), loaded(made, values)):
+        assert as_compared(model, got) == {k: pytest.approx(v, rel=1e-4) for k, v in wanted.items()}
 
 
 def test_a_coupled_model_whose_loop_is_open_while_a_rest_is_searched(tmp_path: Path) -> None:
     # in health the baseline moves when the loop closes: it must be read after that and before the diet
     model = pm.load("epilepsy_core")
     values = {"excitability__weight_GABA": 0.4}
-    made = write_petab(model, list(values), ["kd_6hz_12d"], tmp_path, allow=("assumed", "fitted"))
-    assert not petab.lint_problem(read(made))
-    got = simulated(made, values)
-    assert got == {
-        k: pytest.approx(v, rel=1e-4) for k, v in predictions(model.with_parameters(values), made.measured).items()
-    }
+    made = write_petab(model, list(values), ["kd_6hz_12d"], tmp_path, allow=ALLOW)
+    assert not findings(made)
+    wanted = predictions(model.with_parameters(values), made.measured)
+    for got in (simulated(made, values), loaded(made, values)):
+        assert got == {k: pytest.approx(v, rel=1e-4) for k, v in wanted.items()}
+
+
+HEALTHY = Observation(
+    id="threshold in epilepsy",
+    observable="threshold_PTZ",
+    hours=0,
+    value=0.5,
+    error=0.1,
+    comparison="fold",
+    baseline="healthy",
+    context="epilepsy",
+)
+
+
+def test_a_rest_in_health_is_read_as_it_is_once_nothing_is_held(tmp_path: Path) -> None:
+    model, values = pm.load("excitability"), {"weight_GABA": 0.2}
+    made = write_petab(model, list(values), [HEALTHY], tmp_path, allow=ALLOW)
+    assert not findings(made)
+    (wanted,) = report(model.with_parameters(values), [HEALTHY]).rows
+    assert wanted.prediction < 0.9  # it would be 1 were the threshold read before the context's constants are set
+    for got in (simulated(made, values), loaded(made, values)):
+        assert got == {HEALTHY.id: pytest.approx(wanted.prediction, rel=1e-4)}
+
+
+def test_a_constant_that_is_held_at_rest_can_be_estimated(tmp_path: Path) -> None:
+    model = pm.load("excitability")
+    treated = replace(
+        HEALTHY,
+        observable="seizure_rate",
+        baseline="untreated",
+        hours=336.0,
+        schedule=(pm.Level(input="IL1B", value=3),),
+    )
+    made = write_petab(model, ["exponent_IL1B_inflammation"], [treated], tmp_path, allow=ALLOW)
+    assert not findings(made)
+    wanted = [
+        report(model.with_parameters(exponent_IL1B_inflammation=v), [treated]).rows[0].prediction for v in (0.5, 0.9)
+    ]
+    assert abs(wanted[1] / wanted[0] - 1) > 0.01
+    assert loaded(made, {}) == {HEALTHY.id: pytest.approx(wanted[0], rel=1e-5)}
+    got = simulated(made, {"fit_exponent_IL1B_inflammation": 0.9})
+    assert got == {HEALTHY.id: pytest.approx(wanted[1], rel=1e-4)}
 
 
 class TestTables:
     def test_errors_priors_and_ranges(self, tmp_path):
         model = pm.load("ampk_pgc1a")
-        made = write_petab(model, ["gain_BHB_GSH", "gain_ROS_GSH"], ["kd_gsh"], tmp_path, allow=("assumed", "fitted"))
-        problem = read(made)
-        assert problem.measurement_df["noiseParameters"].tolist() == [0.25]  # relative: a logarithm is measured
-        table = problem.parameter_df
-        assert table.loc["gain_BHB_GSH", ["parameterScale", "lowerBound", "upperBound"]].tolist() == ["log10", 0.5, 1.5]
-        assert table.loc["gain_ROS_GSH", "parameterScale"] == "lin"
-        mean, sd = map(float, table.loc["gain_ROS_GSH", "objectivePriorParameters"].split(";"))
-        assert (mean, sd) == (0.5, pytest.approx(1 / 3.92, rel=1e-3))
-        for _, row in table.iterrows():
-            ends = row[["lowerBound", "upperBound"]].to_numpy(dtype=float)
-            low, high = np.log10(ends) if row["parameterScale"] == "log10" else ends
-            _, sd = map(float, row["objectivePriorParameters"].split(";"))
-            assert high - low == pytest.approx(2 * 1.959964 * sd)  # the range is the central 95 percent
-        flat = write_petab(model, ["gain_BHB_GSH"], ["kd_gsh"], tmp_path, allow=("assumed", "fitted"), prior=False)
-        assert "objectivePriorType" not in read(flat).parameter_df
+        made = write_petab(model, ["gain_BHB_GSH", "gain_ROS_GSH"], ["kd_gsh"], tmp_path, allow=ALLOW)
+        (observable,) = read(made).observables
+        assert (observable.noise_formula, observable.noise_distribution) == (0.25, "log-normal")  # relative
+        first, second = read(made).parameters
+        assert (first.id, first.lb, first.ub, first.prior_distribution) == ("gain_BHB_GSH", 0.5, 1.5, "log-normal")
+        mean, sd = first.prior_parameters
+        assert math.exp(mean) == pytest.approx(1.0)
+        assert 2 * 1.959964 * sd == pytest.approx(math.log(1.5 / 0.5))  # the range is the central 95 percent
+        assert second.prior_distribution == "normal"
+        assert second.prior_parameters == [0.5, pytest.approx(1 / 3.92, rel=1e-3)]
+        flat = write_petab(model, ["gain_BHB_GSH"], ["kd_gsh"], tmp_path, allow=ALLOW, prior=False)
+        assert read(flat).parameters[0].prior_distribution is None
 
     def test_objective_is_the_cost_of_calibrate(self, tmp_path):
         model, names = pm.load("ampk_pgc1a"), ["gain_seizure_ROS", "gain_ROS_complex_I"]
         rows = ["seizure_complex_i", "seizure_oxidation", "status_superoxide"]
-        found = calibrate(model, names, rows, allow=("assumed", "fitted"), starts=1, workers=1, progress=False)
-        made = write_petab(model, names, rows, tmp_path, allow=("assumed", "fitted"))
-        problem, values = read(made), dict(found.values)
-        got = simulated(made, values)
-        data = 0.0
-        for _, m in problem.measurement_df.iterrows():
-            assert problem.observable_df.loc[m["observableId"], "observableTransformation"] == "log"
-            data += (math.log(got[m["datasetId"]] / m["measurement"]) / float(m["noiseParameters"])) ** 2
-        priors = 0.0
-        for key, row in problem.parameter_df.iterrows():
-            mean, sd = map(float, row["objectivePriorParameters"].split(";"))
-            x = math.log10(values[key]) if row["parameterScale"] == "log10" else values[key]
-            priors += ((x - mean) / sd) ** 2
-        assert data + priors == pytest.approx(found.cost, rel=1e-3)
+        found = calibrate(model, names, rows, allow=ALLOW, starts=1, workers=1, progress=False)
+        made = write_petab(model, names, rows, tmp_path, allow=ALLOW)
+        values, cost = dict(found.values), 0.0
+        for _, row in pm.load(made.yaml).with_parameters(values).predictions().iterrows():
+            assert row["distribution"] == "log-normal"
+            cost += (math.log(row["prediction"] / row["measurement"]) / row["noise"]) ** 2
+        for p in read(made).parameters:
+            mean, sd = p.prior_parameters
+            x = math.log(values[p.id]) if p.prior_distribution == "log-normal" else values[p.id]
+            cost += ((x - mean) / sd) ** 2
+        assert cost == pytest.approx(found.cost, rel=1e-5)
 
     def test_a_constant_that_one_observation_fixes_is_estimated_by_another_name(self, tmp_path):
         model = pm.load("ampk_pgc1a")
-        rows = read_observations(model)
-        row = next(o for o in rows if o.id == "kd_gsh")
+        row = next(o for o in read_observations(model) if o.id == "kd_gsh")
         fixed = replace(row, id="no_bhb", settings=(("gain_BHB_GSH", 0.5),))
-        made = write_petab(model, ["gain_BHB_GSH"], [row, fixed], tmp_path, allow=("assumed", "fitted"))
-        problem = read(made)
-        assert not petab.lint_problem(problem)
-        assert list(problem.parameter_df.index) == ["fit_gain_BHB_GSH"]
-        assert problem.condition_df["gain_BHB_GSH"].tolist() == ["fit_gain_BHB_GSH"] * 2 + ["0.5"] * 2
-        got = simulated(made, {"fit_gain_BHB_GSH": 1.4})
+        made = write_petab(model, ["gain_BHB_GSH"], [row, fixed], tmp_path, allow=ALLOW)
+        assert not findings(made)
+        assert [p.id for p in read(made).parameters] == ["fit_gain_BHB_GSH"]
+        experiments = pm.load(made.yaml).experiments
+        set_to = experiments[experiments["target"] == "gain_BHB_GSH"]["value"]
+        assert set_to.to_dict() == {"experiment_1": "fit_gain_BHB_GSH", "experiment_2": "0.5"}
         wanted = report(model.with_parameters(gain_BHB_GSH=1.4), [row, fixed]).rows
+        got = simulated(made, {"fit_gain_BHB_GSH": 1.4})
         assert got == {s.observation.id: pytest.approx(s.prediction, rel=1e-4) for s in wanted}
 
 
@@ -225,7 +276,7 @@ class TestLeftOut:
         direction = next(o for o in rows.values() if o.use == "fit" and not o.numeric and not o.expected_under)
         late = replace(rows["epilepsy_tnf"], id="late", hours=24.0)
         chosen = [rows["epilepsy_tnf"], rows["il1b_nmda_ca"], direction, late]
-        made = write_petab(model, {"w_seizure_NFKB": (0.1, 1.0)}, chosen, tmp_path, allow=("assumed", "fitted"))
+        made = write_petab(model, {"w_seizure_NFKB": (0.1, 1.0)}, chosen, tmp_path, allow=ALLOW)
         assert made.measured == ("epilepsy_tnf",)
         assert made.left_out["reason"].str.split(":").str[0].tolist() == [
             "peak",
@@ -237,14 +288,12 @@ class TestLeftOut:
     def test_nothing_left(self, tmp_path):
         model = pm.load("nlrp3_il1b")
         with pytest.raises(InvalidValueError, match="PEtab can express none of the observations: peak"):
-            write_petab(model, {"w_seizure_NFKB": (0.1, 1.0)}, ["il1b_nmda_ca"], tmp_path, allow=("assumed", "fitted"))
+            write_petab(model, {"w_seizure_NFKB": (0.1, 1.0)}, ["il1b_nmda_ca"], tmp_path, allow=ALLOW)
 
     def test_a_folder_that_cannot_be_made(self, tmp_path):
         (tmp_path / "file").write_text("")
         with pytest.raises(ModelError, match="cannot write"):
-            write_petab(
-                pm.load("ampk_pgc1a"), ["gain_BHB_GSH"], ["kd_gsh"], tmp_path / "file", allow=("assumed", "fitted")
-            )
+            write_petab(pm.load("ampk_pgc1a"), ["gain_BHB_GSH"], ["kd_gsh"], tmp_path / "file", allow=ALLOW)
 
     def test_measured_constants_and_rows_kept_for_tests_are_refused(self, tmp_path):
         model = pm.load("ampk_pgc1a")
@@ -253,66 +302,4 @@ class TestLeftOut:
             write_petab(model, {kinds.index[kinds == "measured"][0]: (1.0, 2.0)}, ["kd_gsh"], tmp_path)
         check = next(o.id for o in read_observations(model) if o.use == "check")
         with pytest.raises(InvalidValueError, match="of use 'check'"):
-            write_petab(model, ["gain_BHB_GSH"], [check], tmp_path, allow=("assumed", "fitted"))
-
-
-# ---- scenarios, version 2 ----------------------------------------------------------------------------------------
-
-EA = pm.Electroacupuncture(weeks=2, sessions_per_week=3)
-STEPS = [
-    pm.Level(input="BHB", value=3, start=0, stop=50),
-    pm.Level(input="BHB", value=1, start=50, stop=120),
-    pm.Level(input="MCC950", value=1, start=24),
-]
-
-
-LATE = [pm.Level(input="BHB", value=3, start=50, stop=120)]  # nothing at 0, where the experiment begins all the same
-
-
-@pytest.mark.parametrize(
-    ("name", "plan"), [("acupuncture", [EA]), ("nlrp3_il1b", STEPS), ("nlrp3_il1b", []), ("nlrp3_il1b", LATE)]
-)
-def test_scenario_of_version_2_has_no_findings_and_petab_makes_the_same_run_of_it(
-    name: str, plan: list[pm.Treatment], tmp_path: Path
-) -> None:
-    converters = pytest.importorskip("petab.v2.converters")
-    from petab import v2
-
-    folder = pm.export(pm.load(name), tmp_path / "p", format="petab", interventions=plan, weeks=2)
-    problem = v2.Problem.from_yaml(folder / "problem.yaml")
-    assert list(problem.validate()) == []
-    converter = converters.ExperimentsToSbmlConverter(problem)
-    sbml = converter.convert().model.sbml_model
-    sbml.getParameter(converter.get_experiment_indicator("scenario")).setValue(1.0)
-    engine = start(libsbml.writeSBMLToString(sbml.getSBMLDocument()))
-    table = problem.measurement_df
-    for observable, rows in table.groupby("observableId"):
-        key = str(problem.observable_df.loc[observable, "observableFormula"])
-        engine.resetAll()
-        engine.timeCourseSelections = [f"[{key}]" if key in engine.model.getFloatingSpeciesIds() else key]
-        got = np.ravel(engine.simulate(times=list(rows["time"])))
-        np.testing.assert_allclose(got, rows["measurement"], atol=2e-6 * max(1.0, rows["measurement"].abs().max()))
-    assert len(table) == 49 * len(problem.observables)
-    assert problem.experiments[0].periods[0].time == 0
-
-
-def test_scenario_keeps_what_initial_assignments_saw_before_treatment(tmp_path: Path) -> None:
-    model = tiny("p = 1; k = 2*p; S = 3*p; S' = -k*S")
-    plan = [pm.Level(input="p", value=5, start=0), pm.Level(input="k", value=0, start=1, stop=2)]
-    folder = pm.export(model, tmp_path, format="petab", interventions=plan, duration=3)
-    rest = pm.load(folder / "model.xml").quantities
-    assert (rest["S"].value, rest["k"].value, rest["p"].value) == (3, 2, 1)
-    conditions = (folder / "conditions.tsv").read_text().splitlines()[1:]
-    assert conditions == ["condition_1\tp\t5.0", "condition_2\tk\t0.0", "condition_3\tk\t2.0"]
-    assert (folder / "experiments.tsv").read_text().splitlines()[1:] == [
-        "scenario\t0.0\tcondition_1",
-        "scenario\t1.0\tcondition_2",
-        "scenario\t2.0\tcondition_3",
-    ]
-
-
-def test_scenario_does_not_overwrite_a_file(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("mine")
-    with pytest.raises(ModelError, match="cannot write"):
-        pm.export(pm.load("acupuncture"), tmp_path / "file", format="petab", weeks=1)
-    assert (tmp_path / "file").read_text() == "mine"
+            write_petab(model, ["gain_BHB_GSH"], [check], tmp_path, allow=ALLOW)

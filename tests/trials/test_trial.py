@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.stats import mannwhitneyu, spearmanr
+from scipy.stats import mannwhitneyu
 
 import pathway_models as pm
 from pathway_models._types import Frozen
@@ -91,12 +91,11 @@ def test_bootstrap_of_the_mean_is_near_the_normal_interval() -> None:
 
 
 def test_rank_correlation_is_spearmans() -> None:
-    x, noise = np.random.default_rng(2).normal(size=(2, 60))
-    rho, low, high = rank_correlation(x, np.exp(x) + noise)
-    assert rho == pytest.approx(spearmanr(x, np.exp(x) + noise).statistic)
-    assert low < rho < high
+    # two neighbours have changed places twice: 1 - 6*4/(5*24); atanh 0.8 = 1.0986, give or take 1.96*sqrt(1.32/2)
+    x = np.arange(5.0)
+    assert_allclose(rank_correlation(x, np.array([2, 1, 4, 3, 5])), (0.8, -0.4571, 0.9909), atol=1e-4)
     assert rank_correlation(x, np.exp(x)) == (1, 1, 1)
-    assert math.isnan(rank_correlation(x, np.ones(60))[0])
+    assert math.isnan(rank_correlation(x, np.ones(5))[0])
 
 
 def test_area_under_curve_is_the_mann_whitney_share() -> None:
@@ -122,11 +121,8 @@ def test_delong_interval_covers_as_often_as_it_says() -> None:
 def test_risk_ratio_and_its_zero_cell() -> None:
     assert_allclose(risk_ratio(28, 73, 4, 72), (6.904, 2.55, 18.7), rtol=0.01)
     # 3 of 20 and 0 of 30 with half an event and half a non-event added to both: 3.5 of 21 and 0.5 of 31
-    error = math.sqrt(1 / 3.5 - 1 / 21 + 1 / 0.5 - 1 / 31)
-    ratio = (3.5 / 21) / (0.5 / 31)
-    expected = ratio * np.exp(1.959964 * error * np.array([0, -1, 1]))
-    assert_allclose(risk_ratio(3, 20, 0, 30), expected, rtol=1e-6)
-    assert_allclose(risk_ratio(0, 30, 3, 20), 1 / expected[[0, 2, 1]], rtol=1e-6)
+    assert_allclose(risk_ratio(3, 20, 0, 30), (10.3333, 0.56238, 189.868), rtol=1e-5)
+    assert_allclose(risk_ratio(0, 30, 3, 20), (1 / 10.3333, 1 / 189.868, 1 / 0.56238), rtol=1e-5)
 
 
 # ---- the report of a trial ----
@@ -207,7 +203,7 @@ def test_less_adherence_less_effect(model: pm.Model, patients: Population) -> No
 def test_loop_gain_is_that_of_the_model(model: pm.Model, result: Trial) -> None:
     p = result.population
     own = model.with_parameters({k: float(v[0]) for k, v in p.parameters.items()})
-    assert_allclose(result.markers["loop_gain"][0], own.loop_gain(), rtol=0.02)
+    assert_allclose(result.markers["loop_gain"][0], pm.loop_gains(own, workers=1, progress=False)[0], rtol=2e-3)
 
 
 def test_both_engines_give_the_same_trial(model: pm.Model, patients: Population) -> None:
@@ -246,13 +242,13 @@ def test_who_fails_or_is_not_chronic_is_left_out(model: pm.Model, patients: Popu
         if not plan and len(runs.outcomes) > 1:
             values[0], status[0] = np.nan, 2
         if not plan and len(runs.outcomes) == 1:
-            values[1] = 1.05  # a rate that rises by more than what is imposed
+            values[[1, 1 + len(patients)], 0] = 1.0, 1.1  # a rate that moves by more than what is imposed
         return replace(runs, values=values, status=status, messages={0: "broken"})
 
     result = trial(patients, {"drug": [DRUG]}, 8, model=model, run=flawed, **QUICK)
     assert len(result.population) == len(patients) - 2
     assert "broken" in result.excluded[0]
-    assert "loop gain 2.4" in result.excluded[1]
+    assert "loop gain 2.38" in result.excluded[1]
     assert "2 left out (1 run failed, 1 not chronic)" in result.summary()
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import llvmlite.ir as ir
 
-DOUBLE, INT, BIT, POINTER = ir.DoubleType(), ir.IntType(64), ir.IntType(1), ir.PointerType()
+DOUBLE, INT, POINTER = ir.DoubleType(), ir.IntType(64), ir.PointerType()
 FUSE = ("contract",)
 Operand: TypeAlias = "Val | float"
 

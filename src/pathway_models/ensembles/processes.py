@@ -130,13 +130,13 @@ def _elsewhere(executor: Executor, tasks: Mapping[int, Task], workers: int) -> I
         yield i, _joined(found, len(table)) if found else "the executor broke before this row was done"
 
 
-def _joined(rows: Mapping[int, Block], count: int, status: int = WORKER_DIED, message: str = "") -> Block:
+def _joined(rows: Mapping[int, Block], count: int) -> Block:
     """Blocks of one row each as one block; what is missing has died."""
     first = next(iter(rows.values()))
     missing = Block(
         values=first.values * float("nan"),
-        status=[status],
-        messages=[message or "the worker process died in this row"],
+        status=[WORKER_DIED],
+        messages=["the worker process died in this row"],
         courses=None if first.courses is None else first.courses * float("nan"),
     )
     return concatenated([rows.get(k, missing) for k in range(count)])

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from .._files import write_whole
+from .._files import write_folder, write_whole
 from .._sbml import antimony, sbml
 from .._sbml import files as _exchange_read
 from .._sbml.findings import Finding
 from .._sbml.levels import LEVELS, converted
 from ..ensembles.ensemble import default_duration
-from ..errors import ModelError, ModelWarning, require_kind, unknown_name
+from ..errors import ModelWarning, require_kind, unknown_name
 from ..models.model import Model
 from ..modules.flat import require_model
 from ..treatments.schedule import Treatment
@@ -58,7 +58,7 @@ def export(
     timed = bool(interventions) or format in ("omex", "petab") or weeks is not None or duration is not None
     length = default_duration(model, weeks, duration) if timed else None
     if format == "petab" and length is not None:
-        return _write_folder(Path(path), petab.petab_files(model, interventions, length))
+        return write_folder(Path(path), petab.petab_files(model, interventions, length))
     return write_whole(Path(path), _content(model, format, interventions, length, creators))
 
 
@@ -82,16 +82,6 @@ def _content(
 def _warn_of_losses(text: str, name: str) -> None:
     if lost := portability.losses(text):
         warnings.warn(f"{name} runs otherwise in some tools: {'; '.join(lost)}", ModelWarning, stacklevel=4)
-
-
-def _write_folder(folder: Path, files: Mapping[str, str]) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ModelError(f"cannot write {folder}: {error.strerror}") from error
-    for name, text in files.items():
-        write_whole(folder / name, text)
-    return folder
 
 
 def check(path: str | Path) -> tuple[Finding, ...]:

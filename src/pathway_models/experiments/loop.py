@@ -1,4 +1,4 @@
-"""The gain of the vicious circle for many rows of parameters at once."""
+"""The gain of the vicious circle, for one model or for many rows of parameters at once."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from ..ensembles.outcomes import Outcome
 from ..ensembles.plan import Table, check_table
 from ..errors import ModelError
 from ..models.model import Model
-from ..simulation.job import imposed_input
 
-LOOP_STEP = 0.02  # relative rise of the imposed seizure rate, by which the gain is read
+LOOP_STEP = 0.02  # relative change of the imposed seizure rate on either side, by which the gain is read
 AT_REST = {"duration": 1.0, "every": 1.0}  # nothing moves there; an hour is as good as any
 
 Call = Callable[..., Ensemble]  # (model, columns, treatments, outcomes=, duration=, every=)
@@ -25,23 +24,33 @@ Call = Callable[..., Ensemble]  # (model, columns, treatments, outcomes=, durati
 
 def loop_gains(
     model: Model,
-    rows: Table,
+    rows: Table | None = None,
     *,
     workers: int | None = None,
     executor: Executor | None = None,
     progress: bool = True,
 ) -> Array:
-    """`Model.loop_gain` for each row of parameter values (`rows` as in `ensemble`), dimensionless; NaN without a rest.
+    """Gain of the vicious circle at rest: relative change of the seizure rate per relative change that is fed back.
 
-    From 1 on the untreated state of a row is not stable: such a brain goes to many more or to hardly any seizures
-    without treatment, and is no chronic patient. The gain is read from a rise by 2 percent, so that it differs from
-    `Model.loop_gain` in the third digit. Raises `ModelError` for a model without a loop, and as `ensemble` does.
+    Below 1 the untreated state is stable, and a small effect on the open loop grows by 1/(1 - gain). From 1 on such a
+    brain goes to many more or to hardly any seizures without treatment, and is no chronic patient. The loop is opened
+    at rest, the imposed rate moved by 2 percent to either side, the response read.
 
-    >>> import pathway_models as pm
-    >>> model = pm.load("excitability")
-    >>> gains = pm.loop_gains(model, {"share_structural": [0.1, 0.9]}, workers=1, progress=False)
-    >>> bool(gains[0] > gains[1] > 0)
-    True
+    Args:
+        rows: parameter values as in `ensemble`; without them the model as it is, in one row.
+
+    Returns:
+        One number per row, dimensionless; NaN without a rest.
+
+    Raises:
+        ModelError: the model has no loop in its context; the others are those of `ensemble`.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> model = pm.load("excitability")
+        >>> gains = pm.loop_gains(model, {"share_structural": [0.1, 0.9]}, workers=1, progress=False)
+        >>> bool(gains[0] > gains[1] > 0)
+        True
     """
     if not has_loop(model):
         raise ModelError(f"{model.name} has no feedback loop in the context {model.context!r}")
@@ -49,7 +58,9 @@ def loop_gains(
     def call(*what: object, **how: object) -> Ensemble:
         return ensemble(*what, workers=workers, executor=executor, progress=progress, **how)  # type: ignore[arg-type]
 
-    names, table = check_table(model, rows)
+    some = model.parameters_[0]
+    as_it_is = {some.id: [model.settings.get(some.id, some.value)]}
+    names, table = check_table(model, as_it_is if rows is None else rows)
     columns = dict(zip(names, table.T, strict=True))
     anchors = tuple(dict.fromkeys(model.anchors.values()))
     runs = call(model, columns, (), outcomes=[Outcome(variable=v, reduce="final", label=v) for v in anchors], **AT_REST)
@@ -63,16 +74,24 @@ def has_loop(model: Model) -> bool:
 
 
 def gains_from_rest(model: Model, columns: Mapping[str, Array], rest: Mapping[str, Array], call: Call) -> Array:
-    """The gains, from the anchors' variables at rest: one more rest with the loop open and the imposed rate raised."""
+    """The gains, from the anchors' variables at rest: two more rests, with the loop open and the imposed rate moved."""
     context = model.contexts[model.context or ""]
-    opened = {context.loop["switch"]: 0.0, imposed_input(model, context.loop["input"]): 1 + LOOP_STEP}
-    raised = replace(
+    opened = replace(
         model,
         contexts={context.name: replace(context, anchors={}, held={})},
-        settings={**model.settings, **opened},
+        settings={**model.settings, context.loop["switch"]: 0.0},
     )
     anchors = {k: np.nan_to_num(rest[v], nan=1.0) for k, v in model.anchors.items()}
+    drives = (1 - LOOP_STEP, 1 + LOOP_STEP)
+    given = {k: np.tile(v, 2) for k, v in {**columns, **anchors}.items()}
+    count = len(next(iter(given.values()))) // 2
+    given[_imposed_input(model, context.loop["input"])] = np.repeat(drives, count)
     rate = Outcome(variable=context.loop["output"], reduce="final")
-    runs = call(raised, {**columns, **anchors}, (), outcomes=[rate], **AT_REST)
+    low, high = call(opened, given, (), outcomes=[rate], **AT_REST).values[:, 0].reshape(2, count)
     lost = np.any([np.isnan(rest[v]) for v in model.anchors.values()], axis=0)
-    return np.where(lost, np.nan, np.log(runs.values[:, 0]) / math.log(1 + LOOP_STEP))
+    return np.where(lost, np.nan, np.log(high / low) / math.log(drives[1] / drives[0]))
+
+
+def _imposed_input(model: Model, port: str) -> str:
+    """The input to set: of a coupled model the shared one that is wired to the port."""
+    return port if any(p.id == port for p in model.inputs_) else port.rsplit("__", 1)[-1]

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._types import Array
 from ..modules.module import Parameter
 from .objective import PRIOR_SD, edges, logarithmic
-
-if TYPE_CHECKING:
-    pass
 
 
 def spectrum(jacobian: Array) -> tuple[Array, Array, Array]:

@@ -22,7 +22,6 @@ from .predictor import Predictor
 
 Which: TypeAlias = "Sequence[str | Observation]"
 
-FREE_KINDS = ("fitted", "unknown")  # what may be fitted without a word: `unknown` is a file without a table
 ALLOWED_KINDS = ("fitted", "assumed", "gain", "unknown")
 REASONS = {
     "measured": "was measured: its row in the evidence tables says what it is",

@@ -1,27 +1,30 @@
-"""A calibration as a PEtab problem (version 1): SBML, conditions, observables, measurements and parameters as files."""
+"""A calibration as a PEtab problem: its observations as experiments, that begin where the model rests."""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._files import write_whole
+from .._files import write_folder
 from .._sbml import sbml
-from .._sbml.edit import with_values
+from .._sbml.edit import add_parameter, free_id, with_values
+from .._sbml.formulas import names_in, tree
 from .._sbml.native import libsbml
+from .._sbml.units import unit_id
 from .._types import Brief
-from ..errors import InvalidValueError, ModelError
+from ..errors import InvalidValueError
 from ..evidence.observations import Observation, arranged, assumed
+from ..models.experiments import REST
 from ..models.model import Model
+from ..models.petab_write import YAML_FILE, ParameterRow, problem_files, table
+from ..modules.experiments import Experiments, Measurement, Period
 from ..modules.module import Parameter
 from ..sensitivity.factors import Wanted
-from ..simulation.job import at_rest
-from ..simulation.phases import Phase, phases
+from ..simulation.phases import phases
 from .objective import (
     PRIOR_SD,
     Target,
@@ -39,20 +42,11 @@ from .predictor import hypothesis_keys
 if TYPE_CHECKING:
     import pandas as pd
 
-FILES = {
-    "condition_files": "conditions.tsv",
-    "measurement_files": "measurements.tsv",
-    "observable_files": "observables.tsv",
-    "sbml_files": "model.xml",
-}
-PARAMETER_FILE, YAML_FILE, LEFT_OUT_FILE = "parameters.tsv", "problem.yaml", "left_out.tsv"
-TRACK_BEFORE = "track_before"
-START = 1e-6  # of the length of a run: when a dose at time 0 is given
+LEFT_OUT_FILE = "left_out.tsv"
 NO_NUMBER = "a direction, PEtab holds numbers only"
-NO_REDUCTION = "{}: PEtab version 1 reads values at a time, no extremes"
-RELEASED = "read at rest, where it changes as soon as the constants that the context holds are released"
-JUMP = 1e-6  # relative
-TWO_RESTS = "a baseline in health under a treatment: PEtab version 1 has one pre-equilibration per measurement"
+NO_REDUCTION = "{}: PEtab reads values at a time, no extremes"
+TWO_RESTS = "a baseline in health under a treatment: an experiment of PEtab begins at one rest"
+Values = dict[str, str]  # id -> formula of its value
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -62,28 +56,6 @@ class PetabProblem(Brief):
     yaml: Path
     measured: tuple[str, ...]
     left_out: pd.DataFrame
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Condition:
-    """One row of the condition table: id, name, values of ids (a text is the id of an estimated parameter)."""
-
-    id: str
-    name: str
-    values: Mapping[str, float | str]
-
-
-@dataclass(kw_only=True)
-class _Problem:
-    """The tables while they are filled, and the SBML document that is extended with them."""
-
-    model: Model
-    document: libsbml.SBMLDocument
-    parameters: tuple[Parameter, ...]
-    conditions: list[_Condition] = field(default_factory=list)
-    observables: dict[str, str] = field(default_factory=dict)
-    measurements: list[dict[str, Any]] = field(default_factory=list)
-    renamed: set[str] = field(default_factory=set)
 
 
 def write_petab(
@@ -97,24 +69,28 @@ def write_petab(
     prior: bool = True,
     assumed_error: float = 0.25,
 ) -> PetabProblem:
-    """Write the problem that `calibrate` would solve as PEtab version 1 into `folder`, for pyPESTO, AMICI or COPASI.
+    """Write the problem that `calibrate` would solve as PEtab 2.0 into `folder`, for pyPESTO, AMICI or `pm.load`.
 
-    Arguments as in `calibrate`, same errors, priors and ranges. Every run starts from a pre-equilibration. Levels that
-    last are values in the condition table; switches and doses are events of the SBML, each switched on by a constant of
-    its own condition (a dose at time 0 after a millionth of the run). Percent changes are written as folds. Two
-    additions make ratios possible: `before_X` follows the variable X during pre-equilibration (`track_before` = 1) and
-    keeps its value afterwards (0), or, where a context holds constants while a rest is searched, takes the value at the
-    first event; a constant that a context anchors follows its variable (`track_` and its id) or,
-    in other contexts, goes to its own value (`release_`). Directions, extremes, and baselines in health under a
-    treatment cannot be expressed: they are in `left_out` and left_out.tsv with the reason. Raises as `calibrate`;
-    `InvalidValueError` if nothing can be expressed, `ModelError` if the folder cannot be written.
-    Source: Schmiester et al. 2021, doi:10.1371/journal.pcbi.1008646.
+    Arguments as in `calibrate`, same errors, priors and ranges. There is one observable per observation. Experiments
+    begin at rest (a period at -inf); what the context holds there gets its own value at time 0, where treatment
+    begins. The SBML has a constant `before_X` for each variable X whose ratio is measured: it takes the value before
+    treatment. A constant that some observation sets itself is estimated as `fit_` and its id. Percent changes are
+    written as folds. Directions, extremes, and baselines in health under a treatment cannot be expressed: they are in
+    `left_out` and left_out.tsv with the reason.
 
-    >>> import pathway_models as pm, tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     made = write_petab(pm.load("ampk_pgc1a"), ["gain_BHB_GSH"], ["kd_gsh"], folder, allow=["assumed"])
-    ...     print(made.yaml.name, made.measured)
-    problem.yaml ('kd_gsh',)
+    Raises:
+        InvalidValueError: as `calibrate`, and if nothing can be expressed.
+        ModelError: the folder cannot be written.
+
+    Source:
+        PEtab 2.0, petab.readthedocs.io; version 1: Schmiester et al. 2021, doi:10.1371/journal.pcbi.1008646.
+
+    Example:
+        >>> import pathway_models as pm, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     made = write_petab(pm.load("ampk_pgc1a"), ["gain_BHB_GSH"], ["kd_gsh"], folder, allow=["assumed"])
+        ...     print(made.measured, pm.load(made.yaml).predictions()["prediction"].round(2).tolist())
+        ('kd_gsh',) [1.5]
     """
     import pandas as pd
 
@@ -123,398 +99,219 @@ def write_petab(
     targets = find_targets(model, observations, assumed_error)
     chosen = choose_constants(model, parameters, allow)
     model = started(model, chosen, start_at)
-    reasons = {t.observation.id: _reason(model, t.observation) for t in targets}
-    absent = [{"id": k, "reason": v} for k, v in reasons.items() if v]
+    reasons = {t.observation.id: _reason(t.observation) for t in targets}
+    absent = [(k, v) for k, v in reasons.items() if v]
     kept = [t for t in targets if not reasons[t.observation.id]]
     if not kept:
         raise InvalidValueError(
-            f"PEtab can express none of the observations: {'; '.join(sorted({r['reason'] for r in absent}))}"
+            f"PEtab can express none of the observations: {'; '.join(sorted({r for _, r in absent}))}"
         )
-    # the published start: every rest is searched from there, and some states keep a memory of where they came from
-    text = with_values(model.sbml, model.settings)
-    problem = _Problem(model=model, document=sbml.read(text), parameters=chosen)
-    _fill(problem, kept)
-    target = Path(folder)
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        for name, text in _texts(problem, prior=prior).items():
-            write_whole(target / name, text)
-        write_whole(target / LEFT_OUT_FILE, _table(["id", "reason"], absent))
-    except OSError as error:
-        raise ModelError(f"cannot write {target}: {error.strerror}") from error
+    files = _problem(model, kept, chosen, prior=prior)
+    files[LEFT_OUT_FILE] = table(("id", "reason"), absent)
     return PetabProblem(
-        yaml=target / YAML_FILE,
+        yaml=write_folder(Path(folder), files) / YAML_FILE,
         measured=tuple(t.observation.id for t in kept),
         left_out=pd.DataFrame(absent, columns=["id", "reason"]).set_index("id"),
     )
 
 
-def _reason(model: Model, row: Observation) -> str:
+def _reason(row: Observation) -> str:
     """Why PEtab cannot express an observation; empty if it can."""
     if not row.numeric:
         return NO_NUMBER
     if row.reduce != "at":
         return NO_REDUCTION.format(row.reduce)
-    if row.baseline != "healthy":
-        return ""
-    return TWO_RESTS if row.hours > 0 else RELEASED if _jumps(model, row) else ""
+    return TWO_RESTS if row.baseline == "healthy" and row.hours > 0 else ""
 
 
-def _jumps(model: Model, row: Observation) -> bool:
-    """Whether an observable at rest changes at once where the constants that a context holds get their own values."""
-    for variant in (assumed(model.with_context("healthy"), row), arranged(model, row)):
-        key = variant.resolve(row.observable)
-        context = variant.contexts[variant.context or ""]
-        held = replace(variant, contexts={context.name: replace(context, held={})})
-        free, kept = at_rest(variant, [key])[key], at_rest(held.with_parameters(variant.held), [key])[key]
-        if abs(free - kept) > JUMP * abs(kept):
-            return True
-    return False
-
-
-# ---- conditions and measurements ---------------------------------------------------------------------------------
-
-
-def _fill(problem: _Problem, targets: Sequence[Target]) -> None:
+def _problem(
+    model: Model, targets: Sequence[Target], parameters: Sequence[Parameter], *, prior: bool
+) -> dict[str, str]:
+    """File name -> text."""
     groups: dict[tuple[Any, ...], list[Target]] = {}
     for t in targets:
         groups.setdefault((*t.observation.condition, t.observation.baseline == "healthy"), []).append(t)
-    fixed = [_fixed(problem.model, members[0].observation) for members in groups.values()]
-    ids = {p.id for p in problem.parameters}
-    problem.renamed = ids & set().union(*fixed)
-    for number, (members, own) in enumerate(zip(groups.values(), fixed, strict=True), 1):
-        _add_group(problem, number, members, own)
-    _add_tracking(problem)
-
-
-def _fixed(model: Model, row: Observation) -> set[str]:
-    """What an observation sets itself, which wins over an estimate: its settings and its hypotheses."""
-    return {model.resolve(k) for k, _ in row.settings} | hypothesis_keys(model, row)
-
-
-def _add_group(problem: _Problem, number: int, members: Sequence[Target], fixed: set[str]) -> None:
-    model, row = problem.model, members[0].observation
-    variant = arranged(model, row)
-    healthy = row.baseline == "healthy"
-    rest = assumed(model.with_context("healthy"), row) if healthy else variant
-    rest_fixed = hypothesis_keys(model, row) if healthy else fixed
-    duration = max(t.observation.hours for t in members) or 1.0
-    pieces = phases(variant, row.schedule, duration)
-    gate = f"schedule_{number}"
-    # at the rest of `variant` there is no treatment: what is held while a rest is searched stays held there
-    before = {**rest.settings, **rest.held, TRACK_BEFORE: 1.0, **_anchoring(problem, rest, moving=True)}
-    run = {**variant.settings, **(variant.held if healthy else {})}
-    run |= {TRACK_BEFORE: 0.0, **_anchoring(problem, variant, moving=healthy)}
-    observables = [_observable(problem, variant.resolve(t.observation.observable), ratio=t.ratio) for t in members]
-    base = {**_published(problem), **variant.settings}
-    captured: dict[str, str] = {}
-    if variant.held and not healthy:  # the value before treatment is the one after the release of what was held
-        keys = [variant.resolve(t.observation.observable) for t in members if t.ratio]
-        captured = {f"before_{k}": _symbol(problem, k) for k in keys}
-    begin = dict(base) if captured else {**base, **dict(pieces[0].levels)}
-    run |= {} if captured else dict(pieces[0].levels)
-    if _add_events(problem, gate, pieces, base, begin, captured):
-        before[gate], run[gate] = 0.0, 1.0
-    arm = row.treatments or "no treatment"
-    pair = ((f"rest_{number}", f"{rest.context}, at rest", before, rest_fixed), (f"run_{number}", arm, run, fixed))
-    for name, text, values, own in pair:
-        problem.conditions.append(_Condition(id=name, name=text, values=_cells(problem, values, own)))
-    for t, observable in zip(members, observables, strict=True):
-        o = t.observation
-        problem.measurements.append(
-            {
-                "observableId": observable,
-                "preequilibrationConditionId": f"rest_{number}",
-                "simulationConditionId": f"run_{number}",
-                "measurement": repr(t.scale / 100 if o.comparison == "percent_change" else o.value),
-                "time": "inf" if healthy else repr(o.hours),
-                "noiseParameters": repr(t.error / t.scale if t.ratio else t.error),
-                "datasetId": o.id,
-            }
-        )
-
-
-def _cells(problem: _Problem, values: Mapping[str, float], fixed: set[str]) -> dict[str, float | str]:
-    """Values of a condition, with the estimated constants taken out or, where some condition fixes them, by name."""
-    ids = {p.id for p in problem.parameters}
-    cells: dict[str, float | str] = {k: float(v) for k, v in values.items() if k not in ids}
-    for key in problem.renamed:
-        cells[key] = float(values.get(key, _published(problem)[key])) if key in fixed else f"fit_{key}"
-    return cells
-
-
-def _published(problem: _Problem) -> Mapping[str, float]:
-    return {k: q.value for k, q in problem.model.quantities.items()}
-
-
-def _observable(problem: _Problem, key: str, *, ratio: bool) -> str:
-    """The id of the observable of a variable or of its ratio to the value before, new where it is the first."""
-    symbol = _symbol(problem, key)
-    name, formula = f"value_{key}", symbol
-    if ratio:
-        name, formula = f"ratio_{key}", f"{symbol} / before_{key}"
-        _follow(problem.document, f"before_{key}", symbol, TRACK_BEFORE)
-    problem.observables[name] = formula
-    return name
-
-
-def _symbol(problem: _Problem, key: str) -> str:
-    """The id itself, or for a reaction that of a variable that follows its rate: formulas cannot name reactions."""
-    model = problem.document.getModel()
-    if model.getReaction(key) is None:
-        return key
-    name = f"rate_{key}"
-    if model.getParameter(name) is None:
-        _parameter(model, name, 0.0, "")
-        rule = model.createAssignmentRule()
-        rule.setVariable(name)
-        rule.setMath(libsbml.parseL3Formula(key))
-    return name
-
-
-# ---- additions to the SBML ----------------------------------------------------------------------------------------
-
-
-def _anchors(model: Model) -> dict[str, str]:
-    """The constants that some context anchors, with their variables."""
-    return {k: v for context in model.contexts.values() for k, v in context.anchors.items()}
-
-
-def _anchoring(problem: _Problem, variant: Model, *, moving: bool) -> dict[str, float]:
-    """Switches at the rest of `variant`: an anchored constant follows its variable, any other goes to its own value."""
-    found: dict[str, float] = {}
-    for key in _anchors(problem.model):
-        follows = key in variant.anchors and key not in variant.settings
-        found |= {f"track_{key}": float(moving and follows), f"release_{key}": float(moving and not follows)}
-        found[f"own_{key}"] = float(variant.settings.get(key, _published(problem)[key]))
-    return found
-
-
-def _add_tracking(problem: _Problem) -> None:
-    """The switches of what follows a variable during pre-equilibration, and the anchored constants among it."""
-    model = problem.document.getModel()
-    per_time = _per_time(model)
-    _parameter(model, TRACK_BEFORE, 0.0, per_time)
-    for key, variable in _anchors(problem.model).items():
-        track, release, own = (f"{part}_{key}" for part in ("track", "release", "own"))
-        _parameter(model, track, 0.0, per_time)
-        _parameter(model, release, 0.0, per_time)
-        _parameter(model, own, _published(problem)[key], _unit_id(model, key))
-        model.getParameter(key).setConstant(False)
-        rule = model.createRateRule()
-        rule.setVariable(key)
-        rule.setMath(_formula(f"{track} * ({variable} - {key}) + {release} * ({own} - {key})"))
-
-
-def _follow(document: libsbml.SBMLDocument, name: str, variable: str, switch: str) -> None:
-    """A rate rule that pulls `name` to the value of `variable` while the switch is 1."""
-    model = document.getModel()
-    if model.getParameter(name) is None:
-        _parameter(model, name, 1.0, _unit_id(model, variable))
-    if model.getRateRule(name) is not None:
-        return
-    model.getParameter(name).setConstant(False)
-    rule = model.createRateRule()
-    rule.setVariable(name)
-    rule.setMath(libsbml.parseL3Formula(f"{switch} * ({variable} - {name})"))
-
-
-def _add_events(
-    problem: _Problem,
-    gate: str,
-    pieces: Sequence[Phase],
-    base: Mapping[str, float],
-    begin: Mapping[str, float],
-    captured: Mapping[str, str],
-) -> bool:
-    """Events for the switches and doses of one condition; whether there are any.
-
-    Inputs have the values of `begin` at time 0 and of `base` where no level is given. The first event also stores the
-    variables in `captured` (id -> variable), as they are before it.
-    """
-    model = problem.document.getModel()
-    touched = sorted({key for piece in pieces for key, _ in piece.levels})
-    last = {k: begin[k] for k in touched}
-    number = 0
-    for piece in pieces:
-        now = {**{k: base[k] for k in touched}, **dict(piece.levels)}
-        changes = {k: _number(v, _unit_id(model, k)) for k, v in now.items() if v != last[k]}
-        changes |= {k: f"{k} + {_number(v, _unit_id(model, k))}" for k, v in piece.doses}
-        if piece is pieces[0]:
-            changes |= captured
-        last = now
-        if changes:
-            number += 1
-            # simulators differ in whether an event at the very start fires after a pre-equilibration
-            start = piece.start or START * pieces[-1].stop
-            _event(
-                model,
-                f"{gate}_{number}",
-                f"time >= {_time(model, start)} && {gate} > {_number(0.5, 'dimensionless')}",
-                changes,
-            )
-    if number:
-        _parameter(model, gate, 0.0, "dimensionless")
-    return number > 0
-
-
-def _event(model: libsbml.Model, name: str, trigger: str, changes: Mapping[str, str]) -> None:
-    event = model.createEvent()
-    event.setId(name)
-    event.setUseValuesFromTriggerTime(True)
-    condition = event.createTrigger()
-    condition.setInitialValue(False)
-    condition.setPersistent(True)
-    condition.setMath(_formula(trigger))
-    for key, text in changes.items():
-        if model.getParameter(key) is not None:
-            model.getParameter(key).setConstant(False)
-        assignment = event.createEventAssignment()
-        assignment.setVariable(key)
-        assignment.setMath(_formula(text))
-
-
-def _formula(text: str) -> Any:
-    found = libsbml.parseL3Formula(text)
-    if found is None:
-        raise ModelError(f"libSBML cannot read the formula {text!r}: {libsbml.getLastParseL3Error()}")
-    return found
-
-
-def _number(value: float, unit: str) -> str:
-    return f"{value!r} {unit}".strip()
-
-
-def _time(model: libsbml.Model, value: float) -> str:
-    return _number(value, model.getTimeUnits() if model.getLevel() > 2 else "")
-
-
-def _parameter(model: libsbml.Model, name: str, value: float, unit: str) -> None:
-    item = model.createParameter()
-    item.setId(name)
-    item.setValue(value)
-    item.setConstant(False)
-    if unit:
-        item.setUnits(unit)
-
-
-def _unit_id(model: libsbml.Model, key: str) -> str:
-    """The id of the unit of a variable, defined here where the model has none; empty where it is not declared."""
-    item = model.getElementBySId(key)
-    found = item.getDerivedUnitDefinition()
-    if found is None or found.getNumUnits() == 0:
-        return ""
-    if libsbml.UnitDefinition(found).isVariantOfDimensionless() and item.getElementName() == "parameter":
-        return "dimensionless"
-    if item.getElementName() == "parameter" and item.isSetUnits():
-        return str(item.getUnits())
-    name = f"unit_of_{key}"
-    if model.getUnitDefinition(name) is None:
-        _define(model, name, [(u, u.getExponentAsDouble()) for u in found.getListOfUnits()])
-    return name
-
-
-def _per_time(model: libsbml.Model) -> str:
-    """The id of one per unit of time, defined here; empty where the unit of time is not declared."""
-    base = model.getUnitDefinition(model.getTimeUnits()) if model.getLevel() > 2 else None
-    if base is None:
-        return ""
-    name = "unit_of_tracking"
-    if model.getUnitDefinition(name) is None:
-        _define(model, name, [(u, -u.getExponentAsDouble()) for u in base.getListOfUnits()])
-    return name
-
-
-def _define(model: libsbml.Model, name: str, units: Sequence[tuple[Any, float]]) -> None:
-    made = model.createUnitDefinition()
-    made.setId(name)
-    for unit, exponent in units:
-        copy = made.createUnit()
-        copy.setKind(unit.getKind())
-        copy.setExponent(exponent)
-        copy.setScale(unit.getScale())
-        copy.setMultiplier(unit.getMultiplier())
-
-
-# ---- files -------------------------------------------------------------------------------------------------------
-
-
-def _texts(problem: _Problem, *, prior: bool) -> dict[str, str]:
-    """File name -> text."""
-    observables = [
-        {
-            "observableId": k,
-            "observableFormula": v,
-            "observableTransformation": "log" if k.startswith("ratio_") else "lin",
-            "noiseFormula": f"noiseParameter1_{k}",
-            "noiseDistribution": "normal",
-        }
-        for k, v in problem.observables.items()
-    ]
-    columns = [str(k) for k in problem.measurements[0]]
-    parameters = _parameter_rows(problem, prior=prior)
-    return {
-        FILES["sbml_files"]: sbml.write(problem.document),
-        FILES["condition_files"]: _condition_table(problem),
-        FILES["observable_files"]: _table(list(observables[0]), observables),
-        FILES["measurement_files"]: _table(columns, problem.measurements),
-        PARAMETER_FILE: _table(list(parameters[0]), parameters),
-        YAML_FILE: _yaml(),
-    }
-
-
-def _yaml() -> str:
-    lines = ["format_version: 1", f"parameter_file: {PARAMETER_FILE}", "problems:"]
-    for i, (key, name) in enumerate(FILES.items()):
-        lines += [f"  {'-' if i == 0 else ' '} {key}:", f"      - {name}"]
-    return "\n".join(lines) + "\n"
-
-
-def _condition_table(problem: _Problem) -> str:
-    """Conditions with a column for every id whose value differs between them or from the SBML."""
-    in_file = {**_published(problem), **problem.model.settings}
-    in_file |= {f"own_{key}": in_file[key] for key in _anchors(problem.model)}
-    estimated = {p.id for p in problem.parameters} - problem.renamed
-    used = [k for c in problem.conditions for k in c.values]
-    keys = dict.fromkeys(k for k in (*used, *problem.model.settings) if k not in estimated)
-    rows = []
-    for c in problem.conditions:
-        full = {k: c.values.get(k, _published(problem).get(k, 0.0)) for k in keys}
-        rows.append({"conditionId": c.id, "conditionName": c.name, **full})
-    moving = [k for k in keys if k not in _anchors(problem.model) and any(r[k] != in_file.get(k, 0.0) for r in rows)]
-    return _table(
-        ["conditionId", "conditionName", *moving],
-        [{k: r[k] for k in r if k in {*moving, "conditionId", "conditionName"}} for r in rows],
+    # the published start: every rest is searched from there, and some states keep a memory of where they came from
+    document = sbml.read(with_values(model.sbml, model.settings))
+    followers = _Followers(document.getModel())
+    arms = [_Arm(model, followers, parameters, members) for members in groups.values()]
+    measurements = tuple(m for n, arm in enumerate(arms, 1) for m in arm.measurements(f"experiment_{n}"))
+    periods = [arm.periods() for arm in arms]
+    renamed = {p.id for p in parameters} & {k for steps in periods for _, values in steps for k in values}
+    for (_, first), *_ in periods:  # what one experiment sets itself, all of them must set
+        first |= {k: estimate_of(k) for k in sorted(renamed - first.keys())}
+    experiments = Experiments(
+        measurements=measurements,
+        periods=tuple(
+            (f"experiment_{n}", tuple(Period(time=t, values=tuple(values.items())) for t, values in steps))
+            for n, steps in enumerate(periods, 1)
+        ),
+        constants=(),
+        in_file=False,
+    )
+    titles = {_observable_id(t): t.observation.id for t in targets}
+    return problem_files(
+        sbml.write(document), experiments, _parameter_rows(model, parameters, renamed, prior=prior), titles
     )
 
 
-def _parameter_rows(problem: _Problem, *, prior: bool) -> list[dict[str, Any]]:
-    places = in_use(problem.model, problem.parameters)
-    nominal = to_values(problem.parameters, places)
-    rows = []
-    for p, place, value in zip(problem.parameters, places, nominal, strict=True):
-        low, high = (e / math.log(10) if logarithmic(p) else e for e in edges(p))
-        row = {
-            "parameterId": f"fit_{p.id}" if p.id in problem.renamed else p.id,
-            "parameterName": p.id,
-            "parameterScale": "log10" if logarithmic(p) else "lin",
-            "lowerBound": repr(float(p.low or 0.0)),
-            "upperBound": repr(float(p.high or 0.0)),
-            "nominalValue": repr(float(value)),
-            "estimate": 1,
-        }
-        if prior:
-            row["objectivePriorType"] = "parameterScaleNormal"
-            row["objectivePriorParameters"] = (
-                f"{float(low + place * (high - low))!r};{float(PRIOR_SD * (high - low))!r}"
+def _parameter_rows(
+    model: Model, parameters: Sequence[Parameter], renamed: set[str], *, prior: bool
+) -> list[ParameterRow]:
+    places = in_use(model, parameters)
+    found = []
+    for p, place, value in zip(parameters, places, to_values(parameters, places), strict=True):
+        low, high = edges(p)
+        law = ("log-normal" if logarithmic(p) else "normal", float(low + place * (high - low)), PRIOR_SD * (high - low))
+        found.append(
+            ParameterRow(
+                id=estimate_of(p.id) if p.id in renamed else p.id,
+                nominal=float(value),
+                low=float(p.low or 0.0),
+                high=float(p.high or 0.0),
+                estimate=True,
+                prior=law if prior else None,
             )
-        rows.append(row)
-    return rows
+        )
+    return found
 
 
-def _table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, delimiter="\t", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+def estimate_of(key: str) -> str:
+    """The name under which a constant is estimated where an experiment sets the constant itself."""
+    return f"fit_{key}"
+
+
+def _observable_id(t: Target) -> str:
+    """The id of the observation, as far as PEtab takes it."""
+    return "observed_" + re.sub(r"\W", lambda match: f"_{ord(match.group()):x}_", t.observation.id, flags=re.ASCII)
+
+
+# ---- one experiment ----------------------------------------------------------------------------------------------
+
+
+class _Arm:
+    """The observations of one condition: what is set and when, and what is read of it."""
+
+    def __init__(
+        self, model: Model, followers: _Followers, parameters: Sequence[Parameter], members: Sequence[Target]
+    ) -> None:
+        self.model, self.followers, self.members = model, followers, members
+        self.estimated = [p.id for p in parameters]
+        self.row = members[0].observation
+        self.healthy = self.row.baseline == "healthy"
+        self.variant = arranged(model, self.row)
+        self.rest = assumed(model.with_context("healthy"), self.row) if self.healthy else self.variant
+        self.keys = {t.observation.id: self.variant.resolve(t.observation.observable) for t in members}
+
+    def measurements(self, experiment: str) -> Iterator[Measurement]:
+        """Of a baseline in health the rest in the context is measured, as it is once nothing is held any more."""
+        for t in self.members:
+            o, key = t.observation, self.keys[t.observation.id]
+            formula = self.followers.variable(key, _instead_after_rest(self.variant) if self.healthy else {})
+            yield Measurement(
+                observable=_observable_id(t),
+                experiment=experiment,
+                time=math.inf if self.healthy else o.hours,
+                measurement=t.scale / 100 if o.comparison == "percent_change" else float(o.value or 0.0),
+                unit="",
+                formula=f"{formula} / {self.followers.constant(f'before_{key}', key)}" if t.ratio else formula,
+                noise_formula=repr(t.error / t.scale if t.ratio else t.error),
+                distribution="log-normal" if t.ratio else "normal",
+            )
+
+    def periods(self) -> list[tuple[float, Values]]:
+        """(time, values) of the rest, of the start, and of what changes later."""
+        ratios = dict.fromkeys(self.keys[t.observation.id] for t in self.members if t.ratio)
+        start = {f"before_{key}": self.followers.variable(key, _instead_after_rest(self.rest)) for key in ratios}
+        if not self.healthy:
+            start |= {k: v for k, v in self.variant.anchors.items() if k not in self.variant.settings}
+        own = hypothesis_keys(self.model, self.row)
+        fixed = own | {self.model.resolve(k) for k, _ in self.row.settings}
+        rest = self._values(self.rest, own if self.healthy else fixed, held=True)
+        run = self._values(self.variant, fixed, held=self.healthy)
+        published = self._values(self.model, set(), held=False)
+        found = [(REST, {k: v for k, v in rest.items() if v != published.get(k)})]
+        duration = max(t.observation.hours for t in self.members) or 1.0
+        now = rest
+        for piece in phases(self.variant, self.row.schedule, duration):
+            wanted = run | {k: repr(float(v)) for k, v in piece.levels}
+            values = {k: v for k, v in wanted.items() if v != now[k]} | {k: f"{k} + {v!r}" for k, v in piece.doses}
+            found.append((piece.start, values if piece.start else values | start))
+            now = wanted
+        return [(time, values) for time, values in found if values or time <= 0]
+
+    def _values(self, variant: Model, fixed: set[str], *, held: bool) -> Values:
+        """The values of all constants; of those that are estimated and not `fixed` by the name of the estimate."""
+        numbers = {k: q.value for k, q in self.model.quantities.items()} | dict(variant.settings)
+        own = {k: repr(float(v)) for k, v in numbers.items()}
+        own |= {k: estimate_of(k) for k in self.estimated if k not in fixed}
+        own |= {name: own[k] for k in variant.held if self.followers.has(name := f"own_{k}")}
+        return own | ({k: repr(float(v)) for k, v in variant.held.items()} if held else {})
+
+
+def _instead_after_rest(variant: Model) -> Values:
+    """What is read in place of a constant once a rest is found: of one that is held there its own value, of one that
+    the context anchors its variable."""
+    anchors = {k: v for k, v in variant.anchors.items() if k not in variant.settings}
+    return anchors | {k: f"own_{k}" for k in variant.held}
+
+
+class _Followers:
+    """Extends an SBML model with variables that follow others, as those would be were some constants others."""
+
+    def __init__(self, model: libsbml.Model) -> None:
+        self.model = model
+        self.known: dict[tuple[str, tuple[tuple[str, str], ...]], str] = {}
+
+    def has(self, key: str) -> bool:
+        return self.model.getElementBySId(key) is not None
+
+    def variable(self, key: str, instead: Values) -> str:
+        """The id of `key` were the constants in `instead` others (id -> id).
+
+        Of a reaction, which formulas of PEtab cannot name, that of a variable with its rate.
+        """
+        found = self._follower(key, instead)
+        if self.model.getReaction(found) is None:
+            return found
+        name = f"rate_{found}"
+        return name if self.has(name) else self._new_variable(name, key, tree(found), {})
+
+    def constant(self, name: str, like: str) -> str:
+        """`name`, a new constant with the value and the unit of `like` where there was none."""
+        if not self.has(name):
+            parameter = self.model.getParameter(like)
+            add_parameter(self.model, name, parameter.getValue() if parameter else 1.0, self._unit(like))
+        return name
+
+    def _unit(self, key: str) -> str:
+        return unit_id(self.model, self.model.getElementBySId(key).getDerivedUnitDefinition())
+
+    def _follower(self, key: str, instead: Values) -> str:
+        place = (key, tuple(instead.items()))
+        if place not in self.known:
+            self.known[place] = self._found(key, instead)
+        return self.known[place]
+
+    def _found(self, key: str, instead: Values) -> str:
+        reaction = self.model.getReaction(key)
+        source = reaction.getKineticLaw() if reaction else self.model.getAssignmentRule(key)
+        if key in instead or source is None:
+            return instead.get(key, key)
+        followed = {k: self._follower(k, instead) for k in sorted(names_in(source.getMath()))}
+        changed = {k: v for k, v in followed.items() if k != v}
+        name = free_id(self.model, f"released_{key}")
+        return self._new_variable(name, key, source.getMath(), changed) if changed else key
+
+    def _new_variable(self, name: str, like: str, math: libsbml.ASTNode, changed: Values) -> str:
+        """A new variable that a rule gives the value of a formula with other ids in it."""
+        add_parameter(self.model, name, 0.0, self._unit(like), constant=False)
+        rule = self.model.createAssignmentRule()
+        rule.setVariable(name)
+        rule.setMath(math)
+        between = {old: f"{name}_{number}" for number, old in enumerate(changed)}  # one may be in the place of another
+        for old, new in [*between.items(), *((between[old], new) for old, new in changed.items())]:
+            rule.renameSIdRefs(old, new)
+        for old, new in changed.items():
+            self.constant(new, old)
+        return name

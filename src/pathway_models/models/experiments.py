@@ -15,7 +15,7 @@ from .._sbml import sbml
 from ..errors import ModelError, SimulationError, unknown_name
 from ..modules.experiments import Experiments, Period
 from ..modules.flat import FlatModel, M
-from ..simulation.job import at_rest, make_job, run_job
+from ..simulation.job import at_rest, make_job, run_job, volumes
 from ..simulation.phases import snapped_all
 from ..simulation.run import output_times, solved, warn_of
 from ..simulation.tolerances import Tolerance
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REST = -math.inf  # the time of a period that lasts until the model rests
+ROUNDING = 1e-18  # of a state's size; the search for a rest is exact to 5e-21 of it
+AFTER = 1e-3  # of a run: how much longer it is where a level begins with the last measurement, and holds there
 COLUMNS = ("observable", "experiment", "time", "measurement", "unit", "formula", "noise_formula", "distribution")
 
 
@@ -65,7 +67,7 @@ def experiment(model: M, name: str) -> tuple[M, list[Treatment]]:
     if first.time == REST:
         before = with_start(variant, _numbers(variant, first))
         try:
-            rest = at_rest(before, before.states)
+            rest = _rest(before)
         except SimulationError as error:
             raise SimulationError(f"experiment {name!r}, before it starts: {error}") from error
         variant = with_start(variant if problem.in_file else before, rest)
@@ -74,6 +76,17 @@ def experiment(model: M, name: str) -> tuple[M, list[Treatment]]:
         raise ModelError(f"experiment {name!r} starts at {first.time:g}; allowed are -inf (from rest) and 0")
     variant = with_start(variant, _numbers(variant, first))
     return variant, _schedule(variant, name, later)
+
+
+def _rest(model: FlatModel) -> dict[str, float]:
+    """All states at rest, where those that are nothing but the error of the search are 0.
+
+    A run that starts there takes the values for the sizes of the states, and never ends with a size of 1e-27.
+    """
+    job = make_job(model, (), duration=1.0, times=np.zeros(1), columns=model.states, start="steady")
+    found = dict(zip(model.states, map(float, run_job(job, {}).before), strict=True))
+    sizes = {k: size / v for (k, v), size in zip(volumes(job.sbml, model.settings).items(), job.scales, strict=True)}
+    return {k: v if abs(v) > ROUNDING * sizes[k] else 0.0 for k, v in found.items()}
 
 
 def _problem(model: FlatModel) -> Experiments:
@@ -215,7 +228,9 @@ def _reached(
     atol: Tolerance | None,
 ) -> Any:
     """The columns at the wanted times, in their order; run through the grid of `simulate`, whose limits it shares."""
-    duration = float(wanted.max()) or 1.0
+    last = float(wanted.max()) or 1.0
+    begins = {item.start for item in schedule if isinstance(item, Level)}
+    duration = (1 + AFTER) * last if last in begins else last
     reached = snapped_all(wanted, duration)
     times = np.unique([*snapped_all(output_times(model, duration, None), duration), *reached])
     job = make_job(model, schedule, duration=duration, times=times, columns=columns, start="file", rtol=rtol, atol=atol)

@@ -10,7 +10,7 @@ from .._sbml.antimony import to_antimony
 from .._sbml.edit import with_values
 from .._sbml.native import alone
 from ..modules.flat import FlatModel
-from ..simulation.job import at_rest, loop_gain
+from ..simulation.job import at_rest
 from ..simulation.run import simulate
 from ..simulation.tolerances import Tolerance
 from ..treatments.schedule import Treatment
@@ -53,18 +53,6 @@ class Model(FlatModel):
         1.0
         """
         return at_rest(self, self.states)
-
-    def loop_gain(self) -> float:
-        """Gain of the vicious circle at rest: relative change of the seizure rate per relative change that is fed back.
-
-        Dimensionless; below 1 the untreated state is stable, and a small effect on the open loop grows by
-        1/(1 - gain). Raises `ModelError` for a model without a loop and `SimulationError` if there is no steady state.
-
-        >>> import pathway_models as pm
-        >>> bool(0 < pm.load("excitability").loop_gain() < 1)
-        True
-        """
-        return loop_gain(self)
 
     def simulate(
         self,

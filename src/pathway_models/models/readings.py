@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..modules.module import Hypothesis
 from .model import Model
-
-if TYPE_CHECKING:
-    pass
 
 
 def chosen(model: Model) -> tuple[tuple[str, str], ...]:

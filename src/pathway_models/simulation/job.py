@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from .._sbml.edit import with_values
 from .._sbml.locals import demoted
 from .._sbml.native import alone
 from .._types import Array
-from ..errors import InvalidValueError, ModelError, SimulationError
+from ..errors import InvalidValueError, SimulationError
 from ..modules.flat import FlatModel
 from ..treatments.schedule import Treatment
 from .events import switches_reach_triggers, with_beginning, with_schedule
@@ -355,30 +354,3 @@ def at_rest(model: FlatModel, names: Sequence[str]) -> dict[str, float]:
     """Values of the named variables of `model` at rest without treatment, in the units of the model."""
     job = make_job(model, (), duration=1.0, times=np.zeros(1), columns=names, start="steady")
     return dict(zip(names, map(float, run_job(job, {}).before), strict=True))
-
-
-LOOP_STEP = 0.02  # relative change of the imposed seizure rate on either side
-
-
-def loop_gain(model: FlatModel) -> float:
-    """See `Model.loop_gain`: the loop is opened at rest, the imposed value moved a little, the response read."""
-    context = model.contexts.get(model.context or "")
-    if context is None or len(context.loop) < 3:
-        raise ModelError(f"{model.name} has no feedback loop in the context {model.context!r}")
-    port, switch, response = (context.loop[k] for k in ("input", "switch", "output"))
-    fixed = at_rest(model, tuple(context.anchors)) | {switch: 0.0}
-    opened = replace(
-        model,
-        contexts={context.name: replace(context, anchors={}, held={})},
-        settings={**model.settings, **fixed},
-    )
-    rates = []
-    for drive in (1 - LOOP_STEP, 1 + LOOP_STEP):
-        moved = replace(opened, settings={**opened.settings, imposed_input(model, port): drive})
-        rates.append(at_rest(moved, (response,))[response])
-    return math.log(rates[1] / rates[0]) / math.log((1 + LOOP_STEP) / (1 - LOOP_STEP))
-
-
-def imposed_input(model: FlatModel, port: str) -> str:
-    """The input to set: of a coupled model the shared one that is wired to the port."""
-    return port if any(p.id == port for p in model.inputs_) else port.rsplit("__", 1)[-1]

@@ -16,38 +16,38 @@ Interval: TypeAlias = tuple[float, float, float]  # value, low, high
 RESAMPLES = 1000
 
 
-def wilson(successes: float, n: float) -> Interval:
+def wilson(successes: int, n: int) -> Interval:
     """A share with its 95 percent Wilson interval; NaN for nobody.
 
     >>> [round(v, 3) for v in wilson(28, 73)]
     [0.384, 0.281, 0.498]
     """
+    from scipy.stats import binomtest
+
     if n <= 0:
         return math.nan, math.nan, math.nan
-    share, z2 = successes / n, Z95**2
-    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    # with nobody or everybody the end is the share itself, which rounding may miss
-    return share, max(min(middle - half, share), 0.0), min(max(middle + half, share), 1.0)
+    low, high = binomtest(int(successes), int(n)).proportion_ci(method="wilson")
+    return successes / n, float(low), float(high)
 
 
 def bootstrapped(values: Array, statistic: Callable[..., Any], seed: int) -> Interval:
     """`statistic` (with an `axis`) of `values`, one per patient, and its 95 percent percentile bootstrap interval."""
-    if len(values) == 0:
-        return math.nan, math.nan, math.nan
-    stream = np.random.default_rng(np.random.SeedSequence(seed))
-    drawn = statistic(values[stream.integers(0, len(values), (RESAMPLES, len(values)))], axis=1)
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    return float(statistic(values, axis=0)), float(low), float(high)
+    from scipy.stats import bootstrap
+
+    value = float(statistic(values, axis=0)) if len(values) else math.nan
+    if len(values) < 2:
+        return value, value, value
+    found = bootstrap((values,), statistic, n_resamples=RESAMPLES, method="percentile", rng=np.random.default_rng(seed))
+    return value, float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
 def rank_correlation(x: Array, y: Array) -> Interval:
     """Spearman's correlation with a 95 percent interval (Fisher z, variance of Bonett and Wright 2000)."""
-    from scipy.stats import rankdata
+    from scipy.stats import spearmanr
 
     if len(x) < 4 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return math.nan, math.nan, math.nan
-    rho = float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])
+    rho = float(spearmanr(x, y).statistic)
     if abs(rho) > 1 - 1e-12:
         return round(rho), round(rho), round(rho)
     half = Z95 * math.sqrt((1 + rho**2 / 2) / (len(x) - 3))
