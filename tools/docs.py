@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pages import FOLDER, names, page, report
 from pathway_models.errors import PathwayModelsError
-from pathway_models.models import library
 from pathway_models.models.build import write
+from pathway_models.models.library import OURS
 from readme import with_blocks
 
 
@@ -39,7 +39,7 @@ def _plot(name: str, path: Path) -> None:
 
 def main() -> int:
     """Regenerate pages and README of a checkout and say what changed; 2 with one line on an error."""
-    root = library.sbml_root().parent
+    root = OURS.roots[0].parent
     try:
         changed = write_pages(root / FOLDER)
         readme = root / "README.md"

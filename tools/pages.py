@@ -15,7 +15,7 @@ from pathway_models.evidence.observations import Observation, observations_paths
 from pathway_models.evidence.report import EvidenceReport, evidence
 from pathway_models.evidence.scores import FAILED, NO_ERROR, OUTSIDE, RIGHT, WITHIN_ONE, WITHIN_TWO, WRONG, Score
 from pathway_models.evidence.tables import split_cell
-from pathway_models.models import library
+from pathway_models.models.library import OURS
 from pathway_models.models.model import Model
 from pathway_models.modules.coupling import Wire
 from pathway_models.modules.module import Alternative, Hypothesis, Parameter, Port
@@ -28,13 +28,13 @@ NUMBERS, SIGNS = (WITHIN_ONE, WITHIN_TWO, OUTSIDE, NO_ERROR), (RIGHT, WRONG)
 
 def names() -> tuple[str, ...]:
     """Every model that has a page: coupled models first."""
-    return library.coupled_names() + library.module_names()
+    return (*OURS.coupled, *OURS.modules)
 
 
 @cache
 def report(name: str) -> EvidenceReport | None:
     """The model against its observations, None for one without any."""
-    model = library.load(name)
+    model = OURS.load(name)
     return evidence(model) if _has_observations(model) else None
 
 
@@ -48,8 +48,8 @@ def _has_observations(model: Model) -> bool:
 @cache
 def page(name: str) -> str:
     """The page of a model."""
-    model = library.load(name)
-    sections = _coupled_sections(model) if name in library.coupled_names() else _module_sections(model)
+    model = OURS.load(name)
+    sections = _coupled_sections(model) if name in OURS.coupled else _module_sections(model)
     body = "\n\n".join(f"## {title}\n\n{text}" for title, text in sections)
     return f"{GENERATED}\n\n# {model.title}\n\n{_head(model)}\n\n{body}\n"
 
@@ -57,12 +57,12 @@ def page(name: str) -> str:
 def _head(model: Model) -> str:
     counts = f"{len(model.states)} states, {len(model.inputs_)} inputs, {len(constants(model))} constants"
     use = f'`pm.load("{model.name}")`'
-    files = f"[{'coupled' if model.name in library.coupled_names() else 'module'} files]({_folder(model.name)})"
+    files = f"[{'coupled' if model.name in OURS.coupled else 'module'} files]({_folder(model.name)})"
     return f"{code(model.name)}: {counts}, {len(model.hypotheses_)} hypotheses. {use}, {files}."
 
 
 def _folder(name: str) -> str:
-    return f"{SBML_FROM_PAGES}/coupled" if name in library.coupled_names() else f"{SBML_FROM_PAGES}/modules/{name}"
+    return f"{SBML_FROM_PAGES}/coupled" if name in OURS.coupled else f"{SBML_FROM_PAGES}/modules/{name}"
 
 
 def constants(model: Model) -> list[Parameter]:
@@ -71,7 +71,7 @@ def constants(model: Model) -> list[Parameter]:
 
 
 def _module_sections(model: Model) -> Iterator[tuple[str, str]]:
-    module = library.module(model.name)
+    module = OURS.module(model.name)
     yield "What it holds", words(module.summary)
     yield "Diagram", f"{module_diagram(model)}\n\n{KEY}"
     yield "States", _states(model)
@@ -86,8 +86,8 @@ def _module_sections(model: Model) -> Iterator[tuple[str, str]]:
 
 
 def _coupled_sections(model: Model) -> Iterator[tuple[str, str]]:
-    made = library.read_coupled(model.name)
-    parts, wires, shared = library.coupled_parts(made)
+    made = OURS.read_coupled(model.name)
+    parts, wires, shared = OURS.parts(model.name)
     yield "Modules", table(["module", "what it holds"], ([f"[{m.name}]({m.name}.md)", words(m.title)] for m in parts))
     yield "Wires", coupled_diagram({m.name: m.title.split(":")[0] for m in parts}, wires, shared)
     yield "Every wire", _wires(wires)
@@ -104,7 +104,7 @@ def _coupled_sections(model: Model) -> Iterator[tuple[str, str]]:
 
 def _states(model: Model) -> str:
     """States with their values at rest in health and in untreated epilepsy."""
-    rest = {c: library.load(model.name, context=c).steady_state() for c in ("healthy", "epilepsy")}
+    rest = {c: OURS.load(model.name, context=c).steady_state() for c in ("healthy", "epilepsy")}
     titles = _entity_names(model) | {p.id: p.title for p in (*model.outputs_, *model.inputs_)}
     return table(
         ["state", "unit", "healthy", "epilepsy", "what it is"],
@@ -122,10 +122,10 @@ def _states(model: Model) -> str:
 
 def _entity_names(model: Model) -> dict[str, str]:
     """State -> what it stands for by its first annotation, for those that are no ports."""
-    coupled = model.name in library.coupled_names()
+    coupled = model.name in OURS.coupled
     found: dict[str, str] = {}
-    for name in library.read_coupled(model.name).modules if coupled else [model.name]:
-        path = library.sbml_root() / "modules" / name / "annotations.tsv"
+    for name in OURS.read_coupled(model.name).modules if coupled else [model.name]:
+        path = OURS.roots[0] / "modules" / name / "annotations.tsv"
         for line in read_text(path).splitlines()[1:]:
             key, *_, title = line.split("\t")
             found.setdefault(f"{name}__{key}" if coupled else key, title)
@@ -191,7 +191,7 @@ def by_kind(parameters: Sequence[Parameter]) -> dict[str, int]:
 
 
 def _overlay(model: Model) -> str:
-    changed = library.module(model.name).epilepsy
+    changed = OURS.module(model.name).epilepsy
     values = {p.id: p.value for p in model.parameters_} | {p.id: p.reference for p in model.inputs_}
     if not changed:
         return ""

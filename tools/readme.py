@@ -11,7 +11,7 @@ from pathway_models.errors import ModelError
 from pathway_models.evidence.observations import Use
 from pathway_models.evidence.report import EvidenceReport
 from pathway_models.evidence.scores import FAILED
-from pathway_models.models import library
+from pathway_models.models.library import OURS
 
 SHORT = ("within 1 error", "2", "further", "no error given")
 
@@ -19,11 +19,11 @@ SHORT = ("within 1 error", "2", "further", "no error given")
 def models_table() -> str:
     """The models of the library with their sizes."""
     head = ["model", "states", "inputs", f"constants: {', '.join(KINDS)}", "hypotheses", "what it holds"]
-    return table(head, map(_model_row, (*library.module_names(), *library.coupled_names())))
+    return table(head, map(_model_row, (*OURS.modules, *OURS.coupled)))
 
 
 def _model_row(name: str) -> list[str]:
-    model = library.load(name)
+    model = OURS.load(name)
     kinds = ", ".join(map(str, by_kind(constants(model)).values()))
     sizes = [len(model.states), len(model.inputs_), kinds, len(model.hypotheses_)]
     return [f"[`{name}`]({(FOLDER / name).as_posix()}.md)", *map(str, sizes), words(model.title)]
@@ -31,7 +31,7 @@ def _model_row(name: str) -> list[str]:
 
 def trust_table() -> str:
     """How well the models meet their observations, split by use, and what their constants rest on."""
-    reports = [r for n in (*library.module_names(), *library.coupled_names()) if (r := report(n))]
+    reports = [r for n in (*OURS.modules, *OURS.coupled) if (r := report(n))]
     head = ["model", "observations"]
     head += [f"{use}: {what}" for use in ("tests", "set") for what in (" / ".join(SHORT), "right / wrong")]
     cells = [[code(r.model), str(len(r.rows)), *_tally([r])] for r in reports]
@@ -48,7 +48,7 @@ def trust_table() -> str:
 
 def _extended() -> set[str]:
     """Coupled models that others extend, and whose observations those others repeat."""
-    return {a for name in library.coupled_names() for a in library.lineage(name) if a != name}
+    return {a for name in OURS.coupled for a in OURS.lineage(name) if a != name}
 
 
 def _tally(reports: Sequence[EvidenceReport]) -> Iterator[str]:
@@ -64,7 +64,7 @@ def _tally(reports: Sequence[EvidenceReport]) -> Iterator[str]:
 
 
 def _kinds_sentence() -> str:
-    every = [p for n in library.module_names() for p in library.module(n).parameters]
+    every = [p for n in OURS.modules for p in OURS.module(n).parameters]
     counts = by_kind(every)
     parts = ", ".join(f"{n} {kind} ({100 * n / len(every):.0f} %)" for kind, n in counts.items())
     return f"Of the {len(every)} constants of all modules: {parts}."

@@ -25,7 +25,7 @@ from .experiments.readings import HypothesisScan, hypothesis_scan
 from .figures import RunAccessor
 from .inference.calibrate import Calibration, Profile, calibrate
 from .inference.petab import PetabProblem, write_petab
-from .models.library import available, load
+from .models.library import Library, available, library, load
 from .models.model import Model
 from .models.swap import module_from, with_module
 from .modules.module import Hypothesis, Parameter, Port
@@ -67,6 +67,7 @@ __all__ = [
     "KetogenicDiet",
     "KetoneEster",
     "Level",
+    "Library",
     "Limits",
     "MCTDiet",
     "Model",
@@ -99,6 +100,7 @@ __all__ = [
     "export",
     "hypothesis_scan",
     "lesion",
+    "library",
     "load",
     "loop_gains",
     "module_from",

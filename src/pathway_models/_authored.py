@@ -12,7 +12,7 @@ import types
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ._files import read_text
 from .errors import ModelError, shown, unknown_name
@@ -87,6 +87,40 @@ def read_lines(path: Path, columns: Sequence[str] = ()) -> list[tuple[int, dict[
             raise ModelError(f"{short_path(path)}:{number}: {len(cells)} cells; the header has {len(columns)}")
         found.append((number, dict(zip(columns, cells, strict=True))))
     return found
+
+
+def json_schema(kind: Any) -> dict[str, Any]:
+    """The JSON schema of what `read_toml` and `read_rows` take as a `kind`: types, needed keys, what each is for.
+
+    >>> json_schema(Mapping[str, float])
+    {'type': 'object', 'additionalProperties': {'type': 'number'}}
+    """
+    origin, inner = get_origin(kind), get_args(kind)
+    if is_dataclass(kind):
+        return _object_schema(kind)  # type: ignore[arg-type]
+    if origin is Annotated:
+        return {"description": inner[1], **json_schema(inner[0])}
+    if origin in (Union, types.UnionType):  # only `X | None`
+        return {"anyOf": [json_schema(inner[0]), {"type": "null"}]}
+    if origin is Literal:
+        return {"enum": list(inner)}
+    if origin in (dict, Mapping):
+        return {"type": "object", "additionalProperties": json_schema(inner[1])}
+    if origin is tuple:
+        return {"type": "array", "items": json_schema(inner[0])}
+    return {"type": {str: "string", bool: "boolean", float: "number"}[kind]}
+
+
+def _object_schema(kind: type[Any]) -> dict[str, Any]:
+    hints = get_type_hints(kind, include_extras=True)
+    needed = [f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING]
+    return {
+        "description": kind.__doc__,
+        "type": "object",
+        "properties": {name.removesuffix("_"): json_schema(hint) for name, hint in hints.items()},
+        "required": [name.removesuffix("_") for name in needed],
+        "additionalProperties": False,
+    }
 
 
 # ---- values ----------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from pathway_models._sbml.annotation import resources
 from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
 from pathway_models.exchange.export import FORMATS, check, export
 from pathway_models.models.foreign import from_sbml
-from pathway_models.models.library import coupled_names, module_names, read_coupled
+from pathway_models.models.library import OURS
 from pathway_models.models.model import Model
 from pathway_models.models.swap import module_from, with_module
 from pathway_models.simulation.phases import phases
@@ -160,7 +160,7 @@ def test_older_level_is_refused_with_its_reason(tmp_path: Path, body: str, forma
 
 
 def test_coupled_scenario_is_the_same_flat_and_hierarchical(tmp_path: Path) -> None:
-    name = coupled_names()[0]
+    name = next(iter(OURS.coupled))
     model = pm.load(name)
     wanted = (pm.KetogenicDiet(), pm.Electroacupuncture(), pm.KetoneEster(days=2))
     plan = [t for t in wanted if _fits(model, t)]
@@ -182,7 +182,7 @@ def _fits(model: Model, treatment: pm.Treatment) -> bool:
 
 def test_rounding_around_zero_is_not_written(tmp_path: Path) -> None:
     """A state of 1e-59 at rest would take libroadrunner's scalar tolerance to nothing."""
-    for name in (*module_names(), *coupled_names()):
+    for name in (*OURS.modules, *OURS.coupled):
         again = load(export(pm.load(name), tmp_path / "m.xml"))
         sizes = {s: abs(again.quantities[s].value) for s in again.states}
         assert {s: v for s, v in sizes.items() if 0 < v < 1e-12} == {}, name
@@ -195,7 +195,7 @@ def test_comp_is_for_coupled_models_of_the_library(tmp_path: Path) -> None:
 
 
 def test_annotations_survive_load_and_export(tmp_path: Path) -> None:
-    for name in module_names():
+    for name in OURS.modules:
         once = export(pm.load(name), tmp_path / "once.xml")
         twice = export(load(once), tmp_path / "twice.xml")
         marks = [_marks(p.read_text(encoding="utf-8")) for p in (MODULES / name / "model.xml", once, twice)]
@@ -342,9 +342,9 @@ def test_module_from_renames_ports_and_tells_their_roles(tmp_path: Path) -> None
 
 
 def test_a_module_of_ours_read_from_a_file_replaces_itself(tmp_path: Path) -> None:
-    name = coupled_names()[0]
+    name = next(iter(OURS.coupled))
     replaced = "acupuncture"
-    ends = [end for w in read_coupled(name).wire for end in (w.from_, w.to)]
+    ends = [end for w in OURS.read_coupled(name).wire for end in (w.from_, w.to)]
     ports = sorted({e.split(".")[1] for e in ends if e.startswith(f"{replaced}.")})
     path = export(pm.load(replaced), tmp_path / "guest.xml")
     swapped = with_module(name, module_from(path, ports=ports), replacing=replaced)
@@ -354,7 +354,7 @@ def test_a_module_of_ours_read_from_a_file_replaces_itself(tmp_path: Path) -> No
     assert swapped.title.endswith("acupuncture replaced by guest")
 
 
-@pytest.mark.parametrize("name", coupled_names())
+@pytest.mark.parametrize("name", tuple(OURS.coupled))
 def test_the_example_of_somebody_s_module_still_has_all_ports(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(MODULES.parents[1] / "analyses"))
     import swap_module
@@ -369,9 +369,9 @@ def test_missing_ports_are_named(tmp_path: Path) -> None:
     path = tmp_path / "guest.xml"
     path.write_text(sbml(GUEST), encoding="utf-8")
     with pytest.raises(InvalidValueError, match="guest cannot replace acupuncture: it lacks the ports acupuncture"):
-        with_module(coupled_names()[0], module_from(path, ports={"BHB": "ketones"}), replacing="acupuncture")
+        with_module(next(iter(OURS.coupled)), module_from(path, ports={"BHB": "ketones"}), replacing="acupuncture")
     with pytest.raises(UnknownNameError, match="unknown module"):
-        with_module(coupled_names()[0], module_from(path, ports={"BHB": "ketones"}), replacing="nobody")
+        with_module(next(iter(OURS.coupled)), module_from(path, ports={"BHB": "ketones"}), replacing="nobody")
 
 
 def test_formats_are_documented() -> None:
@@ -393,7 +393,7 @@ def test_exported_sbml_gives_the_same_trajectories(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "context"),
-    [*((n, c) for n in module_names() for c in ("healthy", "epilepsy")), ("epilepsy", "epilepsy")],
+    [*((n, c) for n in OURS.modules for c in ("healthy", "epilepsy")), ("epilepsy", "epilepsy")],
 )
 def test_exported_sbml_is_clean_and_holds_the_settings(name: str, context: str, tmp_path: Path) -> None:
     model = pm.load(name, context=context)

@@ -97,6 +97,23 @@ def test_a_gain_that_the_user_set_stays(pair: Model) -> None:
     assert _table(half, groups={"Y": [Y]})["Y", "without"] == pytest.approx(6.25)
 
 
+def test_each_of_several_wires_into_one_input_is_cut_alone() -> None:
+    """feed = 1.5 + (Y - 1.5) + (C - 1) is Y + C - 1: 4 at rest, 14 under treatment, and level_C is 0.5."""
+    joined = Wire(source="sender.C", target="receiver.feed", combine="sum", reference=1.0)
+    shared = [SharedInput(id="drive", title="a drive", reference=1.0, low=0.0, high=9.0)]
+    wires = (*WIRES[:2], joined)
+    model = from_sbml(flatten(couple("pair", "", (SENDER, RECEIVER), wires, shared), name="pair"), name="pair")
+    gains = {w.gain for w in wires}
+    parameters = tuple(replace(p, kind="gain") if p.id in gains else p for p in model.parameters_)
+    table = _table(replace(model, parameters_=parameters), groups={"Y": [Y], "C": [joined.gain]})
+    assert table == {
+        ("intact", "all"): 9 + 6 - 1 + 0.5,
+        ("Y", "without"): 3 + 6 - 1 + 0.5,
+        ("C", "without"): 9 + 2 - 1 + 0.5,
+        ("all groups", "none"): 3 + 2 - 1 + 0.5,
+    }
+
+
 def test_what_is_refused(pair: Model) -> None:
     with pytest.raises(UnknownNameError, match="grouping"):
         _table(pair, groups="species")

@@ -12,7 +12,7 @@ import xarray as xr
 import pathway_models as pm
 from helpers import tiny
 from pathway_models.errors import ModelError
-from pathway_models.models.library import coupled_names
+from pathway_models.models.library import OURS
 from pathway_models.simulation.job import at_rest
 
 READOUT = "excitability"
@@ -46,7 +46,7 @@ def status(hours: float) -> xr.Dataset:
 # ---- gain --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [READOUT, *coupled_names()])
+@pytest.mark.parametrize("name", [READOUT, *OURS.coupled])
 def test_the_untreated_state_is_stable(name: str) -> None:
     assert 0 < gain(pm.load(name)) < 1
 

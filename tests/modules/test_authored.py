@@ -27,14 +27,14 @@ def edited(path: Path, old: str, new: str) -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A copy of a module's folder that a test may break."""
-    return Path(shutil.copytree(_library.sbml_root() / "modules" / MODULE, tmp_path / "sbml" / "modules" / MODULE))
+    return Path(shutil.copytree(_library.OURS.roots[0] / "modules" / MODULE, tmp_path / "sbml" / "modules" / MODULE))
 
 
 @pytest.fixture
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of the whole library in the place of ours."""
-    root = Path(shutil.copytree(_library.sbml_root(), tmp_path / "sbml", ignore=shutil.ignore_patterns("*-comp.xml")))
-    cached: list[Callable[..., Any]] = [_library.module, _library._load_module, _library._load_coupled]
+    root = Path(shutil.copytree(_library.OURS.roots[0], tmp_path / "sbml", ignore=shutil.ignore_patterns("*-comp.xml")))
+    cached: list[Callable[..., Any]] = [_library._found, _library._module, _library._texts, _library._model]
     cached.append(_library._every_input)
     monkeypatch.setattr(_library, "sbml_root", lambda: root)
     for function in cached:

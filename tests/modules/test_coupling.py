@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -16,8 +17,8 @@ import pathway_models as pm
 from helpers import UNITS, tiny_module, worst
 from pathway_models._sbml import sbml
 from pathway_models.errors import InvalidValueError, UnknownNameError
-from pathway_models.models import library
 from pathway_models.models.foreign import from_sbml
+from pathway_models.models.library import OURS
 from pathway_models.models.model import Model
 from pathway_models.modules.coupling import SharedInput, Wire, couple, flatten
 from pathway_models.modules.module import Module
@@ -132,9 +133,47 @@ def test_wrong_unit_is_named(source: str, target: str, units: str) -> None:
         _coupled(Wire(source=source, target=target), shared=[DRIVE])
 
 
-def test_two_wires_into_one_input() -> None:
-    with pytest.raises(InvalidValueError, match=r"two wires drive receiver\.feed"):
-        _coupled(Y_TO_FEED, Wire(source="sender.X", target="receiver.feed"))
+def _joined(*, gains: tuple[float, float] = (1.0, 1.0), **second: object) -> float:
+    """receiver.feed (reference 1.5) driven by Y (3 X) and X, at the start, where X is 1."""
+    joined = Wire(source="sender.X", target="receiver.feed", **second)  # type: ignore[arg-type]
+    model = _coupled(Y_TO_FEED, joined).with_parameters({Y_TO_FEED.gain: gains[0], joined.gain: gains[1]})
+    return float(model.simulate(duration=1, every=1, start="file", variables=["receiver__feed"])["receiver__feed"][0])
+
+
+def test_wires_into_one_input_add_their_effects() -> None:
+    """1.5 + g1 (3 - 1.5) + g2 (X - reference), the reference being the input's unless the wire has its own."""
+    assert _joined(combine="sum") == pytest.approx(1.5 + 1.5 - 0.5)
+    assert _joined(combine="sum", reference=0.25, gains=(1.0, 0.5)) == pytest.approx(1.5 + 1.5 + 0.5 * 0.75)
+    assert _joined(combine="sum", gains=(0.0, 0.0)) == 1.5
+
+
+def test_or_multiply_them() -> None:
+    """1.5 (1 + g1 (3/1.5 - 1)) (1 + g2 (X/reference - 1))."""
+    assert _joined(combine="product") == pytest.approx(1.5 * 2 / 1.5)
+    assert _joined(combine="product", reference=0.5, scale=2.0, gains=(0.5, 1.0)) == pytest.approx(1.5 * 1.5 * 4)
+    assert _joined(combine="product", gains=(0.0, 0.0)) == 1.5
+
+
+def test_a_factor_may_have_a_unit_of_its_own_if_it_has_a_reference_of_its_own() -> None:
+    """The relative change of X multiplies a level in mM."""
+    level = Wire(source="sender.C", target="receiver.level_C")
+    wires = (level, Wire(source="sender.X", target="receiver.level_C", combine="product", reference=0.5))
+    assert sbml.findings(_coupled(*wires).sbml) == []
+    with pytest.raises(InvalidValueError, match="unit 'dimensionless' does not fit 'mmol/L'"):
+        _coupled(wires[0], replace(wires[1], reference=None))
+
+
+@pytest.mark.parametrize(
+    ("second", "words"),
+    [
+        ({}, r"several wires drive receiver\.feed \(sender\.Y, sender\.X\): write combine"),
+        ({"source": "sender.Y", "combine": "sum"}, "two wires from one source"),
+        ({"combine": "product", "reference": 0.0}, "a reference of 0"),
+    ],
+)
+def test_wires_that_cannot_share_an_input(second: dict[str, object], words: str) -> None:
+    with pytest.raises(InvalidValueError, match=words):
+        _coupled(Y_TO_FEED, Wire(**{"source": "sender.X", "target": "receiver.feed", **second}))  # type: ignore[arg-type]
 
 
 def _relay(name: str) -> Module:
@@ -188,18 +227,18 @@ def test_modules_with_other_units_of_time_do_not_couple() -> None:
 # ---- the coupled model of the library --------------------------------------------------------------------------
 
 
-each_coupled = pytest.mark.parametrize("name", library.coupled_names())
+each_coupled = pytest.mark.parametrize("name", tuple(OURS.coupled))
 
 
 @cache
 def _parts(name: str = "epilepsy") -> tuple[list[Module], list[Wire], list[SharedInput]]:
-    return library.coupled_parts(library.read_coupled(name))
+    return OURS.parts(name)
 
 
 def test_epilepsy_extends_the_core() -> None:
     """Modules and wires of the core come first; a shared input takes the place of a module's own."""
     core, whole = (_parts(name) for name in ("epilepsy_core", "epilepsy"))
-    assert library.lineage("epilepsy") == ("epilepsy_core", "epilepsy")
+    assert OURS.lineage("epilepsy") == ("epilepsy_core", "epilepsy")
     for i in (0, 1):
         assert whole[i][: len(core[i])] == core[i]
     assert {s.id for s in core[2]} <= {s.id for s in whole[2]}
@@ -293,7 +332,7 @@ def _cut() -> xr.Dataset:
     return model.with_parameters(dict.fromkeys(model.gains, 0.0)).simulate(plan, weeks=3)
 
 
-@pytest.mark.parametrize("name", library.module_names())
+@pytest.mark.parametrize("name", tuple(OURS.modules))
 def test_module_alone_equals_module_in_the_coupled_model_with_all_gains_zero(name: str) -> None:
     model = pm.load(name)
     if "seizure_drive" in model.inputs.index:  # its wire is cut as well
@@ -321,5 +360,5 @@ def test_comp_file_loads_as_the_flat_file(name: str) -> None:
 @each_coupled
 def test_committed_files_are_what_the_modules_give(name: str) -> None:
     modules, wires, shared = _parts(name)
-    document = couple(name, library.read_coupled(name).title, modules, wires, shared)
+    document = couple(name, OURS.read_coupled(name).title, modules, wires, shared)
     assert libsbml.writeSBMLToString(document) == (COUPLED / f"{name}-comp.xml").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ import pytest
 import pathway_models as pm
 from helpers import tiny
 from pathway_models.errors import InvalidValueError, UnknownNameError
-from pathway_models.models.library import coupled_names, module_names
+from pathway_models.models.library import OURS
 from pathway_models.models.model import Model
 
 
@@ -30,9 +30,9 @@ def nlrp3() -> Model:
 
 def test_available_names_every_model() -> None:
     titles = pm.available()
-    assert set(titles) == {*coupled_names(), *module_names()}
-    assert len(module_names()) == 11
-    assert coupled_names() == ("epilepsy", "epilepsy_core")
+    assert set(titles) == {*OURS.coupled, *OURS.modules}
+    assert len(tuple(OURS.modules)) == 11
+    assert tuple(OURS.coupled) == ("epilepsy", "epilepsy_core")
     assert all(len(t) > 10 for t in titles.values())
 
 
@@ -145,7 +145,7 @@ def test_tables(coupled: Model) -> None:
 # ---- hypotheses --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["epilepsy", *module_names()])
+@pytest.mark.parametrize("name", ["epilepsy", *OURS.modules])
 def test_every_alternative_sets_constants_that_the_model_has(name: str) -> None:
     model = pm.load(name)
     assert len({h.id for h in model.hypotheses_}) == len(model.hypotheses_)
@@ -158,7 +158,7 @@ def test_every_alternative_sets_constants_that_the_model_has(name: str) -> None:
             model.with_parameters(alternative.settings)  # raises for a name or value that cannot be set
 
 
-@pytest.mark.parametrize("name", module_names())
+@pytest.mark.parametrize("name", tuple(OURS.modules))
 def test_the_default_alternative_is_what_the_file_holds(name: str) -> None:
     model = pm.load(name)
     for h in model.hypotheses_:

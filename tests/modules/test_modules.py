@@ -19,11 +19,12 @@ from pathway_models._files import read_text
 from pathway_models._sbml import sbml
 from pathway_models._sbml.uncertainty import KINDS, LAWS
 from pathway_models.errors import ModelError
-from pathway_models.models import build, library
+from pathway_models.models.library import OURS
+from pathway_models.modules.generate import coupled_sbml, module_sbml
 from pathway_models.modules.module import read_module, read_module_file
 from pathway_models.sensitivity.sobol import sample
 
-NAMES = library.module_names()
+NAMES = tuple(OURS.modules)
 PATHWAYS = ("ampk_pgc1a", "gaba_gad67", "ketone_katp", "mtor_autophagy", "nlrp3_il1b")
 FURTHER_PATHWAYS = ("bdnf_trkb", "gut_brain", "serotonin")
 TOPICS = {*PATHWAYS, *FURTHER_PATHWAYS, "clinical"}
@@ -39,7 +40,7 @@ each_pathway = pytest.mark.parametrize("name", PATHWAYS, scope="module")
 
 
 def folder(name: str) -> Path:
-    return library.sbml_root() / "modules" / name
+    return OURS.roots[0] / "modules" / name
 
 
 def cases(pairs: Iterator[tuple[str, ...]]) -> list:
@@ -48,14 +49,14 @@ def cases(pairs: Iterator[tuple[str, ...]]) -> list:
 
 def alternatives() -> Iterator[tuple[str, str, str]]:
     for name in NAMES:
-        for h in library.module(name).hypotheses:
+        for h in OURS.module(name).hypotheses:
             for key in h.alternatives:
                 yield name, h.id, key
 
 
 def level_ends() -> Iterator[tuple[str, str, str]]:
     for name in NAMES:
-        for port in library.module(name).inputs:
+        for port in OURS.module(name).inputs:
             if port.role == "level":
                 yield from ((name, port.id, end) for end in ("low", "high"))
 
@@ -78,7 +79,7 @@ def own_rest(name: str) -> set[str]:
 @cache
 def drawn(name: str) -> tuple[pm.Model, ...]:
     """The healthy module with sets of parameters from its ranges, the same in every run."""
-    uncertain = [p for p in library.module(name).parameters if p.uncertain and p.id not in own_rest(name)]
+    uncertain = [p for p in OURS.module(name).parameters if p.uncertain and p.id not in own_rest(name)]
     unit = np.random.default_rng(20_240_131).random((DRAWS, len(uncertain)))
     columns = [sample(p, unit[:, j]) for j, p in enumerate(uncertain)]
     rows = ({p.id: float(column[i]) for p, column in zip(uncertain, columns, strict=True)} for i in range(DRAWS))
@@ -114,26 +115,26 @@ def assert_sound(run: xr.Dataset, model: pm.Model) -> None:
 
 @each_module
 def test_sbml_is_what_the_antimony_gives(name: str) -> None:
-    assert read_text(folder(name) / "model.xml") == build.module_sbml(folder(name)), "run `make sbml`"
+    assert read_text(folder(name) / "model.xml") == module_sbml(folder(name), OURS.evidence), "run `make sbml`"
 
 
 @each_module
 def test_libsbml_finds_nothing_units_included(name: str) -> None:
-    assert sbml.findings(library.module(name).sbml) == []
+    assert sbml.findings(OURS.module(name).sbml) == []
 
 
 def test_findings_see_a_wrong_unit() -> None:
     """The test above can fail: an amount plus a time is reported."""
-    text = library.module("acupuncture").sbml
+    text = OURS.module("acupuncture").sbml
     wrong = text.replace('id="tau_session" value="12" units="time_unit"', 'id="tau_session" value="12" units="volume"')
     assert wrong != text
     assert any("unit" in found.message for found in sbml.findings(wrong))
 
 
-@pytest.mark.parametrize("name", library.coupled_names())
+@pytest.mark.parametrize("name", tuple(OURS.coupled))
 def test_coupled_sbml_is_current(name: str) -> None:
-    flat, hierarchical = build.coupled_sbml(name)
-    root = library.sbml_root() / "coupled"
+    flat, hierarchical = coupled_sbml(name, OURS.read_coupled(name).title, *OURS.parts(name))
+    root = OURS.roots[0] / "coupled"
     assert read_text(root / f"{name}.xml") == flat, "run `make sbml`"
     assert read_text(root / f"{name}-comp.xml") == hierarchical, "run `make sbml`"
     assert sbml.findings(flat) == []
@@ -146,7 +147,7 @@ def test_a_pathway_has_8_to_16_states(name: str) -> None:
 
 def test_the_library_has_eight_pathways_the_stimulus_the_readout_and_adverse_effects() -> None:
     assert sorted(NAMES) == sorted([*PATHWAYS, *FURTHER_PATHWAYS, "acupuncture", "excitability", "safety"])
-    assert set(NAMES) | set(library.coupled_names()) == set(pm.available())
+    assert set(NAMES) | set(OURS.coupled) == set(pm.available())
 
 
 # ---- tables ----
@@ -214,7 +215,7 @@ def test_an_unknown_law_or_kind_is_an_error(column: str, word: str, tmp_path: Pa
 
 @each_module
 def test_ranges_hold_their_values(name: str) -> None:
-    for p in library.module(name).parameters:
+    for p in OURS.module(name).parameters:
         assert p.distribution in LAWS, p.id
         if p.distribution == "fixed":
             assert p.low is None, p.id
@@ -229,7 +230,7 @@ def test_ranges_hold_their_values(name: str) -> None:
 
 @each_module
 def test_rows_say_where_they_come_from(name: str) -> None:
-    for p in library.module(name).parameters:
+    for p in OURS.module(name).parameters:
         assert p.kind in KINDS, p.id
         for source in filter(None, p.source.split(";")):
             found = EVIDENCE.fullmatch(source.strip())
@@ -249,7 +250,7 @@ def test_every_row_has_seven_cells(name: str) -> None:
 
 @each_module
 def test_ports_and_overlay_fit_the_model(name: str) -> None:
-    m = library.module(name)
+    m = OURS.module(name)
     for port in m.inputs:
         assert port.low <= port.reference <= port.high, port.id
         assert port.title, port.id
@@ -273,7 +274,7 @@ def test_every_free_parameter_is_an_input(name: str) -> None:
 
 @each_module
 def test_hypotheses_are_well_formed(name: str) -> None:
-    m = library.module(name)
+    m = OURS.module(name)
     values = {p.id: p.value for p in m.parameters}
     for h in m.hypotheses:
         assert h.default in h.alternatives, h.id
@@ -287,7 +288,7 @@ def test_hypotheses_are_well_formed(name: str) -> None:
 
 @each_module
 def test_hypotheses_name_their_evidence(name: str) -> None:
-    for h in library.module(name).hypotheses:
+    for h in OURS.module(name).hypotheses:
         for key, a in h.alternatives.items():
             for source in (*a.supports, *a.opposes):
                 found = EVIDENCE.fullmatch(source)
@@ -298,13 +299,13 @@ def test_hypotheses_name_their_evidence(name: str) -> None:
 
 
 def test_hypothesis_ids_are_unique_over_all_modules() -> None:
-    counts = Counter(h.id for name in NAMES for h in library.module(name).hypotheses)
+    counts = Counter(h.id for name in NAMES for h in OURS.module(name).hypotheses)
     assert [k for k, n in counts.items() if n > 1] == []
 
 
 def test_no_constant_belongs_to_two_hypotheses() -> None:
     for name in NAMES:
-        counts = Counter(k for h in library.module(name).hypotheses for k in h.alternatives[h.default].settings)
+        counts = Counter(k for h in OURS.module(name).hypotheses for k in h.alternatives[h.default].settings)
         assert [k for k, n in counts.items() if n > 1] == [], name
 
 
@@ -369,7 +370,7 @@ def reference(key: str, title: str) -> tuple[str, float] | None:
 
 def test_enough_outputs_promise_a_reference() -> None:
     """The test above looks at something."""
-    ports = [p for name in NAMES for p in library.module(name).outputs]
+    ports = [p for name in NAMES for p in OURS.module(name).outputs]
     assert sum(reference(p.id, p.title) is not None for p in ports) >= 40
 
 
@@ -402,7 +403,7 @@ def test_all_inputs_may_stay_at_their_ends_together(name: str, end: str) -> None
 
 @pytest.mark.parametrize(
     ("name", "port"),
-    [pytest.param(n, p.id, id=f"{n}-{p.id}") for n in NAMES for p in library.module(n).inputs if p.role == "dose"],
+    [pytest.param(n, p.id, id=f"{n}-{p.id}") for n in NAMES for p in OURS.module(n).inputs if p.role == "dose"],
 )
 def test_the_highest_dose_may_be_given_every_day(name: str, port: str) -> None:
     model = epileptic(name)

@@ -16,11 +16,11 @@ from pathway_models._files import read_text
 from pathway_models._sbml import sbml
 from pathway_models._sbml.units import unit_key
 from pathway_models.evidence import tables as _evidence_tables
-from pathway_models.models import library
+from pathway_models.models.library import OURS
 from pathway_models.modules.module import Parameter
 
-NAMES = library.module_names()
-CONSTANTS = {f"{n}.{p.id}": p for n in NAMES for p in library.module(n).parameters}
+NAMES = tuple(OURS.modules)
+CONSTANTS = {f"{n}.{p.id}": p for n in NAMES for p in OURS.module(n).parameters}
 MEASURED, COMPUTED = ([k for k, p in CONSTANTS.items() if p.kind == kind] for kind in ("measured", "derived"))
 DIGITS = r"[-+]?(\d+)(?:\.(\d+))?(?:[eE]([-+]?\d+))?"
 
@@ -35,14 +35,14 @@ def evidence() -> dict[str, dict[str, str]]:
 @cache
 def units(name: str) -> dict[str, tuple[float, tuple[tuple[str, int], ...]]]:
     """Parameter -> its unit in the SBML of a module, as a factor to SI and dimensions."""
-    document = sbml.parse(library.module(name).sbml, name=name)
+    document = sbml.parse(OURS.module(name).sbml, name=name)
     found = {p.getId(): unit_key(p.getDerivedUnitDefinition()) for p in document.getModel().getListOfParameters()}
     return {k: (key[0], tuple(sorted(key[1]))) for k, key in found.items() if key}
 
 
 @cache
 def antimony(name: str) -> str:
-    return read_text(library.sbml_root() / "modules" / name / "model.ant")
+    return read_text(OURS.roots[0] / "modules" / name / "model.ant")
 
 
 def rows_of(p: Parameter) -> Rows:
@@ -186,4 +186,4 @@ def test_patterns() -> None:
 
 def test_evidence_root_is_the_checkout() -> None:
     """The numbers are followed in the files that are edited, not in an installed copy."""
-    assert library.sbml_root() == Path(__file__).resolve().parents[2] / "sbml"
+    assert OURS.roots[0] == Path(__file__).resolve().parents[2] / "sbml"

@@ -19,16 +19,17 @@ from pathway_models._files import read_text
 from pathway_models._sbml import sbml
 from pathway_models._sbml.annotation import LICENCE, Coverage, coverage, describe_model, resources
 from pathway_models.errors import ModelError
-from pathway_models.models import build, library
+from pathway_models.models.library import OURS
 from pathway_models.modules import annotate, coupling
+from pathway_models.modules.generate import module_sbml
 from pathway_models.modules.module import ParameterRow
 
-ROOT = library.sbml_root()
+ROOT = OURS.roots[0]
 EVIDENCE = ROOT / "evidence"
-NAMES = library.module_names()
+NAMES = tuple(OURS.modules)
 FILES = [
     *(f"modules/{n}/model.xml" for n in NAMES),
-    *(f"coupled/{n}{kind}.xml" for n in library.coupled_names() for kind in ("", "-comp")),
+    *(f"coupled/{n}{kind}.xml" for n in OURS.coupled for kind in ("", "-comp")),
 ]
 FLAT = [f for f in FILES if "-comp" not in f]
 each_module = pytest.mark.parametrize("name", NAMES)
@@ -133,7 +134,7 @@ def test_coverage_of_a_broken_text_is_an_error() -> None:
 
 @each_module
 def test_every_port_has_a_resource(name: str) -> None:
-    module = library.module(name)
+    module = OURS.module(name)
     rows = {row["id"] for row in table(name)}
     assert {p.id for p in (*module.inputs, *module.outputs)} <= rows
 
@@ -369,9 +370,9 @@ def test_metaids_are_unique_and_every_annotation_has_its_own(file: str) -> None:
 
 def test_flattening_keeps_what_the_modules_say() -> None:
     """Every element of every module carries the same terms in the coupled model, inputs that a wire drives too."""
-    for name in library.coupled_names():
+    for name in OURS.coupled:
         flat = read(text(f"coupled/{name}.xml"))
-        for module in library.read_coupled(name).modules:
+        for module in OURS.read_coupled(name).modules:
             model = read(text(f"modules/{module}/model.xml"))
             for element in annotate._annotated(model):
                 if element is not model and element.getElementName() != "model":
@@ -416,8 +417,8 @@ def test_numbers_do_not_change(file: str) -> None:
 def test_only_annotation_is_added(name: str) -> None:
     """What Antimony wrote is still there, element for element."""
     bare = libsbml.writeSBMLToString(libsbml.readSBMLFromString(plain(name)))
-    title = re.escape(library.module(name).title)
-    ours = re.sub(rf'(<model [^>]*)name="{title}" ', r"\1", stripped(build.module_sbml(folder(name))))
+    title = re.escape(OURS.module(name).title)
+    ours = re.sub(rf'(<model [^>]*)name="{title}" ', r"\1", stripped(module_sbml(folder(name), OURS.evidence)))
     lines = [
         line.replace("/>", ">") for line in ours.splitlines() if not re.match(r"\s*</(parameter|species|compart)", line)
     ]

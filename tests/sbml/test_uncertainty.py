@@ -16,13 +16,13 @@ from pathway_models._sbml import sbml as _sbml
 from pathway_models._sbml import uncertainty as _uncertainty
 from pathway_models._sbml.uncertainty import Uncertainty
 from pathway_models.errors import ModelError, ModelWarning
-from pathway_models.models import library
 from pathway_models.models.foreign import from_sbml
+from pathway_models.models.library import OURS
 from pathway_models.modules import coupling
 from pathway_models.modules.annotate import from_row
 from pathway_models.modules.module import Parameter, ParameterRow
 
-NAMES = library.module_names()
+NAMES = tuple(OURS.modules)
 TEXT = sbml("k = 2; j = 3; x = 1; x' = -k*x*j")
 RANGE = Uncertainty(distribution="loguniform", kind="measured", low=0.06, high=1 / 3, evidence=("a:b1", "c:d-2"))
 FIXED = Uncertainty(distribution="fixed", kind="assumed")
@@ -36,8 +36,8 @@ def of(p: Parameter) -> Uncertainty:
 @cache
 def carrying(name: str) -> str:
     """A module with the uncertainty of all its constants."""
-    document = libsbml.readSBMLFromString(library.module(name).sbml)
-    for p in library.module(name).parameters:
+    document = libsbml.readSBMLFromString(OURS.module(name).sbml)
+    for p in OURS.module(name).parameters:
         _uncertainty.write_uncertainty(document.getModel().getParameter(p.id), of(p))
     return str(libsbml.writeSBMLToString(document))
 
@@ -121,14 +121,14 @@ def test_files_from_elsewhere_have_none() -> None:
 def test_modules_carry_it_without_any_warning(name: str) -> None:
     text = carrying(name)
     assert _sbml.findings(text) == []
-    assert uncertainties(text) == {p.id: of(p) for p in library.module(name).parameters}
-    assert resources(text) == resources(library.module(name).sbml)
+    assert uncertainties(text) == {p.id: of(p) for p in OURS.module(name).parameters}
+    assert resources(text) == resources(OURS.module(name).sbml)
 
 
 def test_coupling_and_flattening_keep_it() -> None:
     from dataclasses import replace
 
-    module = replace(library.module("acupuncture"), sbml=carrying("acupuncture"))
+    module = replace(OURS.module("acupuncture"), sbml=carrying("acupuncture"))
     flat = coupling.flatten(coupling.couple("one", "one", [module], [], []), name="one")
     expected = {f"acupuncture__{p.id}": of(p) for p in module.parameters}
     assert {k: v for k, v in uncertainties(flat).items() if k in expected} == expected

@@ -13,7 +13,7 @@ import xarray as xr
 import pathway_models as pm
 from helpers import scale, tiny, worst
 from pathway_models.errors import AccuracyWarning, InvalidValueError, SimulationError
-from pathway_models.models.library import module_names
+from pathway_models.models.library import OURS
 from pathway_models.models.model import Model
 from pathway_models.simulation import job as _simulate
 from pathway_models.simulation.phases import phases
@@ -124,7 +124,7 @@ def test_an_anchor_that_the_user_sets_stays(coupled: Model) -> None:
 # ---- modules ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", module_names())
+@pytest.mark.parametrize("name", tuple(OURS.modules))
 def test_healthy_module_rests(name: str) -> None:
     run = pm.load(name, context="healthy").simulate(duration=10_000, every=1000, start="file")
     for key, course in run.data_vars.items():

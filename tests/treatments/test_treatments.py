@@ -11,7 +11,7 @@ import pytest
 
 import pathway_models as pm
 from pathway_models.errors import InvalidValueError, ModelWarning, UnknownNameError
-from pathway_models.models.library import module_names
+from pathway_models.models.library import OURS
 from pathway_models.simulation.phases import phases, warn_idle
 from pathway_models.treatments.diets import KETOGENIC_CAPACITY, carb_restriction
 from pathway_models.treatments.drugs import AGENTS
@@ -206,7 +206,7 @@ def test_every_agent_fits_a_model(name: str) -> None:
     """The usual amount lies in the range of the input of the module that it acts on."""
     drug = pm.Drug(name=name)
     (item,) = drug.schedule()
-    for model in (pm.load(n) for n in (*module_names(), "epilepsy_core")):
+    for model in (pm.load(n) for n in (*OURS.modules, "epilepsy_core")):
         if item.input in {p.id.rsplit("__", 1)[-1] for p in model.inputs_} | set(model.states):
             assert phases(model, [drug], WEEK)
             return

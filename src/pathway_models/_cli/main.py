@@ -1,4 +1,4 @@
-"""The command `pathway-models`: list, simulate, compare, sobol, evidence, export, check."""
+"""The command `pathway-models`: list, simulate, compare, sobol, evidence, export, check, new, schema."""
 
 from __future__ import annotations
 
@@ -19,17 +19,20 @@ from ..errors import InvalidValueError, PathwayModelsError
 from ..evidence import report
 from ..exchange import export
 from ..experiments import arms as _combination
-from ..models import library
+from ..models.library import DEFAULT_CONTEXT
 from ..models.model import Model
 from ..sensitivity import repeat, sobol
 from ..sensitivity.factors import OWN_LAWS
 from ..sensitivity.figures import KINDS
 from ..sensitivity.study import announce
 from ..treatments import named
+from .new import new_command
 from .options import (
     TREAT_HELP,
     hypothesis_option,
     length_options,
+    library_of,
+    library_option,
     loaded,
     model_options,
     table_options,
@@ -38,6 +41,7 @@ from .options import (
     treatments_of,
 )
 from .output import check_files, flushed, plot, save, say, show, unwritten, warned, without_display
+from .schema import schema_command
 
 PARAMETER_HELP = (
     "vary only this, repeatable; with a range of your own it is log-uniform where LOW is above 0, else uniform, unless "
@@ -101,6 +105,10 @@ def _parser() -> argparse.ArgumentParser:
     _evidence_command(commands.add_parser("evidence", help="a model of the library against published experiments"))
     _export_command(commands.add_parser("export", help="write a model, or a scenario with treatments, for other tools"))
     _check_command(commands.add_parser("check", help="what libSBML says of a file, units and annotation included"))
+    for command in commands.choices.values():
+        library_option(command)
+    new_command(commands.add_parser("new", help="a module of your own to start from"))
+    schema_command(commands.add_parser("schema", help="the format of modules, coupled models and tables (JSON schema)"))
     parser.set_defaults(run=lambda _: parser.error(f"give a command: {', '.join(commands.choices)}; --help says more"))
     return parser
 
@@ -124,10 +132,10 @@ def _list(arguments: argparse.Namespace) -> int:
     import pandas as pd
 
     if arguments.model is None:
-        frame = pd.DataFrame(list(library.available().items()), columns=["model", "title"])
+        frame = pd.DataFrame(list(library_of(arguments).available().items()), columns=["model", "title"])
         show(frame, arguments, index=False)
     else:
-        frame = getattr(library.load(arguments.model), arguments.what)
+        frame = getattr(library_of(arguments).load(arguments.model), arguments.what)
         show(frame, arguments, index=True)
     return 0
 
@@ -287,7 +295,7 @@ def _evidence_command(parser: argparse.ArgumentParser) -> None:
     hypothesis_option(parser)
     table_options(parser)
     parser.add_argument("--plot", type=Path, help="write predicted against observed as a figure")
-    parser.set_defaults(run=_run_evidence, context=library.DEFAULT_CONTEXT, set=[])
+    parser.set_defaults(run=_run_evidence, context=DEFAULT_CONTEXT, set=[])
 
 
 def _run_evidence(arguments: argparse.Namespace) -> int:
@@ -335,13 +343,13 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _check_command(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", help="SBML, Antimony (.ant) or a COMBINE archive (.omex)")
+    parser.add_argument("file", help="SBML, Antimony (.ant), a COMBINE archive (.omex), or a folder of your own models")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     parser.set_defaults(run=_check)
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    found = export.check(arguments.file)
+    found = export.check(arguments.file, library=library_of(arguments))
     if arguments.json:
         sys.stdout.write(json.dumps([vars(f) for f in found], indent=1) + "\n")
     else:
@@ -352,7 +360,7 @@ def _check(arguments: argparse.Namespace) -> int:
         sys.stdout.write("".join(lines))
     if any(f.severity in ("error", "fatal") for f in found):
         return 1
-    if not arguments.json:
+    if not arguments.json and not Path(arguments.file).is_dir():
         text = files.unresolved_text(arguments.file)
         sys.stdout.write(f"{arguments.file}: {coverage_text(text)}\n")
     return 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidValueError
-from ..models import library
+from ..models.library import DEFAULT_CONTEXT, VARIABLE, Library, library
 from ..models.model import Model
 from ..treatments import named as _treatments
 from ..treatments.schedule import Treatment
@@ -23,9 +23,25 @@ TREAT_HELP = (
 def model_options(parser: argparse.ArgumentParser) -> None:
     """Which model, and with what changed."""
     parser.add_argument("model", help="a name (see: pathway-models list) or a path to an SBML file")
-    parser.add_argument("--context", default=library.DEFAULT_CONTEXT, help="epilepsy (default) or healthy")
+    parser.add_argument("--context", default=DEFAULT_CONTEXT, help="epilepsy (default) or healthy")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="another value of a constant")
     hypothesis_option(parser)
+
+
+def library_option(parser: argparse.ArgumentParser) -> None:
+    """Whose models."""
+    parser.add_argument(
+        "--library",
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help=f"read your own models in this folder beside ours, repeatable (default: the variable {VARIABLE})",
+    )
+
+
+def library_of(arguments: argparse.Namespace) -> Library:
+    """Our models and those of the folders."""
+    return library(*arguments.library)
 
 
 def hypothesis_option(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +90,7 @@ def table_options(parser: argparse.ArgumentParser) -> None:
 
 def loaded(arguments: argparse.Namespace) -> Model:
     """The model with its hypotheses and constants."""
-    model = library.load(arguments.model, context=arguments.context)
+    model = library_of(arguments).load(arguments.model, context=arguments.context)
     for name, alternative in _pairs(arguments.hypothesis, "--hypothesis").items():
         model = model.with_hypothesis(name, alternative)
     return model.with_parameters({n: _number(v, f"--set {n}=") for n, v in _pairs(arguments.set, "--set").items()})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..models import library
+from ..models.library import Library
 from ..models.model import Model
 from ..models.readings import alternative_in_force
 from ..modules.module import read_module_file
@@ -30,7 +30,8 @@ def citations(model: Model) -> pd.DataFrame:
 
     observations_paths(model)
     works: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
-    tables = pd.concat([evidence_table("measurements"), evidence_table("responses")])
+    library = Library(folders=model.folders)
+    tables = pd.concat([evidence_table(kind, library=library) for kind in ("measurements", "responses")])
     for parameter, ids in _rests_on(model).items():
         for name in ids:
             row = tables.loc[name]
@@ -71,10 +72,11 @@ def _supports(model: Model) -> dict[str, tuple[str, ...]]:
 
 def _overlay_sources(model: Model) -> dict[str, list[str]]:
     """Parameter -> evidence behind its value in untreated epilepsy, from the module files."""
-    coupled = model.name in library.coupled_names()
+    library = Library(folders=model.folders)
+    coupled = model.name in library.coupled
     names = library.read_coupled(model.name).modules if coupled else [model.name]
     found = {}
     for name in names:
-        for key, entry in read_module_file(library.sbml_root() / "modules" / name).epilepsy.items():
+        for key, entry in read_module_file(library.modules[name]).epilepsy.items():
             found[f"{name}__{key}" if coupled else key] = split_cell(entry.source)
     return found

@@ -6,19 +6,19 @@ import math
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from .._authored import read_lines, short_path
 from ..errors import InvalidValueError, ModelError, Named, PathwayModelsError, require_range, unknown_name
-from ..models import library
+from ..models.library import Library
 from ..models.model import Model
 from ..modules.flat import set_values
 from ..simulation.phases import phases
 from ..treatments.named import named
 from ..treatments.schedule import Dose, Level, Treatment
-from .tables import column_names, evidence_ids, one_of, split_cell
+from .tables import evidence_ids, one_of, split_cell
 
 Use = Literal["fit", "check"]
 Baseline = Literal["self", "untreated", "healthy", ""]
@@ -26,10 +26,31 @@ Reduce = Literal["at", "peak", "trough", "time_of_peak"]
 Comparison = Literal["fold", "percent_change", "absolute", "up", "down", "none"]
 T = TypeVar("T")
 
-OBSERVATION_COLUMNS = column_names(
-    "id use context hypotheses settings baseline treatments hours observable reduce comparison value error "
-    "error_kind source expected_under note"
-)
+
+@dataclass(frozen=True, kw_only=True)
+class ObservationRow:
+    """A row of observations.tsv: a published experiment in terms of a model."""
+
+    id: Annotated[str, "a name of its own"]
+    use: Annotated[Use, "fit: a constant was set with it; check: it tests the model"]
+    context: Annotated[str, "healthy, epilepsy or one of your own"]
+    hypotheses: Annotated[str, "name=reading, joined by ;"]
+    settings: Annotated[str, "constant or input=value, joined by ;"]
+    baseline: Annotated[Baseline, "what the change is relative to; self: the start of the run; empty: absolute"]
+    treatments: Annotated[str, "as on the command line, or level:INPUT=VALUE@START..STOP, dose:INPUT=AMOUNT@T1,T2 (h)"]
+    hours: Annotated[str, "when it was measured; 0 is the rest"]
+    observable: Annotated[str, "a variable of the model"]
+    reduce: Annotated[Reduce, "at that hour, or an extreme up to it"]
+    comparison: Annotated[Comparison, "the scale of value, or the direction of the change"]
+    value: Annotated[str, "a number, or nothing for a direction"]
+    error: Annotated[str, "a number, or low-high for CI95 and IQR"]
+    error_kind: Annotated[Literal["", "SD", "SEM", "CI95", "IQR"], "what the error is"]
+    source: Annotated[str, "rows of the evidence tables, joined by ;"]
+    expected_under: Annotated[str, "name=reading under which it should come out so, joined by ;"]
+    note: Annotated[str, "how the experiment was translated"]
+
+
+OBSERVATION_COLUMNS = tuple(f.name for f in fields(ObservationRow))
 NUMERIC = ("fold", "percent_change", "absolute")
 # Half-width of one standard deviation in each kind of error; a number without a kind is taken as it stands.
 WIDTHS: Mapping[str, float] = {"CI95": 3.92, "IQR": 1.35}
@@ -101,12 +122,9 @@ def observations_paths(model: Model) -> tuple[Path, ...]:
 
     A coupled model that extends another one is asked that one's observations as well.
     """
-    root = library.sbml_root()
-    if model.context is not None and model.name in library.module_names():
-        return (root / "modules" / model.name / "observations.tsv",)
-    if model.context is not None and model.name in library.coupled_names():
-        names = library.lineage(model.name)
-        return tuple(root / "coupled" / f"{n}-observations.tsv" for n in names)
+    library = Library(folders=model.folders)
+    if model.context is not None and model.name in (*library.modules, *library.coupled):
+        return library.observations(model.name)
     raise ModelError(f"{model.name} is no model of the library: it has no observations")
 
 
@@ -129,9 +147,10 @@ def read_observations(model: Model, path: Path | None = None) -> tuple[Observati
 def _read_file(model: Model, path: Path, found: dict[str, Observation]) -> None:
     if not path.exists():
         raise ModelError(f"{model.name} has no observations: the file {short_path(path)} is missing")
+    known = evidence_ids(Library(folders=model.folders))
     for line, row in read_lines(path, OBSERVATION_COLUMNS):
         try:
-            observation = _observation(model, row)
+            observation = _observation(model, row, known)
             if observation.id in found:
                 raise InvalidValueError(f"id {observation.id!r} is double")
         except PathwayModelsError as error:
@@ -139,7 +158,7 @@ def _read_file(model: Model, path: Path, found: dict[str, Observation]) -> None:
         found[observation.id] = observation
 
 
-def _observation(model: Model, row: Mapping[str, str]) -> Observation:
+def _observation(model: Model, row: Mapping[str, str], known: frozenset[str]) -> Observation:
     made = Observation(
         id=row["id"],
         use=row["use"],
@@ -156,7 +175,7 @@ def _observation(model: Model, row: Mapping[str, str]) -> Observation:
         value=_number(row["value"], "value") if row["value"] else None,
         error=_error(row["error"], row["error_kind"]),
         error_kind=row["error_kind"],
-        source=_sources(row["source"]),
+        source=_sources(row["source"], known),
         expected_under=_pairs(row["expected_under"], str, "expected_under"),
         note=row["note"],
     )
@@ -205,14 +224,14 @@ def _error(text: str, kind: str) -> float | None:
     return error
 
 
-def _sources(cell: str) -> tuple[str, ...]:
+def _sources(cell: str, known: frozenset[str]) -> tuple[str, ...]:
     ids = tuple(split_cell(cell))
     if not ids:
         raise InvalidValueError("source is empty; name at least one row of the evidence tables")
     for name in ids:
-        if name not in evidence_ids():
+        if name not in known:
             topic = name.partition(":")[0]
-            raise unknown_name("evidence row", name, [i for i in evidence_ids() if i.startswith(topic)])
+            raise unknown_name("evidence row", name, [i for i in known if i.startswith(topic)])
     return ids
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from .._authored import read_lines, short_path
 from ..errors import ModelError, unknown_name
-from ..models import library
+from ..models.library import Library
+from ..models.library import library as usual
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,24 +34,37 @@ TABLE_COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def evidence_table(kind: Kind = "responses") -> pd.DataFrame:
+def evidence_table(kind: Kind = "responses", *, library: Library | None = None) -> pd.DataFrame:
     """The published numbers as text, index `id`: 'measurements' (constants) or 'responses' (what changed).
 
-    Units are as printed, column `unit`. Raises `UnknownNameError` for another kind and `ModelError`, with file and
-    line, for a table that breaks its schema.
+    Those of a `library` with folders of your own come after ours. Units are as printed, column `unit`. Raises
+    `UnknownNameError` for another kind and `ModelError`, with file and line, for a table that breaks its schema.
 
     >>> evidence_table("responses").loc["clinical:C001", "value"]
     '62'
     """
     import pandas as pd
 
-    rows = [dict(zip(TABLE_COLUMNS[kind], row, strict=True)) for row in _table(one_of("kind of table", kind, Kind))]
+    found = _rows(usual() if library is None else library, one_of("kind of table", kind, Kind))
+    rows = [dict(zip(TABLE_COLUMNS[kind], row, strict=True)) for row in found]
     return pd.DataFrame(rows, columns=list(TABLE_COLUMNS[kind])).set_index("id")
 
 
-@cache
-def _table(kind: str) -> tuple[tuple[str, ...], ...]:
-    return read_table(library.sbml_root() / "evidence" / f"{kind}.tsv", kind)
+def _rows(library: Library, kind: str) -> tuple[tuple[str, ...], ...]:
+    """The rows of one kind of table in all folders; `ModelError` for an id that is there twice."""
+    found: dict[str, tuple[Path, tuple[str, ...]]] = {}
+    for path in [path for folder in library.evidence if (path := folder / f"{kind}.tsv").exists()]:
+        for row in _table(path, kind, path.stat().st_mtime_ns):
+            if row[0] in found:
+                files = f"{short_path(found[row[0]][0])} and {short_path(path)}"
+                raise ModelError(f"two evidence rows have the id {row[0]!r}: {files}; rename one")
+            found[row[0]] = path, row
+    return tuple(row for _, row in found.values())
+
+
+@lru_cache(maxsize=16)
+def _table(path: Path, kind: str, _changed: int) -> tuple[tuple[str, ...], ...]:
+    return read_table(path, kind)
 
 
 def read_table(path: Path, kind: str) -> tuple[tuple[str, ...], ...]:
@@ -76,10 +90,9 @@ def one_of(what: str, value: str, allowed: Any) -> str:
     return value
 
 
-@cache
-def evidence_ids() -> frozenset[str]:
+def evidence_ids(library: Library) -> frozenset[str]:
     """Ids of all rows of the evidence tables."""
-    return frozenset(row[0] for kind in TABLE_COLUMNS for row in _table(kind))
+    return frozenset(row[0] for kind in TABLE_COLUMNS for row in _rows(library, kind))
 
 
 def split_cell(cell: str) -> list[str]:

@@ -14,10 +14,12 @@ from .._sbml.findings import Finding
 from .._sbml.levels import LEVELS, converted
 from ..ensembles.ensemble import default_duration
 from ..errors import ModelWarning, require_kind, unknown_name
+from ..models.library import Library
 from ..models.model import Model
 from ..modules.flat import require_model
 from ..treatments.schedule import Treatment
 from . import archive, petab, portability
+from .own import folder_faults
 from .scenario import scenario_comp, scenario_sbml
 
 FORMATS = (*LEVELS, "comp", "antimony", "omex", "petab")
@@ -84,13 +86,14 @@ def _warn_of_losses(text: str, name: str) -> None:
         warnings.warn(f"{name} runs otherwise in some tools: {'; '.join(lost)}", ModelWarning, stacklevel=4)
 
 
-def check(path: str | Path) -> tuple[Finding, ...]:
+def check(path: str | Path, *, library: Library | None = None) -> tuple[Finding, ...]:
     """What there is to say of a file, worst first; an empty tuple is a clean bill.
 
     libSBML's findings (consistency, units), then notes on annotation and on constructs that COPASI, AMICI,
     roadrunner, SimBiology or SBMLToolkit do not take, each with its cure. A file without any of severity `error` or
-    `fatal` can be used. Antimony and archives are checked as the SBML that they hold. Raises `ModelError` if the file
-    cannot be read.
+    `fatal` can be used. Antimony and archives are checked as the SBML that they hold. Of a folder of your own modules
+    and coupled models, or of one module in it, every part is read, its units and its rest are checked, and its sources
+    looked up; `library` has further folders that it needs. Raises `ModelError` if the file cannot be read.
 
     >>> import pathway_models as pm, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -98,6 +101,8 @@ def check(path: str | Path) -> tuple[Finding, ...]:
     >>> {f.severity for f in found} <= {"note"}
     True
     """
+    if Path(path).is_dir():
+        return tuple(Finding(severity="error", line=0, message=m) for m in folder_faults(Path(path), library))
     text = _exchange_read.unresolved_text(path)
     found = sbml.findings(text)
     if not any(f.severity in ("error", "fatal") for f in found):

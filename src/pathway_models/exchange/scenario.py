@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._files import read_text
 from .._formulas.start import start_values
 from .._sbml import sbml
 from .._sbml.edit import add_assignment, add_parameter, free_id, set_value, with_values
 from .._sbml.native import libsbml
 from .._sbml.units import unit_id
 from ..errors import InvalidValueError
-from ..models.library import coupled_names, sbml_root
+from ..models.library import Library
 from ..models.model import Model
 from ..simulation.events import MAX_EVENTS, add_switch, with_beginning
 from ..simulation.job import make_job, run_job
@@ -95,11 +94,10 @@ def scenario_comp(model: Model, treatments: Sequence[Treatment] = (), duration: 
 
 
 def _hierarchical(model: Model) -> str:
-    if model.name in coupled_names():
-        folder = sbml_root() / "coupled"
-        if read_text(folder / f"{model.name}.xml") == model.sbml:
-            return read_text(folder / f"{model.name}-comp.xml")
-    allowed = ", ".join(coupled_names())
+    library = Library(folders=model.folders)
+    if model.name in library.coupled and library.text(model.name) == model.sbml:
+        return library.text(model.name, hierarchical=True)
+    allowed = ", ".join(library.coupled)
     raise InvalidValueError(
         f"{model.name} has no parts; format comp is for the coupled models of the library: {allowed}"
     )

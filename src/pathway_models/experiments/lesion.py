@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -13,6 +13,7 @@ import numpy as np
 from .._sbml import sbml as _sbml
 from .._sbml.edit import add_parameter
 from .._sbml.formulas import nodes, tree
+from .._sbml.native import libsbml
 from ..ensembles.ensemble import ensemble
 from ..ensembles.outcomes import Outcome
 from ..errors import InvalidValueError, ModelError, unknown_name
@@ -30,11 +31,16 @@ HOLD, KEEP = "hold_of_", "keep_of_"  # prefixes: the value that a cut wire deliv
 
 @dataclass(frozen=True, kw_only=True)
 class Connection:
-    """A wire of a coupled model: its gain, the input it drives, and the module (or shared input) it comes from."""
+    """A wire of a coupled model: its gain, the input that it drives, and the output or shared input it comes from."""
 
     gain: str
     target: str
-    source_module: str
+    source: str
+
+    @property
+    def source_module(self) -> str:
+        """The module that it comes from, or the shared input."""
+        return self.source.split("__")[0]
 
 
 def lesion(
@@ -77,7 +83,7 @@ def lesion(
     cut = _cuts(members, only)
     table = {}
     for wire in [w for w in connections(model) if any(w.gain in names for _, _, names in cut)]:
-        column, whole = (KEEP + wire.target, 1.0) if held == "untreated" else (wire.gain, _gain(model, wire.gain))
+        column, whole = (KEEP + wire.gain, 1.0) if held == "untreated" else (wire.gain, _gain(model, wire.gain))
         table[column] = np.array([0.0 if wire.gain in names else whole for _, _, names in cut])
     runs = ensemble(
         holding(model) if held == "untreated" else model,
@@ -111,11 +117,17 @@ def _connections(sbml: str, gains: frozenset[str]) -> tuple[Connection, ...]:
     document = _sbml.parse(sbml)  # kept: what libSBML hands out dies with its document
     found = []
     for rule in document.getModel().getListOfRules():
-        names = list(dict.fromkeys(n.getName() for n in nodes(rule.getMath()) if n.isName()))
-        for gain in [n for n in names if n in gains]:
-            source = next(n for n in names if n not in gains)
-            found.append(Connection(gain=gain, target=rule.getVariable(), source_module=source.split("__")[0]))
+        for gain, effect in _effects(rule, gains):
+            source = next(n.getName() for n in nodes(effect) if n.isName())
+            found.append(Connection(gain=gain, target=rule.getVariable(), source=source))
     return tuple(found)
+
+
+def _effects(rule: libsbml.Rule, gains: Collection[str]) -> Iterator[tuple[str, libsbml.ASTNode]]:
+    """(gain, what it weighs) of every wire in the rule of an input: `gain*effect`."""
+    for node in nodes(rule.getMath()):
+        if node.getNumChildren() == 2 and node.getChild(0).isName() and node.getChild(0).getName() in gains:
+            yield node.getChild(0).getName(), node.getChild(1)
 
 
 def _members(model: Model, groups: str | Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
@@ -151,13 +163,13 @@ def _gain(model: Model, gain: str) -> float:
 
 
 def holding(model: Model) -> Model:
-    """The model with a switch `keep_of_<input>` per wire: 1 changes nothing, with 0 the wire holds its untreated value.
+    """The model with a switch `keep_of_<gain>` per wire: 1 changes nothing, with 0 the wire holds its untreated value.
 
-    Each wire `input := w` becomes `input := keep*w + (1 - keep)*hold`.
+    The source of each wire, `x`, becomes `keep*x + (1 - keep)*hold` there.
     """
     wires = connections(model)
-    rest = at_rest(model, [w.target for w in wires])
-    values = {HOLD + w.target: rest[w.target] for w in wires}
+    rest = at_rest(model, list(dict.fromkeys(w.source for w in wires)))
+    values = {HOLD + w.gain: rest[w.source] for w in wires}
     return replace(model, sbml=_with_switches(model.sbml, wires), settings={**model.settings, **values})
 
 
@@ -166,12 +178,12 @@ def _with_switches(sbml: str, wires: tuple[Connection, ...]) -> str:
     document = _sbml.parse(sbml)
     model = document.getModel()
     for wire in wires:
-        target = model.getParameter(wire.target)
-        add_parameter(model, KEEP + wire.target, 1.0, "dimensionless")
-        add_parameter(model, HOLD + wire.target, target.getValue(), target.getUnits())
+        source = model.getElementBySId(wire.source)
+        add_parameter(model, KEEP + wire.gain, 1.0, "dimensionless")
+        add_parameter(model, HOLD + wire.gain, 0.0, source.getUnits())
+        keep = f"{KEEP}{wire.gain}"
+        held = tree(f"{keep}*{wire.source} + (1 dimensionless - {keep})*{HOLD}{wire.gain}")
         rule = model.getAssignmentRuleByVariable(wire.target)
-        keep = KEEP + wire.target
-        switched = tree(f"{keep}*whole + (1 dimensionless - {keep})*{HOLD}{wire.target}")
-        switched.getChild(0).replaceChild(1, rule.getMath().deepCopy())  # the tree: formulas as text lose parentheses
-        rule.setMath(switched)
+        for _, effect in _effects(rule, {wire.gain}):
+            effect.replaceArgument(wire.source, held)
     return _sbml.write(document)

@@ -1,80 +1,36 @@
-"""Find and read the models: our own by name, anybody's SBML by path."""
+"""Find and read the models: ours and a user's own by name, anybody's SBML by path."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from pathlib import Path
+from typing import TypeAlias
 
-from .._authored import read_toml, read_toml_tables, short_path
+from .._authored import read_toml, short_path
 from .._files import read_text
-from .._sbml import sbml
 from .._sbml.files import model_text
 from .._types import Frozen
-from ..errors import InvalidValueError, ModelError, require_kind, unknown_name
+from ..errors import InvalidValueError, ModelError, PathwayModelsError, require_kind, unknown_name
 from ..modules.coupling import SharedInput, Wire
 from ..modules.flat import Context
+from ..modules.generate import coupled_sbml, module_sbml
 from ..modules.module import Module, Parameter, Port, read_module, read_module_file
+from .contexts import contexts_for, read_contexts
+from .coupled import CoupledFile, check_coupled, check_target, gain_parameters, open_inputs
 from .foreign import from_sbml
 from .model import Model
 from .petab_read import load_problem
 
 DEFAULT_CONTEXT = "epilepsy"
+VARIABLE = "PATHWAY_MODELS_LIBRARY"  # of the environment: folders that `load` reads beside ours
+PARTS = ("modules", "coupled", "evidence", "contexts.toml")
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*")  # of a module: two underscores divide it from an id
 
-
-@dataclass(frozen=True, kw_only=True)
-class SharedEntry:
-    """[inputs.NAME] of a coupled model: an input that feeds several modules."""
-
-    title: str
-    reference: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class WireEntry:
-    """[[wire]] of a coupled model."""
-
-    from_: str
-    to: str
-    scale: float = 1.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class CoupledFile:
-    """The TOML of a coupled model."""
-
-    title: str
-    modules: tuple[str, ...]
-    notes: str = ""
-    extends: str = ""
-    wire: tuple[WireEntry, ...] = ()
-    aliases: Mapping[str, str] = field(default_factory=dict)
-    inputs: Mapping[str, SharedEntry] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LoopEntry:
-    """`loop` of a context: input and output of the feedback loop, and the constant that closes it."""
-
-    input: str
-    switch: str
-    output: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class ContextEntry:
-    """[NAME] of contexts.toml."""
-
-    title: str
-    module_overlays: bool = False
-    inputs: Mapping[str, float] = field(default_factory=dict)
-    held: Mapping[str, float] = field(default_factory=dict)
-    anchors: Mapping[str, str] = field(default_factory=dict)
-    loop: LoopEntry | None = None
+Stamp: TypeAlias = "tuple[tuple[str, int, int], ...]"
 
 
 @cache
@@ -87,114 +43,263 @@ def sbml_root() -> Path:
     raise ModelError(f"the folder sbml/ is missing beside {here}; reinstall pathway-models")
 
 
-def module_names() -> tuple[str, ...]:
-    """Names of the modules of the library."""
-    return tuple(sorted(p.parent.name for p in sbml_root().glob("modules/*/module.toml")))
+@dataclass(frozen=True, kw_only=True)
+class Library:
+    """Our models, and beside them those in folders of a user; get one from `pathway_models.library`.
+
+    >>> import pathway_models as pm
+    >>> "epilepsy_core" in pm.library().available()
+    True
+    """
+
+    folders: tuple[Path, ...] = ()
+
+    # ---- what there is ---------------------------------------------------------------------------------------
+
+    @property
+    def modules(self) -> Mapping[str, Path]:
+        """Name -> folder of every module; `ModelError` for a name that is there twice."""
+        return _found(self, self._stamp())[0]
+
+    @property
+    def coupled(self) -> Mapping[str, Path]:
+        """Name -> TOML of every coupled model; `ModelError` for a name that is there twice."""
+        return _found(self, self._stamp())[1]
+
+    @property
+    def evidence(self) -> tuple[Path, ...]:
+        """The folders of evidence tables."""
+        return tuple(path for root in self.roots if (path := root / "evidence").is_dir())
+
+    def available(self) -> Mapping[str, str]:
+        """Name -> title of every model that `load` knows.
+
+        >>> import pathway_models as pm
+        >>> "epilepsy" in pm.available()
+        True
+        """
+        titles = {n: self.read_coupled(n).title for n in self.coupled}
+        return titles | {n: read_module_file(folder).title for n, folder in self.modules.items()}
+
+    def observations(self, name: str) -> tuple[Path, ...]:
+        """The files with observations of a model, those of what it extends first; any folder may add to a model.
+
+        The one beside the model, whether it is there or not, if there is none.
+        """
+        if name in self.coupled:
+            parts = [Path("coupled", f"{n}-observations.tsv") for n in self.lineage(name)]
+        else:
+            parts = [Path("modules", name, "observations.tsv")]
+        paths = [root / part for part in parts for root in self.roots]
+        return tuple(p for p in paths if p.exists()) or (self.home(name) / parts[-1],)
+
+    def home(self, name: str) -> Path:
+        """The folder, ours or a user's, that holds a model."""
+        path = self.modules[name] if name in self.modules else self.coupled[name]
+        return path.parents[1]
+
+    # ---- models ----------------------------------------------------------------------------------------------
+
+    def load(self, name: str | Path, *, context: str = DEFAULT_CONTEXT, model: str | None = None) -> Model:
+        """As `pathway_models.load`, with the models of this library."""
+        require_kind("name", name, (str, os.PathLike), 'load("epilepsy") or load("file.xml")')
+        known = {*self.coupled, *self.modules}
+        if isinstance(name, str) and name in known:
+            if model is not None:
+                raise InvalidValueError(f"{name} is one model; model={model!r} is for archives (.omex) with several")
+            return _model(self, self._stamp(), name).with_context(context)
+        path = Path(name).expanduser()
+        if path.suffix.lower() in (".yaml", ".yml") or path.is_dir():
+            if model is not None:
+                raise InvalidValueError(f"{path.name} names its model itself; model={model!r} is for archives (.omex)")
+            return load_problem(path)
+        if path.suffix or path.exists():
+            return from_sbml(model_text(path, member=model), name=path.stem)
+        raise unknown_name("model", str(name), [*known, "a path to an SBML file"])
+
+    def module(self, name: str) -> Module:
+        """A module, read from its folder; the SBML of a user's module is made from its Antimony."""
+        if name not in self.modules:
+            raise unknown_name("module", name, self.modules)
+        return _module(self, self._stamp(), name)
+
+    def read_coupled(self, name: str) -> CoupledFile:
+        """The TOML of a coupled model; what it `extends` comes first (modules, wires, inputs, aliases)."""
+        base, *others = (read_toml(self.coupled[n], CoupledFile) for n in self.lineage(name))
+        for made in others:
+            base = made.after(base)
+        where = f"{short_path(self.coupled[name])}: modules"
+        if not base.modules:
+            raise ModelError(f"{where}: name at least one, or a model that this one extends")
+        modules = self.modules
+        for i, n in enumerate(base.modules):
+            if n not in modules:
+                raise ModelError(f"{where}: {unknown_name('module', n, modules)}")
+            if n in base.modules[:i]:
+                raise ModelError(f"{where}: {n} is there twice")
+        return base
+
+    def lineage(self, name: str) -> tuple[str, ...]:
+        """A coupled model after those that it extends, the oldest first; `ModelError` for a ring."""
+        names = [name]
+        while base := read_toml(self.coupled[names[0]], CoupledFile).extends:
+            file = short_path(self.coupled[names[0]])
+            if base in names:
+                raise ModelError(f"{file}: extends: a ring of {', '.join(names)}")
+            if base not in self.coupled:
+                raise ModelError(f"{file}: extends: {unknown_name('model', base, self.coupled)}")
+            names.insert(0, base)
+        return tuple(names)
+
+    def parts(self, name: str) -> tuple[list[Module], list[Wire], list[SharedInput]]:
+        """Modules, wires and shared inputs that the TOML of a coupled model names."""
+        made = self.read_coupled(name)
+        return [self.module(n) for n in made.modules], made.wires, made.shared
+
+    def text(self, name: str, *, hierarchical: bool = False) -> str:
+        """SBML of a coupled model: ours as published, a user's made from its TOML."""
+        if self.home(name) == sbml_root():
+            return read_text(self.coupled[name].with_name(f"{name}-comp.xml" if hierarchical else f"{name}.xml"))
+        return _texts(self, self._stamp(), name)[hierarchical]
+
+    def every_input(self) -> frozenset[str]:
+        """Inputs of all models."""
+        return _every_input(self, self._stamp())
+
+    # ---- files -----------------------------------------------------------------------------------------------
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """Our folder, then the user's."""
+        return (sbml_root(), *self.folders)
+
+    def _stamp(self) -> Stamp:
+        """What the user's files are; whatever was read holds until one of them changes. Ours do not."""
+        patterns = ("contexts.toml", "modules/*/*", "coupled/*", "evidence/*")
+        files = (p for folder in self.folders for pattern in patterns for p in sorted(folder.glob(pattern)))
+        return tuple((str(p), (status := p.stat()).st_mtime_ns, status.st_size) for p in files)
 
 
-def coupled_names() -> tuple[str, ...]:
-    """Names of the coupled models of the library."""
-    return tuple(sorted(p.stem for p in sbml_root().glob("coupled/*.toml")))
+BAD_NAME = "a module cannot be named {!r}; allowed are letters, digits and single underscores, a letter first"
+OURS = Library()
+
+
+def library(*folders: str | Path) -> Library:
+    """Our models and, beside them, the modules, coupled models, contexts and observations in folders of your own.
+
+    Args:
+        folders: each with `modules/NAME/`, `coupled/NAME.toml`, `contexts.toml` or `evidence/`, in the format of ours
+            (docs/own-module.md); without any, those in the environment variable PATHWAY_MODELS_LIBRARY.
+
+    Returns:
+        A `Library`: `load` and `available` as those of the package.
+
+    Raises:
+        ModelError: a folder that is not there or holds none of these.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> pm.library().load("acupuncture").name
+        'acupuncture'
+    """
+    named = folders or tuple(filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)))
+    paths = []
+    for folder in named:
+        require_kind("folder", folder, (str, os.PathLike), 'library("my_models")')
+        path = Path(folder).expanduser().resolve()
+        if not path.is_dir():
+            raise ModelError(f"there is no folder {path}")
+        if not any((path / part).exists() for part in PARTS):
+            raise ModelError(f"{path} is no library: it holds none of {', '.join(PARTS)}")
+        paths.append(path)
+    return Library(folders=tuple(dict.fromkeys(paths)))
 
 
 def available() -> Mapping[str, str]:
     """Name -> title of every model that `load` knows.
 
-    >>> "epilepsy" in available()
-    True
+    Example:
+        >>> "epilepsy" in available()
+        True
     """
-    titles = {n: read_coupled(n).title for n in coupled_names()}
-    return titles | {n: read_module_file(_folder(n)).title for n in module_names()}
+    return library().available()
 
 
 def load(name: str | Path, *, context: str = DEFAULT_CONTEXT, model: str | None = None) -> Model:
     """A model of the library by name, or anybody's file by path: SBML, comp, Antimony, a COMBINE archive, PEtab.
 
-    `context` is 'epilepsy' (untreated, the default) or 'healthy'; an SBML file from elsewhere has none and starts
-    from the values in the file. A PEtab problem (.yaml, or the folder that holds it alone) comes with its nominal
-    parameters, `measurements` and `experiments`. `model` picks one of several models of an archive (.omex) by its path
-    there. Warns with `ModelWarning` of values that a file lacks and are taken as libroadrunner does (species 0,
-    compartments 1), and of what is not valid in it beside the mathematics. Raises `UnknownNameError` for an unknown
-    name or context and `ModelError` for a file that is missing, broken, of another format or lacks the value of a
-    parameter.
+    Warns with `ModelWarning` of values that a file lacks and are taken as libroadrunner does (species 0, compartments
+    1), and of what is not valid in it beside the mathematics.
 
-    >>> load("ketone_katp", context="healthy").inputs.loc["carb_restriction", "reference"]
-    np.float64(0.0)
+    Args:
+        name: a name of `available()`, or a path. A PEtab problem (.yaml, or the folder that holds it alone) comes with
+            its nominal parameters, `measurements` and `experiments`.
+        context: 'epilepsy' (untreated) or 'healthy'; a file from elsewhere has none and starts from its own values.
+        model: which of several models of an archive (.omex), by its path there.
+
+    Returns:
+        The `Model`.
+
+    Raises:
+        UnknownNameError: an unknown name or context.
+        ModelError: a file that is missing, broken, of another format or lacks the value of a parameter.
+
+    Example:
+        >>> load("ketone_katp", context="healthy").inputs.loc["carb_restriction", "reference"]
+        np.float64(0.0)
     """
-    require_kind("name", name, (str, os.PathLike), 'load("epilepsy") or load("file.xml")')
-    ours = isinstance(name, str) and name in (*coupled_names(), *module_names())
-    if ours and model is not None:
-        raise InvalidValueError(f"{name} is one model; model={model!r} is for archives (.omex) with several")
-    if isinstance(name, str) and name in coupled_names():
-        return _load_coupled(name).with_context(context)
-    if isinstance(name, str) and name in module_names():
-        return _load_module(name).with_context(context)
-    path = Path(name).expanduser()
-    if path.suffix.lower() in (".yaml", ".yml") or path.is_dir():
-        if model is not None:
-            raise InvalidValueError(f"{path.name} names its model itself; model={model!r} is for archives (.omex)")
-        return load_problem(path)
-    if path.suffix or path.exists():
-        return from_sbml(model_text(path, member=model), name=path.stem)
-    raise unknown_name("model", str(name), [*coupled_names(), *module_names(), "a path to an SBML file"])
+    return library().load(name, context=context, model=model)
 
 
-def _folder(module: str) -> Path:
-    return sbml_root() / "modules" / module
+# ---- reading: the stamp is a part of every key, so that an edited file is read again -------------------------------
 
 
-@cache
-def module(name: str) -> Module:
-    """A module of the library, read from its folder."""
-    return read_module(_folder(name))
+@lru_cache(maxsize=8)
+def _found(library: Library, stamp: Stamp) -> tuple[Mapping[str, Path], Mapping[str, Path]]:
+    """Folders of modules and TOML files of coupled models, by name."""
+    found: dict[str, Path] = {}
+    for root in library.roots:
+        for path in (*sorted(root.glob("modules/*/module.toml")), *sorted(root.glob("coupled/*.toml"))):
+            name = path.parent.name if path.name == "module.toml" else path.stem
+            if name in found:
+                files = f"{short_path(found[name])} and {short_path(path)}"
+                raise ModelError(f"two models are named {name!r}: {files}; rename one")
+            if path.name == "module.toml" and not NAME.fullmatch(name):
+                raise ModelError(f"{short_path(path.parent)}: {BAD_NAME.format(name)}")
+            found[name] = path
+    modules = {n: p.parent for n, p in sorted(found.items()) if p.name == "module.toml"}
+    return modules, {n: p for n, p in sorted(found.items()) if n not in modules}
 
 
-def read_coupled(name: str) -> CoupledFile:
-    """The TOML of a coupled model; what it `extends` comes first (modules, wires, inputs, aliases)."""
-    made, *others = (read_toml(_coupled_path(n), CoupledFile) for n in reversed(lineage(name)))
-    for base in others:
-        made = replace(
-            made,
-            modules=base.modules + made.modules,
-            wire=base.wire + made.wire,
-            aliases={**base.aliases, **made.aliases},
-            inputs={**base.inputs, **made.inputs},
-        )
-    for n in made.modules:
-        if n not in module_names():
-            raise ModelError(f"{short_path(_coupled_path(name))}: modules: {unknown_name('module', n, module_names())}")
-    return made
+@lru_cache(maxsize=256)
+def _module(library: Library, stamp: Stamp, name: str) -> Module:
+    folder = library.modules[name]
+    if library.home(name) == sbml_root():
+        return read_module(folder) if library == OURS else OURS.module(name)
+    return read_module(folder, module_sbml(folder, library.evidence))
 
 
-def lineage(name: str) -> tuple[str, ...]:
-    """A coupled model after those that it extends, the oldest first; `ModelError` for a ring."""
-    names = [name]
-    while base := read_toml(_coupled_path(names[0]), CoupledFile).extends:
-        file = short_path(_coupled_path(names[0]))
-        if base in names:
-            raise ModelError(f"{file}: extends: a ring of {', '.join(names)}")
-        if base not in coupled_names():
-            raise ModelError(f"{file}: extends: {unknown_name('model', base, coupled_names())}")
-        names.insert(0, base)
-    return tuple(names)
+@lru_cache(maxsize=32)
+def _texts(library: Library, stamp: Stamp, name: str) -> tuple[str, str]:
+    path = library.coupled[name]
+    made = library.read_coupled(name)
+    for wire in made.wires:
+        check_target(path, wire)
+    modules, wires, shared = library.parts(name)
+    try:
+        return coupled_sbml(name, made.title, modules, wires, shared)
+    except PathwayModelsError as error:
+        raise ModelError(f"{short_path(path)}: {error}") from error
 
 
-def _coupled_path(name: str) -> Path:
-    return sbml_root() / "coupled" / f"{name}.toml"
+@lru_cache(maxsize=64)
+def _model(library: Library, stamp: Stamp, name: str) -> Model:
+    return _coupled_model(library, name) if name in library.coupled else _module_model(library, name)
 
 
-def coupled_parts(made: CoupledFile) -> tuple[list[Module], list[Wire], list[SharedInput]]:
-    """Modules, wires and shared inputs that the TOML of a coupled model names."""
-    wires = [Wire(source=w.from_, target=w.to, scale=w.scale) for w in made.wire]
-    shared = [
-        SharedInput(id=k, title=v.title, reference=v.reference, low=v.low, high=v.high) for k, v in made.inputs.items()
-    ]
-    return [module(n) for n in made.modules], wires, shared
-
-
-@cache
-def _load_module(name: str) -> Model:
-    m = module(name)
+def _module_model(library: Library, name: str) -> Model:
+    m = library.module(name)
+    names = {f"{name}.{p.id}": p.id for p in _ports(m)}
     return Model(
         name=name,
         title=m.title,
@@ -203,105 +308,46 @@ def _load_module(name: str) -> Model:
         inputs_=m.inputs,
         outputs_=m.outputs,
         hypotheses_=m.hypotheses,
-        contexts=_contexts({p.id for p in m.inputs}, m.epilepsy, {f"{name}.{p.id}": p.id for p in _ports(m)}),
+        contexts=_contexts(library, {p.id for p in m.inputs}, m.epilepsy, names),
+        folders=library.folders,
     )
 
 
-@cache
-def _load_coupled(name: str) -> Model:
-    made = read_coupled(name)
-    parts, wires, shared = coupled_parts(made)
-    text = read_text(sbml_root() / "coupled" / f"{name}.xml")
-    _check_coupled(name, made, wires, sbml.content(text, name).quantities)
+def _coupled_model(library: Library, name: str) -> Model:
+    made = library.read_coupled(name)
+    parts, wires, shared = library.parts(name)
+    text = library.text(name)
+    check_coupled(library.coupled[name], made, wires, text)
     modules = [m.prefixed() for m in parts]
-    driven = {w.target.replace(".", "__") for w in wires}
-    inputs = tuple(
-        Port(
-            id=s.id,
-            title=s.title,
-            unit="dimensionless",
-            role="level",
-            reference=s.reference,
-            low=s.low,
-            high=s.high,
-        )
-        for s in shared
-    )
-    gains = tuple(
-        Parameter(
-            id=w.gain,
-            value=1.0,
-            unit="dimensionless",
-            kind="gain",
-            module="wires",
-            note=f"{w.source} -> {w.target}",
-        )
-        for w in wires
-    )
-    ports = {p.id.replace("__", ".", 1): p.id for m in modules for p in _ports(m)}
+    names = {p.id.replace("__", ".", 1): p.id for m in modules for p in _ports(m)}
     overlay = {k: v for m in modules for k, v in m.epilepsy.items()}
     return Model(
         name=name,
         title=made.title,
         sbml=text,
-        parameters_=tuple(p for m in modules for p in m.parameters) + gains,
-        inputs_=inputs + tuple(p for m in modules for p in m.inputs if p.id not in driven),
+        parameters_=tuple(p for m in modules for p in m.parameters) + gain_parameters(wires),
+        inputs_=open_inputs(modules, wires, shared),
         outputs_=tuple(p for m in modules for p in m.outputs),
         hypotheses_=tuple(h for m in modules for h in m.hypotheses),
-        contexts=_contexts({s.id for s in shared}, overlay, ports),
+        contexts=_contexts(library, {s.id for s in shared}, overlay, names),
         aliases=Frozen({k: v.replace(".", "__") for k, v in made.aliases.items()}),
+        folders=library.folders,
     )
 
 
-def _check_coupled(name: str, made: CoupledFile, wires: Sequence[Wire], ids: Iterable[str]) -> None:
-    """The generated model has every wire and every alias of its TOML."""
-    file = short_path(_coupled_path(name))
-    for wire in wires:
-        if wire.target.count(".") != 1:
-            raise ModelError(f"{file}: the wire {wire.source} -> {wire.target!r}: write the target as module.input")
-        if wire.gain not in ids:
-            raise ModelError(f"{file}: the wire {wire.source} -> {wire.target} is not in {name}.xml: run make models")
-    for alias, target in made.aliases.items():
-        if target.replace(".", "__") not in ids:
-            known = [i.replace("__", ".", 1) for i in ids]
-            raise ModelError(f"{file}: aliases.{alias}: {unknown_name('variable', target, known)}")
+def _contexts(
+    library: Library, inputs: set[str], epilepsy: Mapping[str, float], names: Mapping[str, str]
+) -> Mapping[str, Context]:
+    paths = [path for root in library.roots if (path := root / "contexts.toml").exists()]
+    return contexts_for(read_contexts(paths), inputs, epilepsy, names, library.modules, library.every_input)
 
 
 def _ports(m: Module) -> tuple[Port | Parameter, ...]:
     return m.inputs + m.outputs + m.parameters
 
 
-def _contexts(inputs: set[str], epilepsy: Mapping[str, float], names: Mapping[str, str]) -> Mapping[str, Context]:
-    """contexts.toml, cut down to what this model has; the modules' own overlays belong to 'epilepsy'."""
-    path = sbml_root() / "contexts.toml"
-    found = {}
-    for name, entry in read_toml_tables(path, ContextEntry).items():
-        _check_context(f"{short_path(path)}: {name}", entry, inputs, names)
-        settings = {k: v for k, v in entry.inputs.items() if k in inputs}
-        if entry.module_overlays:
-            settings |= epilepsy
-        anchors = {names[k]: names[v] for k, v in entry.anchors.items() if k in names and v in names}
-        held = {names[k]: v for k, v in entry.held.items() if k in names}
-        loop = {} if entry.loop is None else {k: names[v] for k, v in vars(entry.loop).items() if v in names}
-        found[name] = Context(name=name, title=entry.title, settings=settings, anchors=anchors, held=held, loop=loop)
-    return Frozen(found)
-
-
-def _check_context(where: str, entry: ContextEntry, inputs: set[str], names: Mapping[str, str]) -> None:
-    """Every name belongs to a model of the library; what this model lacks may belong to another one."""
-    loop = [] if entry.loop is None else vars(entry.loop).values()
-    here = {n.partition(".")[0] for n in names}
-    for name in (*entry.held, *entry.anchors, *entry.anchors.values(), *loop):
-        owner = name.partition(".")[0]
-        if owner not in module_names() or (owner in here and name not in names):
-            raise ModelError(f"{where}: {unknown_name('variable', name, names)}")
-    for key in entry.inputs:
-        if key not in inputs and key not in _every_input():
-            raise ModelError(f"{where}.inputs: {unknown_name('input', key, _every_input())}")
-
-
-@cache
-def _every_input() -> frozenset[str]:
-    """Inputs of all models of the library."""
-    modules = [read_module_file(_folder(n)).inputs for n in module_names()]
-    return frozenset(k for found in (*modules, *(read_coupled(n).inputs for n in coupled_names())) for k in found)
+@lru_cache(maxsize=8)
+def _every_input(library: Library, stamp: Stamp) -> frozenset[str]:
+    modules = [read_module_file(folder).inputs for folder in library.modules.values()]
+    coupled = [library.read_coupled(n).inputs for n in library.coupled]
+    return frozenset(k for found in (*modules, *coupled) for k in found)

@@ -14,8 +14,8 @@ from ..errors import InvalidValueError, unknown_name
 from ..modules.coupling import couple, flatten
 from ..modules.flat import Context
 from ..modules.module import Module, Port, known
-from . import library
 from .foreign import from_sbml
+from .library import DEFAULT_CONTEXT, library
 from .model import Model
 
 
@@ -78,20 +78,20 @@ def _port(model: Model, name: str) -> Port:
     return Port(id=name, title=name, unit=q.unit, role=role, reference=known(q.value))
 
 
-def with_module(name: str, module: Module, *, replacing: str, context: str = library.DEFAULT_CONTEXT) -> Model:
+def with_module(name: str, module: Module, *, replacing: str, context: str = DEFAULT_CONTEXT) -> Model:
     """The coupled model `name` of the library with `module` in the place of its module `replacing`.
 
     Wires, the other modules and contexts stay. Raises `UnknownNameError` if the model has no such module, and
     `InvalidValueError` that names the ports that the wires need and the module lacks, or units that do not fit.
 
     >>> import pathway_models as pm
-    >>> from pathway_models import library
-    >>> ours = library.module("acupuncture")
+    >>> ours = pm.library().module("acupuncture")
     >>> len(with_module("epilepsy_core", ours, replacing="acupuncture").gains)
     35
     """
-    base = library.load(name, context=context)
-    parts, wires, shared = library.coupled_parts(library.read_coupled(name))
+    found = library()
+    base = found.load(name, context=context)
+    parts, wires, shared = found.parts(name)
     if replacing not in {p.name for p in parts}:
         raise unknown_name(f"module of {name}", replacing, [p.name for p in parts])
     guest = replace(module, name=replacing, sbml=_with_model_id(module.sbml, replacing))

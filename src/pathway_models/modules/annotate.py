@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 
 from .._authored import read_lines, read_rows, short_path
 from .._sbml import sbml
@@ -17,7 +18,6 @@ from .._sbml.units import unit_text
 from ..errors import ModelError, unknown_name
 from .module import ParameterRow
 
-COLUMNS = ("id", "sbo", "qualifier", "resource", "name")
 IDENTIFIERS = "https://identifiers.org/"
 
 # How a reference of the evidence tables is written at identifiers.org, and which kind is preferred over which.
@@ -52,25 +52,28 @@ _SBO_PARAMETER = 2  # quantitative systems description parameter
 
 @dataclass(frozen=True, kw_only=True)
 class Annotation:
-    """One row of annotations.tsv."""
+    """A row of annotations.tsv: a resource that says what an element of the model is."""
 
-    id: str
-    sbo: str
-    qualifier: str
-    resource: str
-    name: str
+    id: Annotated[str, "the model, a compartment, species, parameter or reaction"]
+    sbo: Annotated[str, "its term of the Systems Biology Ontology, as SBO:0000252, or nothing"]
+    qualifier: Annotated[str, "of biology: is, isVersionOf, hasPart, occursIn, ..."]
+    resource: Annotated[str, "address at identifiers.org"]
+    name: Annotated[str, "the resource in words"]
 
 
-def annotate(text: str, folder: Path, evidence: Path, *, title: str, summary: str) -> str:
+def annotate(text: str, folder: Path, evidence: Sequence[Path], *, title: str, summary: str) -> str:
     """The SBML of a module with names, notes, SBO terms and resources.
 
-    `folder` holds annotations.tsv and parameters.tsv, `evidence` the tables that parameters.tsv cites. Raises
-    `ModelError` that names file, line and value for a row that does not fit the model.
+    `folder` holds parameters.tsv and perhaps annotations.tsv, `evidence` are the folders of the tables that
+    parameters.tsv cites. Raises `ModelError` that names file, line and value for a row that does not fit the model.
     """
     document = sbml.read(text)
     model = document.getModel()
+    if model.getId() != folder.name:
+        raise ModelError(f"{folder.name}/model.ant: the model is named {model.getId()!r}; name it as its folder")
     describe_model(model, title=title, summary=summary)
-    rows = read_annotations(folder / "annotations.tsv", ids={model.getId(), *_ids(model)})
+    path = folder / "annotations.tsv"
+    rows = read_annotations(path, ids={model.getId(), *_ids(model)}) if path.exists() else ()
     for element in _annotated(model):
         _annotate_element(element, [r for r in rows if r.id == element.getId()])
     table = read_rows(folder / "parameters.tsv", ParameterRow)
@@ -88,7 +91,7 @@ def read_annotations(path: Path, *, ids: Iterable[str]) -> tuple[Annotation, ...
     """The rows of an annotations.tsv; `ModelError` with file and line for a wrong column, id, qualifier or resource."""
     known = set(ids)
     rows = []
-    for number, cells in read_lines(path, COLUMNS):
+    for number, cells in read_lines(path, [f.name for f in fields(Annotation)]):
         row = Annotation(**cells)
         if fault := _fault(row, known):
             raise ModelError(f"{short_path(path)}:{number}: {fault}")
@@ -150,9 +153,10 @@ def _add_resources(element: libsbml.SBase, qualifier: str, uris: Iterable[str]) 
         raise ModelError(f"libSBML could not annotate {element.getId()!r} with {qualifier}")
 
 
-def _described_by(table: Iterable[ParameterRow], evidence: Path) -> dict[str, str]:
+def _described_by(table: Iterable[ParameterRow], evidence: Sequence[Path]) -> dict[str, str]:
     """Parameter -> the work that its first source with a DOI or PMID cites; measured and derived parameters only."""
-    cited = _references(evidence)
+    paths = (folder / name for folder in evidence for name in ("measurements.tsv", "responses.tsv"))
+    cited = {k: v for p in paths if p.exists() for k, v in _references(p, p.stat().st_mtime_ns).items()}
     found = {}
     for row in table:
         if row.kind in ("measured", "derived"):
@@ -164,15 +168,14 @@ def _described_by(table: Iterable[ParameterRow], evidence: Path) -> dict[str, st
 
 
 @cache
-def _references(evidence: Path) -> Mapping[str, Mapping[str, str]]:
+def _references(table: Path, _changed: int) -> Mapping[str, Mapping[str, str]]:
     """Evidence row -> kind of reference -> its address: {'doi': 'https://identifiers.org/doi:10.1002/...'}."""
     found: dict[str, dict[str, str]] = {}
-    for table in ("measurements.tsv", "responses.tsv"):
-        for _, row in read_lines(evidence / table):
-            for reference in filter(None, map(str.strip, row["reference"].split(";"))):
-                kind, _, key = reference.partition(":")
-                if kind in _COLLECTIONS:
-                    found.setdefault(row["id"], {}).setdefault(kind, f"{IDENTIFIERS}{_COLLECTIONS[kind]}:{key}")
+    for _, row in read_lines(table):
+        for reference in filter(None, map(str.strip, row["reference"].split(";"))):
+            kind, _, key = reference.partition(":")
+            if kind in _COLLECTIONS:
+                found.setdefault(row["id"], {}).setdefault(kind, f"{IDENTIFIERS}{_COLLECTIONS[kind]}:{key}")
     return found
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from .._sbml import sbml
 from .._sbml.annotation import describe_model
@@ -13,27 +13,36 @@ from .._sbml.formulas import in_order, reads_at_once, tree
 from .._sbml.native import libsbml
 from .._sbml.units import unit_id
 from ..errors import InvalidValueError, ModelError, unknown_name
-from .module import Module
+from .module import Module, Port
 
 Documents: TypeAlias = "Mapping[str, libsbml.SBMLDocument]"  # quoted: libSBML loads at its first use
 
 
+Combine: TypeAlias = Literal["", "sum", "product"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Wire:
-    """One output drives one input: `input := reference + gain*(scale*output - reference)`.
+    """An output that drives an input: alone `input := r + gain*(scale*output - r)`, where r is the input's reference.
 
-    `source` is `module.output` or the name of an input of the coupled model; `target` is `module.input`.
+    `source` is `module.output` or the name of an input of the coupled model; `target` is `module.input`. Several wires
+    drive one input if one of them says how they `combine`: 'sum' is `r + sum of gain*(scale*output - reference)`,
+    'product' is `r * product of (1 + gain*(scale*output/reference - 1))`. The wire's `reference` is the value of
+    `scale*output` without effect, in the unit of the output; usually it is r.
     """
 
     source: str
     target: str
     scale: float = 1.0
+    combine: Combine = ""
+    reference: float | None = None
 
     @property
     def gain(self) -> str:
-        """Id of the gain parameter: 1 couples, 0 cuts the wire."""
+        """Id of the gain parameter: 1 couples, 0 cuts the wire. One that joins others names its module as well."""
         module, port = self.target.split(".")
-        return f"gain_{self.source.rsplit('.', 1)[-1]}_to_{module}__{port}"
+        source = self.source.replace(".", "__") if self.combine else self.source.rsplit(".", 1)[-1]
+        return f"gain_{source}_to_{module}__{port}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +62,8 @@ def couple(
     """The hierarchical document of a coupled model.
 
     Shared inputs are dimensionless. Raises `UnknownNameError` for a wire to or from nowhere, `InvalidValueError`
-    for units that do not fit, for two wires into one input, and for a loop through assignments alone.
+    for units that do not fit, for wires into one input that do not say how they combine, and for a loop through
+    assignments alone.
     """
     _check_wires(modules, wires, shared)
     document = libsbml.SBMLDocument(libsbml.SBMLNamespaces(3, 2, "comp", 1))
@@ -78,9 +88,17 @@ def couple(
     for wire in wires:
         if "." in wire.source:
             _expose(model, documents, wire.source, exposed)
-    for wire in wires:
-        _add_wire(model, documents, wire)
+    for together in by_target(wires).values():
+        _drive(model, documents, together)
     return document
+
+
+def by_target(wires: Iterable[Wire]) -> dict[str, list[Wire]]:
+    """Input -> the wires that drive it."""
+    found: dict[str, list[Wire]] = {}
+    for wire in wires:
+        found.setdefault(wire.target, []).append(wire)
+    return found
 
 
 def _summaries(modules: Sequence[Module]) -> str:
@@ -119,23 +137,46 @@ def _check_wires(modules: Sequence[Module], wires: Sequence[Wire], shared: Seque
     inputs = {f"{m.name}.{p.id}": p for m in modules for p in m.inputs if p.role == "level"}
     outputs = {f"{m.name}.{p.id}": p for m in modules for p in m.outputs}
     shared_ids = {s.id for s in shared}
-    targets: set[str] = set()
     for wire in wires:
         if wire.target not in inputs:
             raise unknown_name("wire target", wire.target, inputs)
         if wire.source not in outputs and wire.source not in shared_ids:
             raise unknown_name("wire source", wire.source, [*outputs, *shared_ids])
-        if wire.target in targets:
-            raise InvalidValueError(f"two wires drive {wire.target}; an input takes one")
-        targets.add(wire.target)
-        source_unit = outputs[wire.source].unit if wire.source in outputs else "dimensionless"
-        target_unit = inputs[wire.target].unit
-        if source_unit != target_unit:
-            raise InvalidValueError(
-                f"wire {wire.source} -> {wire.target}: unit {source_unit!r} does not fit {target_unit!r}"
-            )
+    for target, together in by_target(wires).items():
+        _check_together(inputs[target], target, together)
+        for wire in together:
+            source_unit = outputs[wire.source].unit if wire.source in outputs else "dimensionless"
+            relative = wire.reference is not None and _rule(together) == "product"  # to a reference in its own unit
+            if source_unit != inputs[target].unit and not relative:
+                raise InvalidValueError(
+                    f"wire {wire.source} -> {target}: unit {source_unit!r} does not fit {inputs[target].unit!r}"
+                )
     _check_loops(modules, wires)
     _check_time_units(modules)
+
+
+def _rule(together: Sequence[Wire]) -> str:
+    """How the wires into one input combine; one wire alone is a sum."""
+    return next((w.combine for w in together if w.combine), "sum")
+
+
+def _check_together(port: Port, target: str, together: Sequence[Wire]) -> None:
+    """The wires into one input differ, state one rule, and a product has references to divide by."""
+    sources = ", ".join(w.source for w in together)
+    if len({w.source for w in together}) < len(together):
+        raise InvalidValueError(f"two wires from one source drive {target}: {sources}")
+    rules = {w.combine for w in together if w.combine}
+    if len(together) > 1 and not rules:
+        raise InvalidValueError(
+            f'several wires drive {target} ({sources}): write combine = "sum" (effects are added) or '
+            f'combine = "product" (they multiply) in the new one'
+        )
+    if len(rules) > 1:
+        raise InvalidValueError(f"the wires into {target} ({sources}) say both sum and product; allowed is one rule")
+    if len({w.gain for w in together}) < len(together):
+        raise InvalidValueError(f"the wires into {target} ({sources}) have gains of one name: write combine in each")
+    if rules == {"product"} and 0 in (port.reference, *(w.reference for w in together)):
+        raise InvalidValueError(f"the wires into {target} ({sources}) have a reference of 0; a product needs another")
 
 
 def _check_time_units(modules: Sequence[Module]) -> None:
@@ -151,7 +192,7 @@ def _check_loops(modules: Sequence[Module], wires: Sequence[Wire]) -> None:
         for key, names in reads_at_once(document.getModel()).items():
             reads[f"{module.name}.{key}"] = {f"{module.name}.{n}" for n in names}
     for wire in wires:
-        reads[wire.target] = {wire.source}
+        reads.setdefault(wire.target, set()).add(wire.source)
     _, circle = in_order(dict(sorted(reads.items())))
     if circle:
         raise InvalidValueError(f"loop through assignments alone: {' <- '.join(circle)}")
@@ -189,20 +230,31 @@ def _expose(model: libsbml.Model, documents: Documents, source: str, done: set[s
     link.setIdRef(port)
 
 
-def _add_wire(model: libsbml.Model, documents: Documents, wire: Wire) -> None:
-    module, port = wire.target.split(".")
+def _drive(model: libsbml.Model, documents: Documents, together: Sequence[Wire]) -> None:
+    """The rule of one input, by the law in `Wire`."""
+    module, port = together[0].target.split(".")
     element = documents[module].getModel().getElementBySId(port)
-    unit, reference = _unit_of(model, element), element.getValue()
-    target = add_parameter(model, _parent_id(module, port), reference, unit, constant=False)
+    unit = _unit_of(model, element)
+    target = add_parameter(model, _parent_id(module, port), element.getValue(), unit, constant=False)
     _copy_annotation(element, target)
     link = target.getPlugin("comp").createReplacedElement()
     link.setSubmodelRef(module)
     link.setIdRef(port)
+    usual = f"({element.getValue()!r} {unit})"
+    terms = [_effect(model, wire, usual, _rule(together)) for wire in together]
+    formula = (" + " if _rule(together) == "sum" else " * ").join([usual, *terms])
+    add_rule(model, target.getId(), tree(formula))
+
+
+def _effect(model: libsbml.Model, wire: Wire, usual: str, rule: str) -> str:
+    """What a wire adds to its input, or multiplies it by, as a formula; its gain becomes a parameter."""
     add_parameter(model, wire.gain, 1.0, "dimensionless").setName(f"gain of {wire.source} -> {wire.target}")
     source = _parent_id(*wire.source.split(".")) if "." in wire.source else wire.source
     scaled = source if wire.scale == 1.0 else f"({wire.scale!r} dimensionless) * {source}"
-    literal = f"({reference!r} {unit})"
-    add_rule(model, target.getId(), tree(f"{literal} + {wire.gain} * ({scaled} - {literal})"))
+    reference = usual if wire.reference is None else f"({wire.reference!r} {model.getParameter(source).getUnits()})"
+    if rule == "sum":
+        return f"{wire.gain} * ({scaled} - {reference})"
+    return f"((1 dimensionless) + {wire.gain} * ({scaled} / {reference} - (1 dimensionless)))"
 
 
 def _copy_annotation(source: libsbml.SBase, target: libsbml.SBase) -> None:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from .._sbml import sbml as _sbml
@@ -65,6 +66,7 @@ class FlatModel:
     context: str | None = None
     settings: Mapping[str, float] = field(default_factory=dict)
     experiments_: Experiments | None = None
+    folders: tuple[Path, ...] = ()  # of the user, in which the library looked beside ours
 
     def __repr__(self) -> str:
         usual = self.contexts[self.context].settings if self.context else {}

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from .._authored import read_rows, read_toml, short_path
 from .._files import read_text
@@ -136,73 +136,73 @@ class Module(Brief):
 class PortEntry:
     """[inputs.NAME] or [outputs.NAME] of module.toml."""
 
-    title: str
-    low: float = float("-inf")
-    high: float = float("inf")
+    title: Annotated[str, "what it is, and its value in health"]
+    low: Annotated[float, "least value allowed of an input"] = float("-inf")
+    high: Annotated[float, "largest value allowed of an input"] = float("inf")
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlternativeEntry:
     """[hypotheses.NAME.alternatives.NAME] of module.toml."""
 
-    settings: Mapping[str, float]
-    for_: tuple[str, ...] = ()
-    against: tuple[str, ...] = ()
-    note: str = ""
+    settings: Annotated[Mapping[str, float], "constant -> its value under this reading"]
+    for_: Annotated[tuple[str, ...], "rows of the evidence tables that speak for it"] = ()
+    against: Annotated[tuple[str, ...], "rows of the evidence tables that speak against it"] = ()
+    note: Annotated[str, "what to know of it"] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HypothesisEntry:
     """[hypotheses.NAME] of module.toml."""
 
-    title: str
-    default: str
-    alternatives: Mapping[str, AlternativeEntry]
+    title: Annotated[str, "what is contested"]
+    default: Annotated[str, "the reading whose settings model.ant has"]
+    alternatives: Annotated[Mapping[str, AlternativeEntry], "the readings by name"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class OverlayEntry:
-    """[epilepsy.NAME] of module.toml: the value in untreated epilepsy."""
+    """[epilepsy.NAME] of module.toml: the value of a constant or an input in untreated epilepsy."""
 
-    value: float
-    source: str = ""
-    note: str = ""
+    value: Annotated[float, "in the unit that it has in model.ant"]
+    source: Annotated[str, "rows of the evidence tables, joined by ;"] = ""
+    note: Annotated[str, "how the value follows from them"] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModuleFile:
-    """module.toml; `irreversible` names the states that do not come back after a push."""
+    """module.toml: what the names in model.ant are."""
 
-    title: str
-    summary: str
-    notes: str = ""
-    inputs: Mapping[str, PortEntry] = field(default_factory=dict)
-    outputs: Mapping[str, PortEntry] = field(default_factory=dict)
-    hypotheses: Mapping[str, HypothesisEntry] = field(default_factory=dict)
-    epilepsy: Mapping[str, OverlayEntry] = field(default_factory=dict)
-    irreversible: tuple[str, ...] = ()
+    title: Annotated[str, "what the module is"]
+    summary: Annotated[str, "for readers of the SBML: what goes in, what happens, what comes out"]
+    notes: Annotated[str, "what to know before use"] = ""
+    inputs: Annotated[Mapping[str, PortEntry], "what wires and treatments drive"] = field(default_factory=dict)
+    outputs: Annotated[Mapping[str, PortEntry], "what wires and readers take"] = field(default_factory=dict)
+    hypotheses: Annotated[Mapping[str, HypothesisEntry], "contested mechanisms"] = field(default_factory=dict)
+    epilepsy: Annotated[Mapping[str, OverlayEntry], "what differs in untreated epilepsy"] = field(default_factory=dict)
+    irreversible: Annotated[tuple[str, ...], "states that do not come back after a push"] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class ParameterRow:
-    """A row of parameters.tsv."""
+    """A row of parameters.tsv: a constant of model.ant."""
 
-    id: str
-    low: float | None
-    high: float | None
-    distribution: Law
-    kind: Kind
-    source: str
-    note: str
+    id: Annotated[str, "its name in model.ant, which has its value and unit"]
+    low: Annotated[float | None, "of its range; empty for the law fixed"]
+    high: Annotated[float | None, "of its range; empty for the law fixed"]
+    distribution: Annotated[Law, "the law of its range; of normal ones low and high are the 2.5 and 97.5 percentiles"]
+    kind: Annotated[Kind, "where the value comes from; measured and derived need a source"]
+    source: Annotated[str, "rows of the evidence tables, joined by ;"]
+    note: Annotated[str, "the reasoning"]
 
 
-def read_module(folder: Path) -> Module:
-    """Read `model.xml`, `module.toml` and `parameters.tsv` of one folder.
+def read_module(folder: Path, text: str | None = None) -> Module:
+    """Read `module.toml` and `parameters.tsv` of one folder, and its SBML: the `text`, or `model.xml`.
 
     Raises `ModelError`, with file and key or line, for what the files may not hold and where they disagree.
     """
     name = folder.name
-    text = read_text(folder / "model.xml")
+    text = read_text(folder / "model.xml") if text is None else text
     found = _sbml.quantities(_sbml.parse(text, name=name), name=name)
     made = read_module_file(folder)
     _check_names(made, found, short_path(folder / "module.toml"))

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..ensembles.outcomes import Outcome
 from ..errors import InvalidValueError, PathwayModelsError, unknown_name
-from ..models import library
+from ..models.library import DEFAULT_CONTEXT, Library
 from ..models.model import Model
 from ..treatments.named import NAMED, named
 from ..treatments.schedule import snake
@@ -245,8 +245,9 @@ def _arguments(result: SobolData) -> Iterator[tuple[str, Any]]:
 
 def changes(model: Model) -> tuple[bool, dict[str, str], dict[str, float]]:
     """Whether it is a model of the library; hypotheses and constants that differ from what `load` gives."""
-    ours = model.name in (*library.coupled_names(), *library.module_names())
-    base = library.load(model.name, context=model.context or library.DEFAULT_CONTEXT) if ours else None
+    library = Library(folders=model.folders)
+    ours = model.context is not None and model.name in (*library.coupled, *library.modules)
+    base = library.load(model.name, context=model.context or DEFAULT_CONTEXT) if ours else None
     if base is None or base.sbml != model.sbml:
         return False, {}, dict(model.settings)
     other = {k: v for k, v in model.settings.items() if base.settings.get(k) != v}
@@ -264,8 +265,9 @@ def _model_lines(result: SobolData, source: str) -> list[str]:
     assert result.study is not None
     model = result.study.plan.model
     ours, readings, constants = changes(model)
-    loaded = f"pm.load({literal(model.name if ours else source or model.name + '.xml')}"
-    if ours and model.context not in (None, library.DEFAULT_CONTEXT):
+    read = f"pm.library({', '.join(literal(str(f)) for f in model.folders)})" if ours and model.folders else "pm"
+    loaded = f"{read}.load({literal(model.name if ours else source or model.name + '.xml')}"
+    if ours and model.context not in (None, DEFAULT_CONTEXT):
         loaded += f", context={literal(model.context)}"
     lines = [f"model = {loaded})"]
     if not ours:
@@ -292,7 +294,8 @@ def command_line(result: SobolData, source: str) -> tuple[str, str]:
         return "", f"The command line cannot say {', '.join(beyond)}."
     ours, readings, constants = changes(model)
     words = [model.name if ours else source or f"{model.name}.xml"]
-    if ours and model.context not in (None, library.DEFAULT_CONTEXT):
+    words += [w for folder in model.folders for w in ("--library", str(folder))] if ours else []
+    if ours and model.context not in (None, DEFAULT_CONTEXT):
         words += ["--context", str(model.context)]
     words += [w for h, a in readings.items() for w in ("--hypothesis", f"{h}={a}")]
     words += [w for k, v in constants.items() for w in ("--set", f"{k}={v!r}")]

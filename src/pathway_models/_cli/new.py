@@ -1,0 +1,44 @@
+"""The command `new`: a module to start from, in a folder of the user's."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+from .._files import read_text, write_whole
+from ..errors import InvalidValueError, ModelError
+from ..models.library import BAD_NAME, NAME, OURS
+
+SKELETON = "skeleton"
+
+
+def new_command(parser: argparse.ArgumentParser) -> None:
+    """The options of `new`."""
+    parser.add_argument("what", choices=("module",), help="what to start")
+    parser.add_argument("name", help="its name: letters, digits and single underscores")
+    parser.add_argument("--folder", type=Path, default=Path(), help="your library (default: this folder)")
+    parser.set_defaults(run=_new)
+
+
+def _new(arguments: argparse.Namespace) -> int:
+    folder = write_module(arguments.folder, arguments.name)
+    sys.stdout.write(f"wrote {folder}\nnext: pathway-models check {folder}\n")
+    return 0
+
+
+def write_module(library: Path, name: str) -> Path:
+    """Write a commented module that passes `check` into `library/modules/name`; never over another."""
+    if not NAME.fullmatch(name):
+        raise InvalidValueError(BAD_NAME.format(name))
+    if name in (*OURS.modules, *OURS.coupled):
+        raise InvalidValueError(f"{name} is a model of ours; give yours another name")
+    folder = library / "modules" / name
+    try:
+        folder.mkdir(parents=True)
+        for path in sorted(Path(str(files(__package__) / SKELETON)).iterdir()):
+            write_whole(folder / path.name, read_text(path).replace("NAME", name))
+    except OSError as error:
+        raise ModelError(f"cannot write {folder}: {error.strerror}") from error
+    return folder

@@ -1,0 +1,81 @@
+"""What keeps the modules and coupled models in a user's folder from use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from .._sbml import sbml
+from ..errors import ModelError, PathwayModelsError
+from ..evidence.observations import observations_paths, read_observations
+from ..evidence.tables import evidence_ids, split_cell
+from ..models.library import Library
+from ..models.library import library as usual
+from ..models.model import Model
+from ..modules.module import ModuleFile, read_module_file
+
+REST_TOLERANCE = 1e-5  # of a start value, relative; what the search for the rest leaves is far below
+
+
+def folder_faults(path: Path, library: Library | None = None) -> tuple[str, ...]:
+    """A sentence per fault of a library's folder, or of one module's; nothing is a clean bill.
+
+    Read are modules, coupled models and observations; units must be consistent, every context must have a rest, a
+    module must start at its rest in health, and every source must be a row of the evidence tables. `library` has the
+    folders that the models need beside this one. Raises `ModelError` for a folder that is no library.
+    """
+    path = path.resolve()
+    single = (path / "module.toml").exists()
+    if single and path.parent.name != "modules":
+        raise ModelError(f"{path}: a module lies in modules/ of a library, e.g. my_library/modules/{path.name}")
+    (root,) = usual(path.parents[1] if single else path).folders
+    beside = usual() if library is None else library
+    whole = Library(folders=tuple(dict.fromkeys((root, *beside.folders))))
+    try:
+        own = [n for n in (*whole.modules, *whole.coupled) if whole.home(n) == root]
+    except PathwayModelsError as error:
+        return (str(error),)
+    return tuple(fault for name in ([path.name] if single else own) for fault in _faults(whole, name))
+
+
+def _faults(library: Library, name: str) -> Iterator[str]:
+    try:
+        model = library.load(name, context="healthy")
+        if name in library.modules:
+            yield from _sources(library, name, model)
+            yield from _starts_elsewhere(model)
+        else:
+            yield from (f"{name}: {found.severity}: {found.message}" for found in sbml.findings(model.sbml))
+        for context in model.contexts:
+            model.with_context(context).steady_state()
+        if any(path.exists() for path in observations_paths(model)):
+            read_observations(model)
+    except PathwayModelsError as error:
+        yield str(error)
+
+
+def _starts_elsewhere(model: Model) -> Iterator[str]:
+    for state, rest in model.steady_state().items():
+        start = model.quantities[state].value
+        if not abs(rest - start) <= REST_TOLERANCE * (abs(start) or 1.0):
+            yield f"{model.name}: {state} starts at {start:g} and rests at {rest:g} in health; start it at its rest"
+
+
+def _sources(library: Library, name: str, model: Model) -> Iterator[str]:
+    known = evidence_ids(library)
+    for place, sources in _cited(model, read_module_file(library.modules[name])):
+        yield from (f"{name}: {place}: no evidence table has the row {s!r}" for s in sources if s not in known)
+    for p in model.parameters_:
+        if p.kind in ("measured", "derived") and not p.source:
+            yield f"{name}: parameters.tsv: {p.id} is {p.kind}, and names no evidence row in source"
+
+
+def _cited(model: Model, made: ModuleFile) -> Iterator[tuple[str, list[str]]]:
+    """Where rows of the evidence tables are named, and which."""
+    for p in model.parameters_:
+        yield f"parameters.tsv: {p.id}", split_cell(p.source)
+    for key, entry in made.epilepsy.items():
+        yield f"module.toml: epilepsy.{key}", split_cell(entry.source)
+    for key, h in made.hypotheses.items():
+        for reading, a in h.alternatives.items():
+            yield f"module.toml: hypotheses.{key}.alternatives.{reading}", [*a.for_, *a.against]
