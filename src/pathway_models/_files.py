@@ -23,10 +23,14 @@ class UntrustedFileError(PathwayModelsError, OSError):
 def whole_file(path: Path) -> Iterator[Path]:
     """A draft beside `path` to write into; it takes the place of `path` at the end of the block, or goes if that fails.
 
-    Nobody meets half a file, and only its owner may write to it, whatever the umask.
+    Nobody meets half a file, and only its owner may write to it, whatever the umask. A pipe or a terminal is its own
+    draft. A draft ends as `path` does: some writers take the format from there.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        yield path
+        return
     target = path.resolve()
-    part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
+    part = target.with_name(f".part-{uuid.uuid4().hex}-{target.name}")
     try:
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PLAIN))
         yield part
@@ -39,11 +43,8 @@ def write_whole(path: Path, content: str | bytes) -> Path:
     """Write a file of the user's, whole or not at all; `ModelError` if that fails. Returns the path."""
     data = content.encode() if isinstance(content, str) else content
     try:
-        if path.exists() and not path.is_file() and not path.is_dir():  # a pipe or a terminal
-            path.write_bytes(data)
-        else:
-            with whole_file(path) as part:
-                part.write_bytes(data)
+        with whole_file(path) as part:
+            part.write_bytes(data)
     except OSError as error:
         raise ModelError(f"cannot write {path}: {error.strerror or error}") from error
     return path

@@ -11,6 +11,8 @@ import pytest
 
 import pathway_models as pm
 from helpers import UNITS, from_sbml, sbml, tiny
+from pathway_models._sbml import findings
+from pathway_models._sbml.findings import Finding
 from pathway_models.errors import ModelWarning
 from pathway_models.exchange import portability
 
@@ -18,7 +20,7 @@ MATHML = "http://www.w3.org/1998/Math/MathML"
 MOVING = "S = 1; S' = -S;"
 
 
-def remarks(body: str) -> dict[str, portability.Remark]:
+def remarks(body: str) -> dict[str, Finding]:
     """Remarks on an Antimony body by their first words."""
     return {r.message.split(":")[0].split(" (")[0]: r for r in portability.portability_remarks(sbml(body))}
 
@@ -117,15 +119,16 @@ def test_annotation_remarks_count_what_is_bare() -> None:
     ],
 )
 def test_cure_of_a_finding(message: str, word: str) -> None:
-    assert any(w in portability.cure(message) for w in word.split("|"))
+    assert any(w in findings.cure(message) for w in word.split("|"))
 
 
 def test_a_finding_says_what_is_wrong_here_and_not_the_rule() -> None:
     general = "As a principle of best modeling practice, units should be declared."
     here = "The <parameter> with the id 'x' does not have a 'units' attribute."
-    assert portability.case(f"{general} Reference: L3V2 Section 4.7.3 {here}") == f"{here[:-1]} (L3V2 Section 4.7.3)"
-    assert portability.case(f"{general} Reference: L3V2 Section 4.7.3") == f"{general} Reference: L3V2 Section 4.7.3"
-    assert portability.case("XML content is not well-formed.") == "XML content is not well-formed."
+    rule = f"{general}\nReference: L3V2 Section 4.7.3"
+    assert findings.case(f"{rule}\n {here}\n") == f"{here[:-1]} (L3V2 Section 4.7.3)"
+    assert findings.case(rule) == " ".join(rule.split())
+    assert findings.case("XML content is not well-formed.") == "XML content is not well-formed."
 
 
 def test_check_puts_the_worst_first_and_gives_cures(tmp_path: Path) -> None:

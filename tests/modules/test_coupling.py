@@ -188,6 +188,12 @@ def test_loop_through_assignments_alone_names_the_circle() -> None:
     assert all(part in str(error.value) for part in ("p.i", "p.m", "p.o", "q.i", "q.m", "q.o"))
 
 
+def test_loop_through_the_rate_of_a_reaction_is_found() -> None:
+    body = "i = 1; S = 1; J: S -> ; i*S; o := J"
+    with pytest.raises(InvalidValueError, match=r"loop through assignments alone: .*p\.J"):
+        _coupled(Wire(source="p.o", target="p.i"), modules=[tiny_module("p", body, inputs=["i"], outputs=["o"])])
+
+
 def test_loop_onto_itself_is_found() -> None:
     with pytest.raises(InvalidValueError, match=r"loop through assignments alone: .*p\.i"):
         _coupled(Wire(source="p.o", target="p.i"), modules=[_relay("p")])

@@ -129,7 +129,7 @@ def test_findings_see_a_wrong_unit() -> None:
     text = OURS.module("acupuncture").sbml
     wrong = text.replace('id="tau_session" value="12" units="time_unit"', 'id="tau_session" value="12" units="volume"')
     assert wrong != text
-    assert any("unit" in message for _, _, message in sbml.findings(wrong))
+    assert any("unit" in found.message for found in sbml.findings(wrong))
 
 
 @pytest.mark.parametrize("name", tuple(OURS.coupled))

@@ -242,7 +242,7 @@ def test_a_wrong_row_is_named(tmp_path: Path) -> None:
     for number, (message, line) in enumerate(faults.items()):
         (tmp_path / str(number)).mkdir()
         copy = broken("nlrp3_il1b", tmp_path / str(number), line)
-        with pytest.raises(ModelError, match=rf"nlrp3_il1b/annotations\.tsv, line 2: .*({message})"):
+        with pytest.raises(ModelError, match=rf"nlrp3_il1b/annotations\.tsv:2: .*({message})"):
             annotated("nlrp3_il1b", copy)
 
 
@@ -250,7 +250,7 @@ def test_a_wrong_column_is_named(tmp_path: Path) -> None:
     copy = broken("nlrp3_il1b", tmp_path, "")
     lines = read_text(folder("nlrp3_il1b") / "annotations.tsv").replace("qualifier", "relation", 1)
     (copy / "annotations.tsv").write_text(lines, encoding="utf-8")
-    with pytest.raises(ModelError, match=r"nlrp3_il1b/annotations\.tsv, line 1: .*'relation'"):
+    with pytest.raises(ModelError, match=r"nlrp3_il1b/annotations\.tsv:1: .*'relation'"):
         annotated("nlrp3_il1b", copy)
 
 
@@ -258,7 +258,7 @@ def test_a_missing_or_empty_table_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"cannot read .*annotations\.tsv"):
         annotated("nlrp3_il1b", tmp_path)
     (tmp_path / "annotations.tsv").write_text("", encoding="utf-8")
-    with pytest.raises(ModelError, match=r"annotations\.tsv, line 1"):
+    with pytest.raises(ModelError, match=r"annotations\.tsv:1"):
         annotated("nlrp3_il1b", tmp_path)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 import pathway_models as pm
 from helpers import UNITS, from_sbml, sbml, tiny
+from pathway_models._sbml import edit, units
 from pathway_models._sbml import sbml as _sbml
 from pathway_models.errors import InvalidValueError, ModelError
 from pathway_models.modules.coupling import flatten
@@ -133,11 +134,11 @@ def test_unit_text(definition: str, text: str) -> None:
 def test_equal_units_in_other_spelling_have_one_key() -> None:
     text = sbml("unit a = 1e-3 mole/litre; unit b = mole/metre^3; const x = 1 a; const y = 1 b")
     document = _sbml.parse(text)
-    keys = [_sbml.unit_key(document.getModel().getUnitDefinition(u)) for u in ("a", "b")]
+    keys = [units.unit_key(document.getModel().getUnitDefinition(u)) for u in ("a", "b")]
     assert keys[0] is not None
     assert keys[0][0] == pytest.approx(keys[1][0])
     assert keys[0][1] == keys[1][1]
-    assert _sbml.unit_key(None) is None
+    assert units.unit_key(None) is None
 
 
 @pytest.mark.parametrize(
@@ -151,17 +152,17 @@ def test_equal_units_in_other_spelling_have_one_key() -> None:
     ],
 )
 def test_time_unit(text: str, seconds: float | None) -> None:
-    assert _sbml.time_unit_seconds(_sbml.parse(text)) == seconds
+    assert units.time_unit_seconds(_sbml.parse(text)) == seconds
 
 
 def test_findings_are_empty_for_a_clean_text_and_name_what_is_wrong() -> None:
     clean = sbml(UNITS + "compartment brain = 1 litre; const k = 1 mM; y := k; y has mM")
     assert _sbml.findings(clean) == []
     found = _sbml.findings(sbml(UNITS + "compartment brain = 1 litre; const k = 1 mM; y := k; y has time_unit"))
-    assert [f[0] for f in found] == ["warning"]
-    assert found[0][1] > 1
-    assert "units" in found[0][2]
-    assert _sbml.findings("")[0][0] in ("fatal", "error")
+    assert [f.severity for f in found] == ["warning"]
+    assert found[0].line > 1
+    assert "units" in found[0].message
+    assert _sbml.findings("")[0].severity in ("fatal", "error")
 
 
 # ---- rewriting ---------------------------------------------------------------------------------------------
@@ -169,14 +170,14 @@ def test_findings_are_empty_for_a_clean_text_and_name_what_is_wrong() -> None:
 
 def test_with_values_writes_each_kind() -> None:
     text = sbml("compartment c = 2; species S in c; S = 1; substanceOnly species A in c; A = 5; k = 1")
-    changed = _sbml.with_values(text, {"c": 3.0, "S": 4.0, "A": 6.0, "k": 7.0})
+    changed = edit.with_values(text, {"c": 3.0, "S": 4.0, "A": 6.0, "k": 7.0})
     q = _sbml.quantities(_sbml.parse(changed), name="t")
     assert {k: q[k].value for k in "cSAk"} == {"c": 3.0, "S": 4.0, "A": 6.0, "k": 7.0}
-    assert _sbml.with_values(text, {}) == text
+    assert edit.with_values(text, {}) == text
 
 
 def test_with_values_wins_over_an_initial_assignment() -> None:
-    model = from_sbml(_sbml.with_values(sbml("p = 1; k = 2*p; S = 1; S' = -k*S"), {"k": 1.0}), name="t")
+    model = from_sbml(edit.with_values(sbml("p = 1; k = 2*p; S = 1; S' = -k*S"), {"k": 1.0}), name="t")
     assert model.simulate(duration=1, every=1)["S"].values[-1] == pytest.approx(np.exp(-1.0), rel=1e-5)
 
 

@@ -223,7 +223,7 @@ def _save(path: Path, plan: Plan, code: bytes) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with whole_file(path) as part:
             part.write_bytes(hashlib.sha256(body).digest() + body)
-        for old in sorted(path.parent.glob("*.batch"), key=lambda p: p.stat().st_mtime)[:-CACHED_FILES]:
+        for old in sorted(path.parent.glob("[!.]*.batch"), key=lambda p: p.stat().st_mtime)[:-CACHED_FILES]:
             old.unlink()
 
 

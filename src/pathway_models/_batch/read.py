@@ -113,7 +113,8 @@ class _Reader:
     def lookup(self, name: str) -> int:
         """The value of a name while the model runs.
 
-        What it follows from is computed first: a chain of rules may be longer than Python's calls may be deep.
+        What it follows from is computed first: a chain of rules may be longer than Python's calls may be deep. On
+        demand, not in the order of `in_order`: the order numbers the graph, and the numbers order its sums.
         """
         path = [] if name in self._known else [(name, iter(self._reads(name)))]
         below = {name}

@@ -166,7 +166,7 @@ def _simulate(arguments: argparse.Namespace) -> int:
     if arguments.out is not None:
         frame = run.to_dataframe()
         netcdf = arguments.out.suffix.lower() == ".nc"
-        save(lambda: run.to_netcdf(arguments.out) if netcdf else frame.to_csv(arguments.out), arguments.out)
+        save(run.to_netcdf if netcdf else frame.to_csv, arguments.out)
     if arguments.plot is not None:
         without_display()
         plot(run.pm.plot(*names), arguments.plot)
@@ -308,7 +308,7 @@ def _run_evidence(arguments: argparse.Namespace) -> int:
     found = report(model)
     frame = found.to_dataframe()
     if arguments.out is not None:
-        save(lambda: frame.to_csv(arguments.out, index=False), arguments.out)
+        save(lambda part: frame.to_csv(part, index=False), arguments.out)
     short = frame[["id", "use", "observable", "comparison", "prediction", "observed", "error", "z", "verdict"]]
     show(frame if arguments.json else short, argparse.Namespace(json=arguments.json), index=False)
     sys.stderr.write(found.summary() + "\n")

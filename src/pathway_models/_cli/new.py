@@ -7,7 +7,7 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
-from .._files import read_text
+from .._files import read_text, write_whole
 from ..errors import InvalidValueError, ModelError
 from ..models.library import BAD_NAME, NAME, OURS
 
@@ -38,7 +38,7 @@ def write_module(library: Path, name: str) -> Path:
     try:
         folder.mkdir(parents=True)
         for path in sorted(Path(str(files(__package__) / SKELETON)).iterdir()):
-            (folder / path.name).write_text(read_text(path).replace("NAME", name), encoding="utf-8")
+            write_whole(folder / path.name, read_text(path).replace("NAME", name))
     except OSError as error:
         raise ModelError(f"cannot write {folder}: {error.strerror}") from error
     return folder

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from .._files import whole_file
 from ..errors import AccuracyWarning, InvalidValueError, ModelError, ModelWarning
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def show(
     """The table to the file, and to the terminal: as JSON, or to three decimals with the first `most` rows each."""
     out: Path | None = getattr(arguments, "out", None)
     if out is not None:
-        save(lambda: frame.to_csv(out, index=index), out)
+        save(lambda part: frame.to_csv(part, index=index), out)
     if arguments.json:
         rows = frame.reset_index() if index else frame
         sys.stdout.write(json.dumps(json.loads(rows.to_json(orient="records", double_precision=15)), indent=1) + "\n")
@@ -38,10 +39,11 @@ def show(
         sys.stderr.write(f"the first {most} of each {by}; --out FILE.csv or --json gives all {len(frame)} rows\n")
 
 
-def save(write: Callable[[], object], path: Path) -> None:
-    """Write a file; raises `ModelError` or `InvalidValueError` with its name."""
+def save(write: Callable[[Path], object], path: Path) -> None:
+    """Write a file, whole or not at all; raises `ModelError` or `InvalidValueError` with its name."""
     try:
-        write()
+        with whole_file(path) as part:
+            write(part)
     except OSError as error:
         raise ModelError(f"cannot write {path}: {error.strerror or error}") from error
     except ValueError as error:  # matplotlib: a format that it does not know
@@ -50,7 +52,7 @@ def save(write: Callable[[], object], path: Path) -> None:
 
 def plot(figure: Figure, path: Path) -> None:
     """Write a figure; the ending decides the format."""
-    save(lambda: figure.savefig(path, dpi=150), path)
+    save(lambda part: figure.savefig(part, dpi=150), path)
 
 
 def without_display() -> None:

@@ -37,20 +37,23 @@ def coverage(text: str) -> dict[str, Coverage]:
 
     Raises `ModelError` for a text that is no valid SBML.
     """
-    document = sbml.parse(text)  # libSBML frees a model with its document
-    model = document.getModel()
-    kinds = {
-        "species": model.getListOfSpecies(),
-        "compartments": model.getListOfCompartments(),
-        "reactions": model.getListOfReactions(),
-    }
+    document = sbml.parse(text)
     return {
         kind: Coverage(
-            elements=items.size(),
+            elements=len(items),
             with_resource=sum(bool(resources(item)) for item in items),
             with_sbo=sum(item.isSetSBOTerm() for item in items),
         )
-        for kind, items in kinds.items()
+        for kind, items in described(document.getModel()).items()
+    }
+
+
+def described(model: libsbml.Model) -> dict[str, list[libsbml.SBase]]:
+    """What should carry a resource, by kind."""
+    return {
+        "species": list(model.getListOfSpecies()),
+        "compartments": list(model.getListOfCompartments()),
+        "reactions": list(model.getListOfReactions()),
     }
 
 

@@ -61,19 +61,25 @@ def add_parameter(
     return parameter
 
 
-def add_rule(model: libsbml.Model, variable: str, formula: str) -> libsbml.Rule:
-    """A new assignment rule of what may be constant so far."""
-    _set_free(model, variable)
+def add_rule(model: libsbml.Model, variable: str, math: libsbml.ASTNode) -> libsbml.Rule:
+    """A new assignment rule."""
     rule = model.createAssignmentRule()
     rule.setVariable(variable)
-    rule.setMath(tree(formula))
+    rule.setMath(math)
     return rule
+
+
+def add_initial(model: libsbml.Model, symbol: str, math: libsbml.ASTNode) -> None:
+    """A new initial assignment."""
+    assignment = model.createInitialAssignment()
+    assignment.setSymbol(symbol)
+    assignment.setMath(math)
 
 
 def add_event(model: libsbml.Model, name: str, trigger: str, changes: Mapping[str, str]) -> libsbml.Event:
     """A new event that gives each target of `changes` its new value, all of them at once.
 
-    What holds at time 0 does not make it happen: Level 2 knows no such events.
+    A trigger that is true at time 0 makes none happen then, which is all that Level 2 knows.
     """
     event = model.createEvent()
     event.setId(name)
@@ -89,16 +95,12 @@ def add_event(model: libsbml.Model, name: str, trigger: str, changes: Mapping[st
 
 def add_assignment(event: libsbml.Event, target: str, formula: str) -> None:
     """One more value that an event gives to what may be constant so far."""
-    _set_free(event.getModel(), target)
+    element = event.getModel().getElementBySId(target)
+    if element is not None and element.isSetConstant():
+        element.setConstant(False)
     assignment = event.createEventAssignment()
     assignment.setVariable(target)
     assignment.setMath(tree(formula))
-
-
-def _set_free(model: libsbml.Model, key: str) -> None:
-    element = model.getElementBySId(key)
-    if element is not None and element.isSetConstant():
-        element.setConstant(False)
 
 
 # ---- ids and units -------------------------------------------------------------------------------------------------

@@ -115,10 +115,10 @@ def in_order(reads: Mapping[str, Iterable[str]]) -> tuple[list[str], tuple[str, 
         return [], tuple(reversed(error.args[1]))
 
 
-def longest_chain(reads: Mapping[str, Iterable[str]]) -> int:
-    """How many ids follow from each other at most, one from the next; 0 where they form a circle."""
+def longest_chain(reads: Mapping[str, Iterable[str]], order: Iterable[str]) -> int:
+    """How many ids follow from each other at most, one from the next; `order` is that of `in_order`."""
     length: dict[str, int] = {}
-    for name in in_order(reads)[0]:
+    for name in order:
         if name in reads:
             length[name] = 1 + max((length.get(k, 0) for k in reads[name]), default=0)
     return max(length.values(), default=0)

@@ -111,8 +111,8 @@ def findings(text: str) -> list[Finding]:
 def _checked_order(document: libsbml.SBMLDocument) -> tuple[str, ...]:
     """The first circle of rules; where libSBML's own search for circles would take minutes, it is switched off."""
     reads = reads_at_start(document.getModel())
-    _, circle = in_order(reads)
-    if circle or longest_chain(reads) > MAX_CHAIN:
+    order, circle = in_order(reads)
+    if circle or longest_chain(reads, order) > MAX_CHAIN:
         document.setConsistencyChecks(libsbml.LIBSBML_CAT_GENERAL_CONSISTENCY, False)
     return circle
 

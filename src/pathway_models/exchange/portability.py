@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from .._sbml import sbml
-from .._sbml.annotation import resources
+from .._sbml.annotation import described, resources
 from .._sbml.findings import Finding
 from .._sbml.formulas import kind_of, maths, nodes, participants
 from .._sbml.native import libsbml
@@ -297,18 +297,12 @@ def _variable(element: libsbml.SBase) -> str:
 def annotation_remarks(text: str) -> Iterator[Finding]:
     """One remark per kind of element of which some carry no resource that says what they are."""
     document = sbml.read(text)
-    model = document.getModel()
-    kinds = {
-        "species": model.getListOfSpecies(),
-        "compartments": model.getListOfCompartments(),
-        "reactions": model.getListOfReactions(),
-    }
-    for kind, items in kinds.items():
+    for kind, items in described(document.getModel()).items():
         bare = [item for item in items if not resources(item)]
         if bare:
             yield Finding(
                 severity="note",
                 line=bare[0].getLine(),
-                message=f"{len(bare)} of {items.size()} {kind} have no annotation{_named(bare)}",
+                message=f"{len(bare)} of {len(items)} {kind} have no annotation{_named(bare)}",
                 cure="say what each stands for with a resource (bqbiol:is or isVersionOf, https://identifiers.org/...)",
             )

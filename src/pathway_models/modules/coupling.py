@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from .._sbml import sbml
 from .._sbml.annotation import describe_model
 from .._sbml.edit import add_parameter, add_rule, elements, merge_units, rename
-from .._sbml.formulas import in_order, reads_at_once
+from .._sbml.formulas import in_order, reads_at_once, tree
 from .._sbml.native import libsbml
 from .._sbml.units import unit_id
 from ..errors import InvalidValueError, ModelError, unknown_name
@@ -242,7 +242,8 @@ def _drive(model: libsbml.Model, documents: Documents, together: Sequence[Wire])
     link.setIdRef(port)
     usual = f"({element.getValue()!r} {unit})"
     terms = [_effect(model, wire, usual, _rule(together)) for wire in together]
-    add_rule(model, target.getId(), (" + " if _rule(together) == "sum" else " * ").join([usual, *terms]))
+    formula = (" + " if _rule(together) == "sum" else " * ").join([usual, *terms])
+    add_rule(model, target.getId(), tree(formula))
 
 
 def _effect(model: libsbml.Model, wire: Wire, usual: str, rule: str) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 from .._files import read_text
 from .._sbml import sbml
 from .._sbml.antimony import from_antimony
-from .._sbml.native import libsbml
 from ..errors import ModelError
 from .annotate import annotate
 from .coupling import SharedInput, Wire, couple, flatten
@@ -35,7 +34,7 @@ def coupled_sbml(
     In the hierarchical text libSBML remarks that the stand-ins for ports have no value; they get it when flattened.
     """
     document = couple(name, title, modules, wires, shared)
-    hierarchical = str(libsbml.writeSBMLToString(document))
+    hierarchical = sbml.write(document)
     return _without_generator_comment(flatten(document, name=name)), hierarchical
 
 

@@ -13,7 +13,7 @@ from itertools import groupby
 
 from .._formulas.start import STOICHIOMETRY, start_values
 from .._sbml import sbml
-from .._sbml.edit import add_event, add_parameter, free_id, set_value, with_values
+from .._sbml.edit import add_event, add_initial, add_parameter, free_id, set_value, with_values
 from .._sbml.formulas import names_in, reads_at_once, tree
 from .._sbml.native import libsbml
 from ..errors import InvalidValueError, ModelError
@@ -136,9 +136,7 @@ def _value_at_start(model: libsbml.Model, key: str) -> str:
     """Id of a new constant that takes the value of `key` at time 0."""
     name = free_id(model, f"start_of_{key}")
     add_parameter(model, name)
-    assignment = model.createInitialAssignment()
-    assignment.setSymbol(name)
-    assignment.setMath(tree(key))
+    add_initial(model, name, tree(key))
     return name
 
 

@@ -1,0 +1,42 @@
+"""Files are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pathway_models._files import whole_file, write_whole
+from pathway_models.errors import ModelError
+
+
+def test_what_breaks_off_leaves_the_old_file_and_no_draft(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("old", encoding="utf-8")
+
+    def broken_off() -> None:
+        with whole_file(tmp_path / "a.txt") as part:
+            part.write_text("half", encoding="utf-8")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        broken_off()
+    assert [p.read_text(encoding="utf-8") for p in tmp_path.iterdir()] == ["old"]
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "link.txt").symlink_to(tmp_path / "a.txt")
+    write_whole(tmp_path / "link.txt", "new")
+    assert (tmp_path / "link.txt").is_symlink()
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "new"
+
+
+def test_a_device_is_written_to_and_not_replaced() -> None:
+    assert write_whole(Path(os.devnull), "gone").is_char_device()
+
+
+@pytest.mark.parametrize("name", ["", "missing/a.txt"])
+def test_what_cannot_be_written_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ModelError, match=f"cannot write {tmp_path / name}: "):
+        write_whole(tmp_path / name, "text")
+    assert list(tmp_path.iterdir()) == []
