@@ -37,7 +37,6 @@ from exchange_tools import ENGINES, Courses, complaints, from_petab, in_roadrunn
 from pathway_models._sbml.annotation import resources
 from pathway_models._sbml.native import libsbml
 from pathway_models.simulation.phases import phases
-from pathway_models.treatments import named
 
 matplotlib.use("Agg")
 LIMIT = 1e-5
@@ -54,7 +53,7 @@ def arms(model: pm.Model, duration: float) -> dict[str, list[pm.Treatment]]:
     wanted["every input"] = [_moved(p, duration) for p in model.inputs_]
     together: list[pm.Treatment] = []
     for name in named.treatment_classes():
-        treatment = named.named(name)
+        treatment = treatment_from_text(name)
         if _fits(model, [*together, treatment], duration):
             together.append(treatment)
     wanted["all treatments"] = together

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ._files import read_text
-from .errors import ModelError, shown, unknown_name
+from .errors import ModelError, repr_short, unknown_name
 
 T = TypeVar("T")
 
@@ -176,13 +176,13 @@ def _cell(hint: Any, text: str, file: str, place: str) -> str | float | None:
 
 def _number(value: Any, file: str, place: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
-        raise _error(file, place, f"{shown(value)} is no number")
+        raise _error(file, place, f"{repr_short(value)} is no number")
     return float(value)
 
 
 def _expected(value: Any, kind: Any, what: str, file: str, place: str) -> Any:
     if not isinstance(value, kind):
-        raise _error(file, place, f"{shown(value)} is not {what}")
+        raise _error(file, place, f"{repr_short(value)} is not {what}")
     return value
 
 

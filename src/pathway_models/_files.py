@@ -90,7 +90,7 @@ def _trust(path: Path, status: os.stat_result) -> None:
 
 def read_text(source: str | Path) -> str:
     """The text of a model file; `ModelError` if it cannot be read or has more than `MAX_BYTES`."""
-    return decoded(read_bytes(source), str(source))
+    return decode(read_bytes(source), str(source))
 
 
 def read_bytes(source: str | Path) -> bytes:
@@ -106,7 +106,7 @@ def read_bytes(source: str | Path) -> bytes:
     return data
 
 
-def decoded(data: bytes, name: str) -> str:
+def decode(data: bytes, name: str) -> str:
     """Text from UTF-8, with or without a byte order mark."""
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n")

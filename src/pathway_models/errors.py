@@ -61,15 +61,15 @@ class Named:
     def __new__(cls, *values: object, **named: object) -> Self:
         if values:
             names = [f.name for f in fields(cls) if f.init]  # type: ignore[arg-type]
-            call = ", ".join(f"{name}={shown(value)}" for name, value in zip(names, values, strict=False))
+            call = ", ".join(f"{name}={repr_short(value)}" for name, value in zip(names, values, strict=False))
             raise KeywordError(f"{cls.__name__} takes its values by name: write {cls.__name__}({call})")
         return super().__new__(cls)
 
 
-def shown(value: object) -> str:
+def repr_short(value: object) -> str:
     """A value as messages show it: its repr, cut off where it is long.
 
-    >>> shown("x" * 100)[-5:]
+    >>> repr_short("x" * 100)[-5:]
     'xx...'
     """
     text = " ".join(repr(value).split())
@@ -86,7 +86,9 @@ def unknown_name(what: str, name: str, allowed: Iterable[str]) -> UnknownNameErr
     near = _near(str(name), names)
     hint = f" did you mean {', '.join(repr(n) for n in near)}?" if near else ""
     listed = ", ".join(names[:40]) + (f" and {len(names) - 40} more" if len(names) > 40 else "")
-    return UnknownNameError(f"unknown {what.removeprefix('the ')} {shown(name)};{hint} Allowed: {listed or '(none)'}")
+    return UnknownNameError(
+        f"unknown {what.removeprefix('the ')} {repr_short(name)};{hint} Allowed: {listed or '(none)'}"
+    )
 
 
 def _near(name: str, names: Sequence[str]) -> list[str]:
@@ -101,7 +103,7 @@ def require_number(what: str, value: Any) -> float:
     >>> require_number("k", 5)
     5.0
     """
-    refused = InvalidValueError(f"{what} is {shown(value)}; allowed is a number")
+    refused = InvalidValueError(f"{what} is {repr_short(value)}; allowed is a number")
     if isinstance(value, bool) or not hasattr(value, "__float__"):
         raise refused
     try:
@@ -117,7 +119,7 @@ def require_numbers(what: str, values: Any) -> tuple[float, ...]:
     (0.0, 24.0)
     """
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        raise InvalidValueError(f"{what} is {shown(values)}; allowed is a list of numbers, e.g. [0, 24]")
+        raise InvalidValueError(f"{what} is {repr_short(values)}; allowed is a list of numbers, e.g. [0, 24]")
     return tuple(require_number(f"one of {what}", value) for value in values)
 
 
@@ -133,14 +135,14 @@ def require_count(what: str, value: Any, low: int = 1, high: int | None = None) 
         number = low - 1
     if number < low or (high is not None and number > high):
         end = "" if high is None else f" to {high}"
-        raise InvalidValueError(f"{what} is {shown(value)}; allowed are whole numbers from {low}{end}")
+        raise InvalidValueError(f"{what} is {repr_short(value)}; allowed are whole numbers from {low}{end}")
     return number
 
 
 def require_kind(what: str, value: object, kind: type | tuple[type, ...], example: str) -> None:
     """Raise `InvalidValueError`, with an example of what is allowed, for a value of another type."""
     if not isinstance(value, kind):
-        raise InvalidValueError(f"{what} is {shown(value)}; write e.g. {example}")
+        raise InvalidValueError(f"{what} is {repr_short(value)}; write e.g. {example}")
 
 
 def require_range(what: str, value: float, low: float, high: float) -> float:
@@ -150,7 +152,7 @@ def require_range(what: str, value: float, low: float, high: float) -> float:
     4.0
     """
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise InvalidValueError(f"{what} is {shown(value)}; allowed is a number from {low:g} to {high:g}")
+        raise InvalidValueError(f"{what} is {repr_short(value)}; allowed is a number from {low:g} to {high:g}")
     if not low <= value <= high:
         raise InvalidValueError(f"{what} is {value:g}; allowed is {low:g} to {high:g}")
     return value

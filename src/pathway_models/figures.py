@@ -110,7 +110,7 @@ def _draw_course(axis: Axes, course: xr.DataArray) -> None:
     else:
         axis.plot(time, course.values, color=BLUE, lw=1.4)
     unit = course.attrs.get("units", "")
-    axis.set_title(wrapped(course.attrs.get("long_name", str(course.name))), fontsize=9, loc="left")
+    axis.set_title(wrap(course.attrs.get("long_name", str(course.name))), fontsize=9, loc="left")
     axis.set_ylabel(unit_label(unit), fontsize=8)
     axis.set_xlabel("time (weeks)" if weeks else "time (model units)", fontsize=8)
     tidy(axis)
@@ -121,7 +121,7 @@ def unit_label(unit: str) -> str:
     return {"dimensionless": "relative (no unit)", "": "value (unit not declared)"}.get(unit, unit)
 
 
-def wrapped(text: str, width: int = 50, lines: int = 2) -> str:
+def wrap(text: str, width: int = 50, lines: int = 2) -> str:
     """Text in at most that many lines."""
     import textwrap
 

@@ -20,7 +20,7 @@ import xarray as xr
 import pathway_models as pm
 from helpers import GUARD, count_rows
 from pathway_models._cli.main import main
-from pathway_models._cli.output import warned
+from pathway_models._cli.output import print_warning
 from pathway_models.simulation.tolerances import OF_ENSEMBLES
 
 COMMANDS = ("list", "simulate", "compare", "sobol", "evidence", "export", "check")
@@ -508,7 +508,7 @@ def test_a_reader_that_leaves_early_ends_the_command_quietly() -> None:
 @pytest.mark.parametrize("kind", [pm.errors.ModelWarning, pm.errors.AccuracyWarning])
 def test_every_warning_of_ours_is_one_line(capfd: pytest.CaptureFixture[str], kind: type[Warning]) -> None:
     capfd.readouterr()
-    warned("two\nlines", kind, __file__, 1)
+    print_warning("two\nlines", kind, __file__, 1)
     assert capfd.readouterr().err == "pathway-models: warning: two lines\n"
 
 

@@ -289,8 +289,8 @@ def test_what_rests_at_zero_has_a_direction_but_no_fold(tmp_path: Path) -> None:
         signs | {"id": "none", "comparison": "none", "treatments": "", "hours": "5"},
     )
     assert [s.verdict for s in scored(tmp_path, "acupuncture", *rows)] == ["failed", "right", "right"]
-    assert scores.right_direction("down", scores.compared("down", -0.5, 0.0))
-    assert not scores.right_direction("down", scores.compared("down", 0.5, 0.0))
+    assert scores.right_direction("down", scores.comparison_scale("down", -0.5, 0.0))
+    assert not scores.right_direction("down", scores.comparison_scale("down", 0.5, 0.0))
 
 
 def test_extremes_and_their_time(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import pathway_models as pm
 from helpers import flat, tiny
 from pathway_models.errors import InvalidValueError, UnknownNameError
-from pathway_models.experiments.readings import LARGEST, _indices
+from pathway_models.experiments.hypotheses import LARGEST, _indices
 from pathway_models.modules.flat import Context
 from pathway_models.modules.module import Alternative
 

@@ -24,7 +24,7 @@ from pathway_models.errors import (
     unknown_name,
     warn,
 )
-from pathway_models.evidence.observations import arranged
+from pathway_models.evidence.observations import arrange
 from pathway_models.sensitivity import analysis
 
 MODEL = tiny("compartment c = 1; species S in c; S = 10; k = 0.1; u = 0; J: S -> ; k*S*c; y := S + u")
@@ -203,7 +203,7 @@ def test_values_of_our_own_observations_are_meant() -> None:
     rows = [row for row in pm.evidence.read_observations(model) if dict(row.settings).get("gain_AMPK_TSC2") == 1000]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert [arranged(model, row).settings["gain_AMPK_TSC2"] for row in rows] == [1000.0] * len(rows) != []
+        assert [arrange(model, row).settings["gain_AMPK_TSC2"] for row in rows] == [1000.0] * len(rows) != []
 
 
 def test_a_warning_from_outside_of_the_package_is_at_its_own_line() -> None:

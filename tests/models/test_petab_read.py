@@ -16,7 +16,7 @@ from helpers import sbml
 from pathway_models._formulas.expression import formula
 from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
 from pathway_models.models.petab_files import Row
-from pathway_models.models.petab_read import ranged
+from pathway_models.models.petab_read import with_bounds
 
 DECAY = "compartment c = 2; species S in c; S = 3; k = 9; dose = 0; S' = dose - k*S; twice := 2*S"
 YAML = """format_version: 1
@@ -151,7 +151,7 @@ def test_a_condition_sets_what_only_formulas_know(tmp_path: Path) -> None:
 def test_a_source_in_the_model_file_wins_over_the_table() -> None:
     known = pm.models.Parameter(id="k", value=1, unit="", kind="measured", low=0.9, high=1.1, distribution="normal")
     row = Row(cells={"lowerBound": "0", "upperBound": "9"}, where="parameters.tsv:2")
-    assert ranged(known, row, 2) == known
+    assert with_bounds(known, row, 2) == known
 
 
 def test_a_parameter_may_have_its_value_in_the_tables_only(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pathway_models.errors import InvalidValueError, ModelError, UnknownNameErro
 from pathway_models.evidence import derivations as derivations_
 from pathway_models.evidence.derivations import derivation, derivations, entries
 from pathway_models.evidence.tables import evidence_ids
-from pathway_models.evidence.units import UnknownUnitError, converted, parse_unit
+from pathway_models.evidence.units import UnknownUnitError, convert, parse_unit
 from pathway_models.models.library import OURS
 
 NAMES = tuple(OURS.modules)
@@ -144,14 +144,14 @@ def test_a_slip_in_a_table_of_derivations_is_named(
     ],
 )
 def test_units_convert(value: float, unit: str, into: str, expected: float) -> None:
-    assert converted(value, unit, into) == pytest.approx(expected, rel=1e-12)
+    assert convert(value, unit, into) == pytest.approx(expected, rel=1e-12)
 
 
 def test_unknown_and_other_units_are_errors() -> None:
     with pytest.raises(UnknownUnitError, match="furlong"):
         parse_unit("furlong/h")
     with pytest.raises(InvalidValueError, match="dimensions"):
-        converted(1.0, "mM", "h")
+        convert(1.0, "mM", "h")
 
 
 @pytest.mark.parametrize(

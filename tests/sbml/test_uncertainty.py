@@ -18,7 +18,7 @@ from pathway_models._sbml.uncertainty import Uncertainty
 from pathway_models.errors import ModelError, ModelWarning
 from pathway_models.models.library import OURS
 from pathway_models.modules import coupling
-from pathway_models.modules.annotate import from_row
+from pathway_models.modules.annotate import uncertainty_of
 from pathway_models.modules.module import ParameterRow
 
 NAMES = tuple(OURS.modules)
@@ -81,7 +81,7 @@ def test_writing_again_replaces() -> None:
 def test_a_row_of_the_table_is_read() -> None:
     row = ParameterRow(id="k", low=0.1, high=2.0, distribution="uniform", kind="derived", source="a:b; c:d", note="")
     expected = Uncertainty(distribution="uniform", kind="derived", low=0.1, high=2.0, evidence=("a:b", "c:d"))
-    assert from_row(row) == expected
+    assert uncertainty_of(row) == expected
 
 
 @pytest.mark.parametrize(

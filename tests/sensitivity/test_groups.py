@@ -12,14 +12,14 @@ from scipy import stats
 import pathway_models as pm
 from helpers import flat, tiny
 from pathway_models.errors import InvalidValueError
-from pathway_models.sensitivity.factors import choose, correlated, grouped
+from pathway_models.sensitivity.factors import assign_groups, choose, correlate
 
 HERE: dict[str, Any] = {"duration": 1, "every": 1, "workers": 1, "progress": False}
 
 
 def test_every_wire_is_a_group_with_its_gain_from_cut_to_whole() -> None:
     model = pm.load("epilepsy")
-    chosen, names = grouped(model, choose(model, None, "wire"), "wire")
+    chosen, names = assign_groups(model, choose(model, None, "wire"), "wire")
     assert [p.id for p in chosen] == list(model.gains)
     assert {(p.low, p.high, p.distribution) for p in chosen} == {(0.0, 1.0, "uniform")}
     assert len(set(names)) == len(model.gains)
@@ -37,7 +37,7 @@ def test_wires_need_a_coupled_model_and_gains() -> None:
 def test_a_copula_keeps_the_laws_and_has_the_correlation() -> None:
     unit = np.random.default_rng(1).random((20_000, 3))
     matrix = np.array([[1.0, 0.0, 0.7], [0.0, 1.0, 0.0], [0.7, 0.0, 1.0]])
-    places = correlated(unit, matrix)
+    places = correlate(unit, matrix)
     assert_array_equal(places[:, 1], unit[:, 1])
     assert_allclose(places[:, 0], unit[:, 0], atol=1e-9)
     for j in range(3):
@@ -47,7 +47,7 @@ def test_a_copula_keeps_the_laws_and_has_the_correlation() -> None:
 
 def test_complete_correlation_makes_one_of_two() -> None:
     unit = np.random.default_rng(1).random((50, 2))
-    places = correlated(unit, np.ones((2, 2)))
+    places = correlate(unit, np.ones((2, 2)))
     assert_allclose(places[:, 0], places[:, 1], atol=1e-6)
 
 

@@ -26,7 +26,7 @@ from pathway_models.ensembles import code
 from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
 from pathway_models.sensitivity.html import bullets, facts, table
 from pathway_models.sensitivity.page import report_text
-from pathway_models.treatments.named import named
+from pathway_models.treatments.text import treatment_from_text
 
 BODY = "a = 2; b = 3; c = 1; y := a + b*time; z := a*b; w := a*0 + 1"
 HERE: dict[str, Any] = {"workers": 1, "progress": False}
@@ -220,7 +220,7 @@ def test_the_python_of_a_library_model_gives_the_same_numbers(capfd: pytest.Capt
     )
     outcomes = [pm.Outcome(variable="vagal_drive", reduce="peak", label="a, b")]
     found = flat(pm.sobol, 
-        model, [named("electroacupuncture:weeks=1")], outcomes=outcomes, n=8, seed=0, weeks=1,
+        model, [treatment_from_text("electroacupuncture:weeks=1")], outcomes=outcomes, n=8, seed=0, weeks=1,
         parameters={"gain_vagal": None, "share_fast_vagal": (0.2, 0.4)}, second_order=True, times=[24.0, 168.0], **HERE,
     )  # fmt: skip
     (python,) = blocks(report_text(found, 15))

@@ -38,7 +38,7 @@ def analysis(outcome: str, n: int = 256, **options: Any) -> pm.sensitivity.Sobol
 
 def test_a_single_leader() -> None:
     result = analysis("one")
-    assert [result.factors[i] for i in verdicts.tied(result, 0)] == ["a"]
+    assert [result.factors[i] for i in verdicts.leaders(result, 0)] == ["a"]
     found = re.fullmatch(
         r"a leads: its total index (\S+) \((\S+) to (\S+)\) lies above the intervals of all others\.",
         verdicts.leading(result, 0),
@@ -208,9 +208,9 @@ def test_a_file_without_units_has_none() -> None:
 
 
 def test_names_in_sentences() -> None:
-    assert verdicts.listed([]) == "none"
-    assert verdicts.listed(["a"]) == "a"
-    assert verdicts.listed(["a", "b"]) == "a and b"
-    assert verdicts.listed(list("abcdef")) == "a, b, c, d and 2 more"
-    assert verdicts.said("ketone_katp__Km_MCT1") == "ketone_katp.Km_MCT1"
-    assert verdicts.shown("ketone_katp__Km_MCT1") == "ketone_katp: Km_MCT1"
+    assert verdicts.list_names([]) == "none"
+    assert verdicts.list_names(["a"]) == "a"
+    assert verdicts.list_names(["a", "b"]) == "a and b"
+    assert verdicts.list_names(list("abcdef")) == "a, b, c, d and 2 more"
+    assert verdicts.factor_name("ketone_katp__Km_MCT1") == "ketone_katp.Km_MCT1"
+    assert verdicts.factor_label("ketone_katp__Km_MCT1") == "ketone_katp: Km_MCT1"

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 import pathway_models as pm
 from helpers import from_sbml, tiny
 from pathway_models.errors import InvalidValueError, ModelError
-from pathway_models.simulation.phases import cut, phases
+from pathway_models.simulation.phases import cut_at, phases
 
 S = "compartment C = 1; species $S in C; S = 1; p = 0.5"
 
@@ -109,5 +109,5 @@ def test_a_run_with_very_many_doses_is_laid_out_in_one_sweep() -> None:
 
 def test_phases_that_are_cut_give_their_doses_once() -> None:
     pieces = phases(tiny("x = 0; x' = 0"), [pm.Dose(input="x", amount=1, times=(0.0, 2.0, 4.0))], 4.0)
-    found = cut(pieces, [0.0, 1.0, 2.0, 3.0])
+    found = cut_at(pieces, [0.0, 1.0, 2.0, 3.0])
     assert [(p.start, p.stop, len(p.doses)) for p in found] == [(0, 1, 1), (1, 2, 0), (2, 3, 1), (3, 4, 0), (4, 4, 1)]

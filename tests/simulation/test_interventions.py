@@ -12,8 +12,8 @@ import pathway_models as pm
 from helpers import tiny
 from pathway_models.errors import InvalidValueError, UnknownNameError
 from pathway_models.simulation.phases import phases
-from pathway_models.treatments.named import named
 from pathway_models.treatments.schedule import label
+from pathway_models.treatments.text import treatment_from_text
 
 WEEK = 168.0
 
@@ -333,11 +333,13 @@ def test_ketone_ester_out_of_range(options: dict[str, float]) -> None:
 
 
 def test_named_treatments() -> None:
-    assert named("ketogenic_diet:ratio=3,start=2") == pm.KetogenicDiet(ratio=3, start=2)
-    assert named("ketogenic_diet") == pm.KetogenicDiet()
-    assert named("electroacupuncture:sessions_per_week=3") == pm.Electroacupuncture(sessions_per_week=3)
-    assert named("fasting:hours=12") == pm.treatments.Fasting(hours=12)
-    assert named("ketone_ester:times_per_day=2,days=3") == pm.treatments.KetoneEster(times_per_day=2, days=3)
+    assert treatment_from_text("ketogenic_diet:ratio=3,start=2") == pm.KetogenicDiet(ratio=3, start=2)
+    assert treatment_from_text("ketogenic_diet") == pm.KetogenicDiet()
+    assert treatment_from_text("electroacupuncture:sessions_per_week=3") == pm.Electroacupuncture(sessions_per_week=3)
+    assert treatment_from_text("fasting:hours=12") == pm.treatments.Fasting(hours=12)
+    assert treatment_from_text("ketone_ester:times_per_day=2,days=3") == pm.treatments.KetoneEster(
+        times_per_day=2, days=3
+    )
 
 
 @pytest.mark.parametrize(
@@ -354,7 +356,7 @@ def test_named_treatments() -> None:
 )
 def test_named_errors(text: str, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        named(text)
+        treatment_from_text(text)
 
 
 class Infusion:

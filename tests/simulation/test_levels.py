@@ -12,7 +12,7 @@ import pytest
 import pathway_models as pm
 from helpers import from_sbml, sbml
 from pathway_models._sbml.levels import LEVELS
-from pathway_models._sbml.locals import demoted
+from pathway_models._sbml.locals import demote
 from pathway_models._sbml.native import roadrunner
 
 MATHML = "http://www.w3.org/1998/Math/MathML"
@@ -136,7 +136,7 @@ def chain(length: int) -> str:
 @pytest.mark.parametrize("level", [(3, 2), (2, 4)])
 def test_local_again_is_the_same_model(level: tuple[int, int]) -> None:
     text = older(chain(120), *level)
-    made = demoted(text, frozenset({"k9"}))
+    made = demote(text, frozenset({"k9"}))
     engines = [roadrunner.RoadRunner(t) for t in (text, made)]
     assert global_ids(made) == {"k0", "k1", "k2", "k9", "y"}
     a, b = (np.array(e.simulate(0, 2, 5)) for e in engines)
@@ -145,17 +145,17 @@ def test_local_again_is_the_same_model(level: tuple[int, int]) -> None:
 
 def test_few_parameters_and_what_is_needed_elsewhere_stay_global() -> None:
     few = chain(20)
-    assert demoted(few, frozenset()) is few
+    assert demote(few, frozenset()) is few
     many = chain(120).replace('<species id="S5"', '<species conversionFactor="k7" id="S5"')
     assert "conversionFactor" in many
-    assert {"k0", "k1", "k2", "k7"} <= global_ids(demoted(many, frozenset()))
+    assert {"k0", "k1", "k2", "k7"} <= global_ids(demote(many, frozenset()))
 
 
 def test_an_argument_of_a_function_is_no_reader_of_the_parameter_of_its_name() -> None:
     body = f'<math xmlns="{MATHML}"><lambda><bvar><ci>k5</ci></bvar><ci>k5</ci></lambda></math>'
     functions = f'<listOfFunctionDefinitions><functionDefinition id="f">{body}</functionDefinition>'
     text = chain(120).replace("<listOfSpecies>", f"{functions}</listOfFunctionDefinitions><listOfSpecies>", 1)
-    assert "k5" not in global_ids(demoted(text, frozenset()))
+    assert "k5" not in global_ids(demote(text, frozenset()))
 
 
 def global_ids(text: str) -> set[str]:

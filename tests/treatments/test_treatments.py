@@ -19,9 +19,9 @@ from pathway_models.models.library import OURS
 from pathway_models.simulation.phases import phases, warn_idle
 from pathway_models.treatments.diets import carb_restriction, ketogenic_capacities
 from pathway_models.treatments.drugs import known_agents
-from pathway_models.treatments.named import named, treatment_classes
 from pathway_models.treatments.schedule import CONSTANTS, label, snake
 from pathway_models.treatments.stimulation import known_points
+from pathway_models.treatments.text import treatment_classes, treatment_from_text
 
 WEEK = 168.0
 DIETS: tuple[type[Any], ...] = (pm.KetogenicDiet, pm.ModifiedAtkinsDiet, pm.MCTDiet)
@@ -296,7 +296,7 @@ def test_every_treatment_has_a_name() -> None:
         "fasting",
     } < set(treatment_classes())
     for name in treatment_classes():
-        assert label(named(name)) == name
+        assert label(treatment_from_text(name)) == name
     assert snake("MCTDiet") == "mct_diet"
 
 
@@ -314,7 +314,7 @@ def test_every_treatment_has_a_name() -> None:
     ],
 )
 def test_named_forms(text: str, treatment: pm.Treatment) -> None:
-    assert named(text) == treatment
+    assert treatment_from_text(text) == treatment
 
 
 @pytest.mark.parametrize(
@@ -331,7 +331,7 @@ def test_named_forms(text: str, treatment: pm.Treatment) -> None:
 )
 def test_named_errors(text: str, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        named(text)
+        treatment_from_text(text)
 
 
 def test_a_treatment_can_be_repeated_from_its_text() -> None:

@@ -20,7 +20,7 @@ from pathway_models.errors import InvalidValueError, UnknownNameError
 from pathway_models.experiments import loop
 from pathway_models.trials import published, virtual
 from pathway_models.trials.published import Arm, known_trials
-from pathway_models.trials.statistics import area_under_curve, bootstrapped, rank_correlation, risk_ratio, wilson
+from pathway_models.trials.statistics import area_under_curve, bootstrap_interval, rank_correlation, risk_ratio, wilson
 from pathway_models.trials.virtual import Followed
 
 DRUG = pm.Level(input="GABA", value=2.0)
@@ -84,10 +84,10 @@ def test_wilson_interval_of_a_textbook_case() -> None:
 
 def test_bootstrap_of_the_mean_is_near_the_normal_interval() -> None:
     values = np.random.default_rng(1).normal(10, 2, 400)
-    mean, low, high = bootstrapped(values, np.mean, 3)
+    mean, low, high = bootstrap_interval(values, np.mean, 3)
     assert mean == pytest.approx(values.mean())
     assert_allclose([low, high], mean + np.array([-1.96, 1.96]) * values.std() / 20, atol=0.05)
-    assert bootstrapped(values, np.mean, 3) == (mean, low, high)
+    assert bootstrap_interval(values, np.mean, 3) == (mean, low, high)
 
 
 def test_rank_correlation_is_spearmans() -> None:

@@ -13,7 +13,7 @@ from .._formulas.start import start_values
 from .._sbml.native import turns
 from .._types import Array
 from ..simulation.job import Job
-from ..simulation.phases import Phase, snapped_all
+from ..simulation.phases import Phase, snap_all
 from ..simulation.runner import GROWN, SETTLE_HORIZONS, SETTLED
 from ..simulation.tolerances import LEAST_OUTPUTS, MAX_STEPS
 from .machine import Machine, machine
@@ -224,7 +224,7 @@ class _Run:
         """Courses: rows x (before treatment, then the output times) x columns."""
         job, model = self.job, self.model
         duration = job.phases[-1].stop
-        times = np.array(snapped_all(job.times, duration))
+        times = np.array(snap_all(job.times, duration))
         values = np.empty((len(self.states), 1 + len(times), len(job.columns), model.lanes))
         before, under = values[:, :1], values[:, 1:]
         before[:] = self.look(self.states[:, None], job.columns)

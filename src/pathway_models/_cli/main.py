@@ -26,7 +26,7 @@ from ..sensitivity.analysis import Sampling, announce
 from ..sensitivity.factors import GROUPINGS, OWN_LAWS, Factors
 from ..sensitivity.figures import KINDS
 from ..sensitivity.sobol_analysis import sobol, sobol_cost
-from ..treatments import named
+from ..treatments.text import treatment_from_text
 from . import text
 from .new import new_command
 from .options import (
@@ -35,14 +35,14 @@ from .options import (
     length_options,
     library_of,
     library_option,
-    loaded,
+    load_model,
     model_options,
     table_options,
     tolerance_options,
     tolerances,
     treatments_of,
 )
-from .output import check_files, flushed, plot, save, say, show, unwritten, warned, without_display
+from .output import check_files, flush, plot, print_warning, save, say, show, without_display, write_failure
 from .schema import schema_command
 
 PARAMETER_HELP = (
@@ -67,13 +67,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         say("cannot write the output: standard output is closed")
         return 1
     with warnings.catch_warnings():
-        warnings.showwarning = warned
+        warnings.showwarning = print_warning
         try:
-            return flushed(_run(argv))
+            return flush(_run(argv))
         except SystemExit as stop:  # of argparse: help, or bad input
-            return flushed(int(stop.code or 0))
+            return flush(int(stop.code or 0))
         except OSError as error:  # of files that the command writes there is a ModelError: this is the output
-            return unwritten(error)
+            return write_failure(error)
 
 
 def _run(argv: Sequence[str] | None) -> int:
@@ -157,7 +157,7 @@ def _simulate_command(parser: argparse.ArgumentParser) -> None:
 
 def _simulate(arguments: argparse.Namespace) -> int:
     check_files(arguments.out, endings=(".csv", ".nc"), figure=arguments.plot)
-    model = loaded(arguments)
+    model = load_model(arguments)
     treatments = treatments_of(arguments)
     length = default_duration(model, arguments.weeks, arguments.duration)
     announce(model, "compiling and running it")
@@ -204,8 +204,8 @@ def _compare(arguments: argparse.Namespace) -> int:
     if len(arguments.treat) != 2:
         raise InvalidValueError(f"compare needs --treat twice; given {len(arguments.treat)} times")
     check_files(arguments.out, figure=arguments.plot)
-    a, b = (named.named(t) for t in arguments.treat)
-    model = loaded(arguments)
+    a, b = (treatment_from_text(t) for t in arguments.treat)
+    model = load_model(arguments)
     announce(model, "compiling it and running four arms")
     arms = _combination.compare(
         model,
@@ -262,7 +262,7 @@ def _sobol(arguments: argparse.Namespace) -> int:
     for kind, option in (("bands", "times"), ("interactions", "second_order")):
         if arguments.kind == kind and not getattr(arguments, option):
             raise InvalidValueError(f"--kind {kind} needs --{option.replace('_', '-')}")
-    model, treatments = loaded(arguments), treatments_of(arguments)
+    model, treatments = load_model(arguments), treatments_of(arguments)
     study = Study(
         model,
         treatments,
@@ -303,7 +303,7 @@ def _evidence_command(parser: argparse.ArgumentParser) -> None:
 
 def _run_evidence(arguments: argparse.Namespace) -> int:
     check_files(arguments.out, figure=arguments.plot)
-    model = loaded(arguments)
+    model = load_model(arguments)
     announce(model, "compiling it and running every published experiment")
     found = report(model)
     frame = found.to_dataframe()
@@ -331,7 +331,7 @@ def _export_command(parser: argparse.ArgumentParser) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    model = loaded(arguments)
+    model = load_model(arguments)
     announce(model, "compiling it and writing where it rests")
     path = export(
         model,

@@ -10,12 +10,12 @@ from typing import Any
 from ..errors import InvalidValueError
 from ..models.library import DEFAULT_CONTEXT, VARIABLE, Library, library
 from ..models.model import Model
-from ..treatments import named as _treatments
 from ..treatments.schedule import Treatment
+from ..treatments.text import treatment_classes, treatment_from_text
 
 TREAT_HELP = (
     "a treatment, repeatable: "
-    + ", ".join(_treatments.treatment_classes())
+    + ", ".join(treatment_classes())
     + "; options after a colon, e.g. ketogenic_diet:ratio=3,start=2 (weeks)"
 )
 
@@ -88,7 +88,7 @@ def table_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="write the table as CSV")
 
 
-def loaded(arguments: argparse.Namespace) -> Model:
+def load_model(arguments: argparse.Namespace) -> Model:
     """The model with its hypotheses and constants."""
     model = library_of(arguments).load(arguments.model, context=arguments.context)
     for name, alternative in _pairs(arguments.hypothesis, "--hypothesis").items():
@@ -112,7 +112,7 @@ def treatments_of(arguments: argparse.Namespace) -> list[Treatment]:
     """The treatments; the same one twice would give twice the doses, or clash with itself."""
     found: list[Treatment] = []
     for text in arguments.treat:
-        treatment = _treatments.named(text)
+        treatment = treatment_from_text(text)
         if treatment in found:
             raise InvalidValueError(f"--treat {text} is given twice; say it once, or when the second course starts")
         found.append(treatment)

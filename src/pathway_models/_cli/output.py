@@ -91,7 +91,7 @@ def say(text: str) -> None:
     sys.stderr.write(f"pathway-models: {' '.join(text.split())}\n")
 
 
-def warned(
+def print_warning(
     message: Warning | str,
     category: type[Warning],
     filename: str,
@@ -106,16 +106,16 @@ def warned(
         sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
 
 
-def flushed(status: int) -> int:
-    """The exit status once all output is written: as given, or that of `unwritten`."""
+def flush(status: int) -> int:
+    """The exit status once all output is written: as given, or that of `write_failure`."""
     try:
         sys.stdout.flush()
     except OSError as error:
-        return unwritten(error)
+        return write_failure(error)
     return status
 
 
-def unwritten(error: OSError) -> int:
+def write_failure(error: OSError) -> int:
     """The exit status for output that could not be written: 141 for a reader that left, 1 with a line for a full disk.
 
     141 is what other tools of a shell end with. The rest of the output is thrown away: Python would try again.

@@ -112,10 +112,10 @@ def formula(text: str) -> Formula:
     return Formula(text=text, names=frozenset(s for s in reader.steps if isinstance(s, str)), steps=tuple(reader.steps))
 
 
-def substituted(text: str, replacements: Mapping[str, str]) -> str:
+def substitute(text: str, replacements: Mapping[str, str]) -> str:
     """The formula with some of its names replaced by other formulas.
 
-    >>> substituted("2 * a ^ b", {"a": "x + 1", "b": "c"})
+    >>> substitute("2 * a ^ b", {"a": "x + 1", "b": "c"})
     '2 * (x + 1) ^ c'
     """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from .._files import decoded, read_bytes
+from .._files import decode, read_bytes
 from ..errors import InvalidValueError, ModelError
 from . import formats, omex, sbml
 from .antimony import from_antimony
@@ -56,7 +56,7 @@ def read(path: Path) -> str:
             raise ModelError(f"cannot read {path}: {what}")
     if not data.strip():
         raise ModelError(f"cannot read {path}: it is empty")
-    return decoded(data, str(path))
+    return decode(data, str(path))
 
 
 def _from_archive(path: Path, member: str | None) -> str:

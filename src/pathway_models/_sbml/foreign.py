@@ -40,7 +40,7 @@ def refuse_flux_balance(document: libsbml.SBMLDocument, *, name: str) -> None:
         )
 
 
-def prepared(text: str, document: libsbml.SBMLDocument, *, name: str) -> str:
+def prepare(text: str, document: libsbml.SBMLDocument, *, name: str) -> str:
     """The text with local parameters made global and with the values that libroadrunner takes where it has none.
 
     `document` is that of the text, and becomes that of the result. Level 1 becomes Level 2, in which initial values

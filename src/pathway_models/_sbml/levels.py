@@ -16,7 +16,7 @@ _RDF = re.compile(r"(<rdf:RDF)(?![^>]*\sxmlns:dc=)")
 _KEPT = "urn:pathway-models:kept"
 
 
-def converted(text: str, *, level: int, version: int, name: str) -> str:
+def convert_level(text: str, *, level: int, version: int, name: str) -> str:
     """SBML of another level; `ModelError` with the reason where that level cannot hold the model.
 
     Warns with `ModelWarning` where only labels (units, annotations) do not fit and are left out.
@@ -37,7 +37,7 @@ def converted(text: str, *, level: int, version: int, name: str) -> str:
     if not document.setLevelAndVersion(level, version, strict) or (strict and _has_errors(document)):
         raise ModelError(f"{where} cannot hold {name}: {first_error(document)}{hint}")
     made = _with_dublin_core(sbml.write(document))
-    written, _ = mend.accepted(made, name=f"{name} in {where}", same_level=True)
+    written, _ = mend.accept(made, name=f"{name} in {where}", same_level=True)
     return written
 
 

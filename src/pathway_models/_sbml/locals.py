@@ -24,7 +24,7 @@ def promote(document: libsbml.SBMLDocument) -> bool:
 
 
 @lru_cache(maxsize=16)
-def demoted(text: str, kept: frozenset[str]) -> str:
+def demote(text: str, kept: frozenset[str]) -> str:
     """The same model with every constant that at most one kinetic law reads local to a law, but for those in `kept`.
 
     libroadrunner compiles a global parameter three times as slowly as a local one. The text itself where there are

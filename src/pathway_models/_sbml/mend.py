@@ -43,7 +43,7 @@ _LABELLING = frozenset(("sboTerm", "metaid"))
 _TYPED = frozenset(("speciesType", "compartmentType", "charge", "outside"))
 
 
-def accepted(text: str, *, name: str, same_level: bool = False) -> tuple[str, libsbml.SBMLDocument]:
+def accept(text: str, *, name: str, same_level: bool = False) -> tuple[str, libsbml.SBMLDocument]:
     """(text, document) of an SBML text, or of what is valid of it where the rest does not touch the mathematics.
 
     An older level becomes the newest where that alone makes it valid, unless it must be the `same_level`. Warns with

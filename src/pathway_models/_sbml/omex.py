@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 from xml.parsers import expat
 
-from .._files import MAX_BYTES, decoded, read_bytes, read_text
+from .._files import MAX_BYTES, decode, read_bytes, read_text
 from ..errors import ModelError, ModelWarning, unknown_name
 from . import formats, mend, sbml
 
@@ -180,7 +180,7 @@ def _manifest(folder: Path, name: str) -> list[Member]:
 
 
 def _xml(path: Path, name: str) -> ElementTree.Element:
-    text = decoded(read_bytes(path), f"{name}: {path.name}")
+    text = decode(read_bytes(path), f"{name}: {path.name}")
     sbml.screen(text, f"{name}: {path.name}")
     try:
         return ElementTree.fromstring(text)

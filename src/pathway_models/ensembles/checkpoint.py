@@ -48,7 +48,7 @@ def versions() -> dict[str, str]:
     return {**{name: version(name) for name in names}, "python": platform.python_version()}
 
 
-def described(job: Job, outcomes: Sequence[Outcome], limits: Limits, engine: str, stored: bool) -> dict[str, object]:
+def describe_run(job: Job, outcomes: Sequence[Outcome], limits: Limits, engine: str, stored: bool) -> dict[str, object]:
     """Everything that decides the result of a row, as JSON; the rows themselves have a digest each."""
     solver = {k: v for k, v in versions().items() if k != "python"}
     return {
@@ -185,9 +185,9 @@ def read_record(folder: Path) -> dict[str, object]:
     try:
         stored = json.loads(content(path))
     except (ValueError, RecursionError) as error:
-        raise damaged(path) from error
+        raise damage_error(path) from error
     if not isinstance(stored, dict) or stored.get("hash") != _hash({k: v for k, v in stored.items() if k != "hash"}):
-        raise damaged(path)
+        raise damage_error(path)
     return stored
 
 
@@ -196,7 +196,7 @@ def read_rows(path: Path) -> Rows:
     data = content(path)
     body, seal = data[:-SEAL], data[-SEAL:]
     if hashlib.sha256(body).digest() != seal:
-        raise damaged(path)
+        raise damage_error(path)
     with np.load(io.BytesIO(body), allow_pickle=False) as file:
         about = json.loads(str(file["about"]))
         block = Block(file["values"], file["status"].tolist(), about["messages"])
@@ -217,7 +217,7 @@ def content(path: Path) -> bytes:
         ) from error
 
 
-def damaged(*paths: Path) -> CheckpointError:
+def damage_error(*paths: Path) -> CheckpointError:
     """The error for a file that is not what was written, the first of those that must go."""
     cure = f"delete {' and '.join(p.name for p in paths)} and run the same again"
     return CheckpointError(f"the checkpoint {paths[0].parent} holds a damaged {paths[0].name}: {cure}")

@@ -82,7 +82,7 @@ class Execution(Named):
         return None if self.checkpoint is None else Path(self.checkpoint)
 
 
-def executed(execution: Execution | None) -> Execution:
+def execution_of(execution: Execution | None) -> Execution:
     """The execution that is asked for, by default all cores; `InvalidValueError` for anything else."""
     require_kind("execution", execution, (Execution, type(None)), "Execution(workers=4)")
     return Execution() if execution is None else execution

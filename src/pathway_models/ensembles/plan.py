@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from .._types import Array
-from ..errors import InvalidValueError, require_numbers, require_range, shown
+from ..errors import InvalidValueError, repr_short, require_numbers, require_range
 from ..models.model import Model
 from ..modules.flat import require_model
 from ..simulation.job import Job, make_job
-from ..simulation.phases import snapped
+from ..simulation.phases import snap
 from ..simulation.run import output_times
 from ..simulation.tolerances import OF_ENSEMBLES, OF_ENSEMBLES_ELSEWHERE
 from .execution import Execution
@@ -88,12 +88,12 @@ def make_plan(study: Study, names: tuple[str, ...], execution: Execution) -> Pla
 def _with_asked(grid: Array, asked: Sequence[float], length: float) -> Array:
     """The grid with the asked times, each of them once: 3*0.1 is no other time than 0.3."""
     wanted = frozenset(asked)
-    return np.union1d([t for t in grid.tolist() if snapped(t, length) not in wanted], asked)
+    return np.union1d([t for t in grid.tolist() if snap(t, length) not in wanted], asked)
 
 
 def asked_times(times: Sequence[float], length: float) -> tuple[float, ...]:
     """Times within the run, as the solver meets them; raises `InvalidValueError` unless they increase."""
-    asked = tuple(snapped(require_range("a time", t, 0.0, length), length) for t in require_numbers("times", times))
+    asked = tuple(snap(require_range("a time", t, 0.0, length), length) for t in require_numbers("times", times))
     if any(b <= a for a, b in pairwise(asked)):
         raise InvalidValueError("times must increase")
     return asked
@@ -106,7 +106,7 @@ def check_table(model: Model, rows: Table) -> tuple[tuple[str, ...], Array]:
     """Parameter ids and values (rows x parameters) of a table; raises for what the model does not allow."""
     require_model(model)
     if not hasattr(rows, "items"):
-        raise InvalidValueError(f"rows is {shown(rows)}; give {{name: [a value per row]}} or a table of pandas")
+        raise InvalidValueError(f"rows is {repr_short(rows)}; give {{name: [a value per row]}} or a table of pandas")
     columns: dict[str, Array] = {}
     for name, numbers in rows.items():
         key = model.resolve(str(name))

@@ -36,7 +36,7 @@ from .._sbml.native import turns
 from .._types import Array
 from ..errors import InvalidValueError, require_count, require_kind
 from ..simulation.job import Job
-from ..simulation.runner import SETTLE_HORIZONS, adopt, compiled
+from ..simulation.runner import SETTLE_HORIZONS, adopt, machine_code
 from .outcomes import Outcome
 from .rows import GRACE, TIMED_OUT, WORKER_DIED, Block, Limits, Work, own_this_process, run_block
 
@@ -137,10 +137,10 @@ def _joined(rows: Mapping[int, Block], count: int) -> Block:
         messages=["the worker process died in this row"],
         courses=None if first.courses is None else first.courses * float("nan"),
     )
-    return concatenated([rows.get(k, missing) for k in range(count)])
+    return join_blocks([rows.get(k, missing) for k in range(count)])
 
 
-def concatenated(blocks: list[Block]) -> Block:
+def join_blocks(blocks: list[Block]) -> Block:
     """Blocks one after the other as one."""
     import numpy as np
 
@@ -195,7 +195,7 @@ def _row_by_row(task: Task) -> Block:
         if start < len(table):  # one worker takes the rows in order: the first one undone is the deadly one
             done[start] = _dead_row(work, time.monotonic() - began)
             start += 1
-    return concatenated([done[k] for k in range(len(table))])
+    return join_blocks([done[k] for k in range(len(table))])
 
 
 def _dead_row(work: Work, seconds: float) -> Block:
@@ -315,7 +315,7 @@ class Luggage:
 def _luggage(sbml: str) -> Iterator[Luggage | None]:
     """What a worker starts with, in a file: more than a pipe holds would make workers start one after the other."""
     text, path = sbml.encode(), ""
-    data = text + compiled(sbml)
+    data = text + machine_code(sbml)
     try:
         try:
             with tempfile.NamedTemporaryFile(prefix="pathway_models_", delete=False) as file:

@@ -18,7 +18,7 @@ import numpy as np
 
 from .._types import Array
 from ..errors import InvalidValueError, require_range
-from ..simulation.job import Job, climb, told
+from ..simulation.job import Job, climb, retry_message
 from ..simulation.tolerances import LADDER, MAX_STEPS, Attempt
 from .outcomes import Outcome, reduce_courses
 
@@ -202,7 +202,7 @@ def _climb(job: Job, row: Array, limits: Limits, runs: Runs, i: int) -> None:
     if course is not None:
         runs.courses[i, 0], runs.courses[i, 1:] = course.before, course.values
         runs.status[i] = RETRIED if k else OK
-        runs.messages[i] = told(job, limits.attempts[k], k, runs.messages[i])
+        runs.messages[i] = retry_message(job, limits.attempts[k], k, runs.messages[i])
 
 
 class RowTimeoutError(Exception):

@@ -21,9 +21,9 @@ from ..simulation.run import absolute_tolerances, unsolved_switches
 from ..simulation.tolerances import ALLOWED_ERROR
 from ..treatments.schedule import Treatment
 from .accuracy import accuracy, below_zero, outcome_errors
-from .checkpoint import Checkpoint, Counts, Done, described, versions
+from .checkpoint import Checkpoint, Counts, Done, describe_run, versions
 from .choice import Choice, choose, recorded_engine, some_rows
-from .execution import Execution, executed
+from .execution import Execution, execution_of
 from .outcomes import Outcome, resolve_outcomes, values_at
 from .plan import Plan, Table, asked_times, check_table, make_plan
 from .processes import make_work, results
@@ -179,7 +179,7 @@ def ensemble(
         True
     """
     study = study_of(study, treatments, outcomes, weeks, duration)
-    how = executed(execution)
+    how = execution_of(execution)
     names, table = check_table(study.model, rows)
     return execute(make_plan(study, names, how), table, how)
 
@@ -189,7 +189,7 @@ def execute(plan: Plan, table: Array, execution: Execution, before: Ensemble | N
     began = time.perf_counter()
     choice = _engine(plan, table, before)
     plan = replace(plan, engine=choice.engine)
-    spec = described(plan.job, plan.reads, plan.limits, plan.engine, plan.stored)
+    spec = describe_run(plan.job, plan.reads, plan.limits, plan.engine, plan.stored)
     folder = None if plan.folder is None else Checkpoint(plan.folder, spec, table)
     done = Done.nothing(len(table), len(plan.reads)) if folder is None else folder.load(len(plan.reads))
     if before is not None:

@@ -14,7 +14,7 @@ import numpy as np
 from .._types import Array
 from ..errors import InvalidValueError
 from ..simulation.job import Job
-from .checkpoint import content, courses_beside, damaged, read_rows
+from .checkpoint import content, courses_beside, damage_error, read_rows
 from .outcomes import Outcome, reduce_courses
 from .rows import Block
 
@@ -61,7 +61,7 @@ def reduce_stored(folder: Path, outcomes: Sequence[Outcome], good: Mask) -> Arra
             continue
         start, data = rows.start, content(stored)
         if hashlib.sha256(data).hexdigest() != rows.courses:
-            raise damaged(stored, path)
+            raise damage_error(stored, path)
         times, courses, fine = _read(data, folder, columns)
         inside = slice(start, start + len(fine))
         wanted = good[inside] & fine[: len(good[inside])]

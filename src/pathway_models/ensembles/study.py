@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 
-from ..errors import InvalidValueError, shown
+from ..errors import InvalidValueError, repr_short
 from ..models.model import Model
 from ..modules.flat import require_model
 from ..treatments.schedule import Treatment, label
@@ -95,5 +95,5 @@ def study_of(
     said = {"treatments": treatments, "outcomes": outcomes, "weeks": weeks, "duration": duration}
     for name, value in said.items():
         if value is not None and value != ():
-            raise InvalidValueError(f"{name} is {shown(value)} beside a study; say it in the study")
+            raise InvalidValueError(f"{name} is {repr_short(value)} beside a study; say it in the study")
     return what

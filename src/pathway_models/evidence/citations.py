@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..models.hypotheses import alternative_in_force
 from ..models.library import Library
 from ..models.model import Model
-from ..models.readings import alternative_in_force
 from ..modules.module import read_module_file
 from .observations import observations_paths
 from .tables import evidence_table, split_cell

@@ -23,7 +23,7 @@ from ..models.model import Model
 from ..modules.module import Parameter
 from .fits import FUNCTIONS
 from .tables import evidence_rows, split_cell
-from .units import converted
+from .units import convert
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -228,7 +228,7 @@ class _Rule:
         value, unit = self._read(entry)
         into = entry.into or ("" if self.entry.formula or self.entry.function else self.parameter.unit)
         if into:
-            value, unit = converted(value, unit, into), into
+            value, unit = convert(value, unit, into), into
         return Ingredient(name=name, source=entry.row, value=value, unit=unit)
 
     def _other(self, constant: str) -> Parameter:

@@ -16,8 +16,8 @@ from ..models.library import Library
 from ..models.model import Model
 from ..modules.flat import set_values
 from ..simulation.phases import phases
-from ..treatments.named import named
 from ..treatments.schedule import Dose, Level, Treatment
+from ..treatments.text import treatment_from_text
 from .tables import evidence_ids, one_of, split_cell
 
 Use = Literal["fit", "check"]
@@ -246,7 +246,7 @@ def treatment(text: str) -> Treatment:
     """
     kind, _, rest = text.partition(":")
     if kind not in ("level", "dose"):
-        return named(text)
+        return treatment_from_text(text)
     head, at, when = rest.partition("@")
     name, separator, amount = head.partition("=")
     if not (name and separator and amount) or (at and not when) or (kind == "dose" and not when):
@@ -270,7 +270,7 @@ def _check_scales(row: Observation) -> None:
 
 def check_observation(model: Model, row: Observation) -> None:
     """Raise the reason, `InvalidValueError` or `UnknownNameError`, why a model cannot be asked an observation."""
-    variant = arranged(model, row)
+    variant = arrange(model, row)
     for name, alternative in row.expected_under:
         variant.with_hypothesis(name, alternative)
     key = variant.resolve(row.observable)
@@ -280,17 +280,17 @@ def check_observation(model: Model, row: Observation) -> None:
     phases(variant, row.schedule, row.hours or 1.0)
 
 
-def arranged(model: Model, row: Observation) -> Model:
+def arrange(model: Model, row: Observation) -> Model:
     """The model in the row's context, under its hypotheses (else the model's own), with its settings."""
     named = [name for name in (row.context, row.baseline if row.baseline == "healthy" else "") if name]
     if named and not model.contexts:
         text = f"{row.id} asks for the context {named[0]!r}, but {model.name} is a file from elsewhere and has none"
         raise InvalidValueError(f"{text}: leave context and baseline empty, or take the baseline 'self'")
-    model = assumed(model.with_context(row.context) if model.contexts else model, row)
+    model = assume_hypotheses(model.with_context(row.context) if model.contexts else model, row)
     return set_values(model, dict(row.settings)) if row.settings else model
 
 
-def assumed(model: Model, row: Observation) -> Model:
+def assume_hypotheses(model: Model, row: Observation) -> Model:
     """The model under the row's hypotheses."""
     for name, alternative in row.hypotheses:
         model = model.with_hypothesis(name, alternative)

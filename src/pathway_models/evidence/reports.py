@@ -12,13 +12,13 @@ import numpy as np
 from .._types import Array, Brief
 from ..ensembles.outcomes import Outcome, Reduction
 from ..errors import PathwayModelsError
+from ..models.hypotheses import alternative_in_force, changed_hypotheses
 from ..models.model import Model
-from ..models.readings import alternative_in_force, chosen
 from ..modules.flat import require_model
 from ..simulation.job import at_rest, make_job, run_job
 from .figure import plot_evidence
-from .observations import Observation, Use, arranged, assumed, read_observations
-from .scores import FAILED, NO_ERROR, OUTSIDE, RIGHT, WITHIN_ONE, WITHIN_TWO, WRONG, Score, compared
+from .observations import Observation, Use, arrange, assume_hypotheses, read_observations
+from .scores import FAILED, NO_ERROR, OUTSIDE, RIGHT, WITHIN_ONE, WITHIN_TWO, WRONG, Score, comparison_scale
 from .tables import column_names
 
 if TYPE_CHECKING:
@@ -151,8 +151,8 @@ def report(model: Model, observations: Sequence[Observation] | None = None) -> E
 
 
 def _score_group(model: Model, rows: Sequence[Observation]) -> list[Score]:
-    variant = arranged(model, rows[0])
-    in_force, message = _text(chosen(variant)), ""
+    variant = arrange(model, rows[0])
+    in_force, message = _text(changed_hypotheses(variant)), ""
     try:
         numbers = _predict(model, variant, rows)
     except PathwayModelsError as error:
@@ -179,9 +179,9 @@ def _predict(model: Model, variant: Model, rows: Sequence[Observation]) -> list[
     for o in rows:
         key = variant.resolve(o.observable)
         i = columns.index(key)
-        reached = float(reduced(o, times, course.values[None, :, i])[0])
+        reached = float(read_number(o, times, course.values[None, :, i])[0])
         before = healthy[key] if o.baseline == "healthy" else float(course.before[i])
-        numbers.append(compared(o.comparison, reached, before))
+        numbers.append(comparison_scale(o.comparison, reached, before))
     return numbers
 
 
@@ -194,11 +194,11 @@ def _healthy(model: Model, rows: Sequence[Observation]) -> dict[str, float]:
     asked = [o for o in rows if o.baseline == "healthy"]
     if not asked:
         return {}
-    rest = assumed(model.with_context("healthy"), asked[0])
+    rest = assume_hypotheses(model.with_context("healthy"), asked[0])
     return at_rest(rest, [rest.resolve(o.observable) for o in asked])
 
 
-def reduced(row: Observation, times: Array, courses: Array) -> Array:
+def read_number(row: Observation, times: Array, courses: Array) -> Array:
     """The number that a row of ours reads from each course: the value at its hour, or extremes up to it."""
     inside = times <= row.hours
     times, courses = times[inside], courses[:, inside]

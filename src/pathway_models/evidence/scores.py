@@ -65,10 +65,10 @@ def right_direction(comparison: str, change: float) -> bool:
     return change > SIGN_THRESHOLD if comparison == "up" else change < -SIGN_THRESHOLD
 
 
-def compared(comparison: str, reached: float, before: float) -> float:
+def comparison_scale(comparison: str, reached: float, before: float) -> float:
     """A value on the scale of the comparison; directions in percent of the baseline (1e6 from a rest at 0).
 
-    >>> compared("percent_change", 3.0, 2.0)
+    >>> comparison_scale("percent_change", 3.0, 2.0)
     50.0
     """
     if comparison == "absolute":

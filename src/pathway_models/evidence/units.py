@@ -66,10 +66,10 @@ def _symbol(symbol: str, text: str) -> tuple[float, dict[str, int]]:
     raise UnknownUnitError(f"the unit {text!r} has the unknown symbol {symbol!r}")
 
 
-def converted(value: float, unit: str, into: str | Unit) -> float:
+def convert(value: float, unit: str, into: str | Unit) -> float:
     """A value in another unit; `InvalidValueError` if the dimensions differ.
 
-    >>> converted(30.0, "umol/L", "mM")
+    >>> convert(30.0, "umol/L", "mM")
     0.03
     """
     factor, dimensions = parse_unit(unit)

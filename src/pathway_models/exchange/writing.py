@@ -11,7 +11,7 @@ from .._files import write_folder, write_whole
 from .._sbml import antimony, sbml
 from .._sbml import files as _exchange_read
 from .._sbml.findings import Finding
-from .._sbml.levels import LEVELS, converted
+from .._sbml.levels import LEVELS, convert_level
 from ..ensembles.study import default_duration
 from ..errors import ModelWarning, require_kind, unknown_name
 from ..models.library import Library
@@ -78,7 +78,7 @@ def _content(
     if format == "omex" and length is not None:
         return archive.archive(model, text, treatments, length, creators)
     level, version = LEVELS[format]
-    return converted(text, level=level, version=version, name=model.name).encode()
+    return convert_level(text, level=level, version=version, name=model.name).encode()
 
 
 def _warn_of_losses(text: str, name: str) -> None:

@@ -15,7 +15,7 @@ from ..errors import InvalidValueError
 from ..figures import plot_arms
 from ..models.model import Model
 from ..simulation.job import make_job
-from ..simulation.run import output_times, record, solved, to_dataset, warn_of
+from ..simulation.run import output_times, record, solve, to_dataset, warn_of
 from ..simulation.tolerances import Tolerance
 from ..treatments.schedule import Treatment, label
 
@@ -121,7 +121,7 @@ def compare(
     datasets, values = [], []
     for plan in plans:
         job = make_job(model, plan, duration=length, times=times, columns=columns, **settings)
-        run = solved(job)
+        run = solve(job)
         warn_of(model, job, run)
         datasets.append(to_dataset(model, plan, job, run))
         course = np.vstack([run.course.before, run.course.values])

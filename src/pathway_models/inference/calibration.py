@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._types import Array, Frozen
-from ..ensembles.execution import Execution, executed, one_pool
+from ..ensembles.execution import Execution, execution_of, one_pool
 from ..errors import InvalidValueError, Named, SimulationError, require_count, unknown_name
 from ..evidence.reports import report
 from ..models.model import Model
@@ -71,7 +71,7 @@ class Calibration(FitData):
             )
             j = ids.index(name)
             sd = float(deviations(self.jacobian, prior=self.prior)[j])
-            return profiled(objective, self._places, j, min(sd, PRIOR_SD), int(points))
+            return profile_constant(objective, self._places, j, min(sd, PRIOR_SD), int(points))
 
     def summary(self) -> str:
         """Plain sentences: the fit, each constant, what is not identified, which errors were assumed."""
@@ -106,7 +106,7 @@ class Calibration(FitData):
         return plot_fit(self)
 
 
-def profiled(objective: Objective, best: Array, j: int, sd: float, points: int) -> Profile:
+def profile_constant(objective: Objective, best: Array, j: int, sd: float, points: int) -> Profile:
     free = [k for k in range(len(best)) if k != j]
     _, least, _ = objective.fit(best, free) if free else (best, squares(objective, best), "")
     found = {float(best[j]): least}
@@ -298,7 +298,7 @@ def _start_places(model: Model, parameters: Sequence[Parameter], starts: int, se
 
 def _for_fits(execution: Execution | None) -> Execution:
     """The execution; `InvalidValueError` for one with a checkpoint, which a fit cannot resume from."""
-    on = executed(execution)
+    on = execution_of(execution)
     if on.checkpoint is not None:
         raise InvalidValueError(f"checkpoint is {on.checkpoint}; a fit keeps none")
     return on

@@ -11,10 +11,10 @@ import numpy as np
 
 from .._types import Array
 from ..errors import InvalidValueError, require_kind, require_number, require_range, unknown_name
-from ..evidence.observations import Observation, arranged, check_observation, read_observations
+from ..evidence.observations import Observation, arrange, check_observation, read_observations
 from ..evidence.scores import NONE_THRESHOLD, SIGN_THRESHOLD
+from ..models.hypotheses import alternative_in_force
 from ..models.model import Model
-from ..models.readings import alternative_in_force
 from ..modules.laws import Z95
 from ..modules.module import Parameter
 from ..sensitivity.factors import Wanted, choose
@@ -113,7 +113,7 @@ def find_targets(model: Model, observations: Which, assumed_error: float) -> tup
 
 
 def _check_expected(model: Model, row: Observation) -> None:
-    variant, by_id = arranged(model, row), {h.id: h for h in model.hypotheses_}
+    variant, by_id = arrange(model, row), {h.id: h for h in model.hypotheses_}
     for name, alternative in row.expected_under:
         used = alternative_in_force(variant, by_id[name])
         if used != alternative:

@@ -17,7 +17,7 @@ from .._sbml.native import libsbml
 from .._sbml.units import unit_id
 from .._types import Brief
 from ..errors import InvalidValueError
-from ..evidence.observations import Observation, arranged, assumed
+from ..evidence.observations import Observation, arrange, assume_hypotheses
 from ..models.experiments import REST
 from ..models.model import Model
 from ..models.petab_write import YAML_FILE, ParameterRow, problem_files, table
@@ -199,8 +199,8 @@ class _Arm:
         self.estimated = [p.id for p in parameters]
         self.row = members[0].observation
         self.healthy = self.row.baseline == "healthy"
-        self.variant = arranged(model, self.row)
-        self.rest = assumed(model.with_context("healthy"), self.row) if self.healthy else self.variant
+        self.variant = arrange(model, self.row)
+        self.rest = assume_hypotheses(model.with_context("healthy"), self.row) if self.healthy else self.variant
         self.keys = {t.observation.id: self.variant.resolve(t.observation.observable) for t in members}
 
     def measurements(self, experiment: str) -> Iterator[Measurement]:

@@ -16,9 +16,9 @@ from ..ensembles.outcomes import Outcome
 from ..ensembles.processes import make_work, results
 from ..ensembles.rows import OK, RETRIED, Work
 from ..errors import SimulationError
-from ..evidence.observations import Observation, arranged, assumed
-from ..evidence.reports import observation_times, reduced
-from ..evidence.scores import compared
+from ..evidence.observations import Observation, arrange, assume_hypotheses
+from ..evidence.reports import observation_times, read_number
+from ..evidence.scores import comparison_scale
 from ..models.model import Model
 from ..modules.module import Parameter
 from ..simulation.job import Job, make_job
@@ -33,7 +33,7 @@ class _Reached(Outcome):
     row: Observation
 
     def values(self, times: Array, courses: Array, before: Array) -> Array:
-        return reduced(self.row, times, courses)
+        return read_number(self.row, times, courses)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,7 @@ def _questions(
     for members in groups.values():
         first = rows[members[0]]
         own = hypothesis_keys(model, first)
-        variant = arranged(model, first)
+        variant = arrange(model, first)
         healthy = [i for i in members if rows[i].baseline == "healthy"]
         keys = {i: variant.resolve(rows[i].observable) for i in members}
         reads: list[tuple[Outcome, tuple[int, int]]] = []
@@ -81,7 +81,7 @@ def _questions(
         job = _job(variant, first.schedule, duration, times, reads, {**how, "varied": varied})
         questions.append(_question(job, reads))
         if healthy:
-            rest = assumed(model.with_context("healthy"), first)
+            rest = assume_hypotheses(model.with_context("healthy"), first)
             reads = [(_Before(variable=rest.resolve(rows[i].observable), label=f"{i} before"), (i, 1)) for i in healthy]
             varied = [k for k in names if k not in own]
             job = _job(rest, (), 1.0, np.zeros(1), reads, {**how, "varied": varied})
@@ -158,7 +158,7 @@ class Predictor:
         self.runs += len(values) * len(self.questions)
         return np.array(
             [
-                [compared(o.comparison, *map(float, numbers[r, i])) for i, o in enumerate(self.rows)]
+                [comparison_scale(o.comparison, *map(float, numbers[r, i])) for i, o in enumerate(self.rows)]
                 for r in range(len(values))
             ]
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from .._data import sbml_root
 from .._files import write_whole
 from ..errors import PathwayModelsError
-from ..modules.generate import checked, coupled_sbml, module_sbml
+from ..modules.generate import check_text, coupled_sbml, module_sbml
 from .library import OURS
 
 
@@ -20,7 +20,7 @@ def build(root: Path) -> list[Path]:
         changed += write(folder / "model.xml", module_sbml(folder, OURS.evidence))
     for name in OURS.coupled:
         flat, hierarchical = coupled_sbml(name, OURS.read_coupled(name).title, *OURS.parts(name))
-        changed += write(root / "coupled" / f"{name}.xml", checked(flat, name))
+        changed += write(root / "coupled" / f"{name}.xml", check_text(flat, name))
         changed += write(root / "coupled" / f"{name}-comp.xml", hierarchical)
     return changed
 

@@ -16,8 +16,8 @@ from ..errors import ModelError, SimulationError, unknown_name
 from ..modules.experiments import Experiments, Period
 from ..modules.flat import FlatModel, M
 from ..simulation.job import at_rest, make_job, run_job, volumes
-from ..simulation.phases import snapped_all
-from ..simulation.run import output_times, solved, warn_of
+from ..simulation.phases import snap_all
+from ..simulation.run import output_times, solve, warn_of
 from ..simulation.tolerances import Tolerance
 from ..treatments.schedule import Dose, Level, Treatment
 
@@ -231,9 +231,9 @@ def _reached(
     last = float(wanted.max()) or 1.0
     begins = {item.at for item in schedule if isinstance(item, Level)}
     duration = (1 + AFTER) * last if last in begins else last
-    reached = snapped_all(wanted, duration)
-    times = np.unique([*snapped_all(output_times(model, duration, None), duration), *reached])
+    reached = snap_all(wanted, duration)
+    times = np.unique([*snap_all(output_times(model, duration, None), duration), *reached])
     job = make_job(model, schedule, duration=duration, times=times, columns=columns, start="file", rtol=rtol, atol=atol)
-    run = solved(job)
+    run = solve(job)
     warn_of(model, job, run)
     return run.course.values[np.searchsorted(times, reached)]

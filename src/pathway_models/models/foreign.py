@@ -22,11 +22,11 @@ def from_sbml(text: str, *, name: str) -> Model:
     """
     _sbml.screen(text, name)
     foreign.refuse_packages(text, name=name)
-    text, document = mend.accepted(text, name=name)
+    text, document = mend.accept(text, name=name)
     if _sbml.is_hierarchical(document):
-        text, document = mend.accepted(flatten(document, name=name), name=name)
+        text, document = mend.accept(flatten(document, name=name), name=name)
     foreign.refuse_flux_balance(document, name=name)
-    text = foreign.prepared(text, document, name=name)
+    text = foreign.prepare(text, document, name=name)
     found = _sbml.quantities(document, name=name)
     computed = {a.getSymbol() for a in document.getModel().getListOfInitialAssignments()}
     known = _uncertainty.of_parameters(document.getModel())

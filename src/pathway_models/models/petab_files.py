@@ -39,7 +39,7 @@ class Row:
 
     def choice(self, column: str, allowed: Iterable[str]) -> str:
         if self[column] not in allowed:
-            raise self.error(f"{column} is {self[column]!r}; allowed are {listed(allowed)}")
+            raise self.error(f"{column} is {self[column]!r}; allowed are {list_names(allowed)}")
         return self[column]
 
     def error(self, what: str) -> ModelError:
@@ -61,7 +61,7 @@ def yaml_file(source: Path) -> Path:
         return source
     found = sorted(p for p in source.iterdir() if p.suffix.lower() in SUFFIXES)
     if len(found) != 1:
-        names = f": {listed(p.name for p in found)}; name one of them" if found else ""
+        names = f": {list_names(p.name for p in found)}; name one of them" if found else ""
         raise ModelError(f"the folder {source} holds {len(found)} YAML files; allowed is one PEtab problem{names}")
     return found[0]
 
@@ -173,7 +173,7 @@ def _rows(path: Path, required: Sequence[str]) -> Iterator[Row]:
         header = [c.strip() for c in next(lines)]
         for column in required:
             if column not in header:
-                raise ModelError(f"{path.name} lacks the column {column}; it has {listed(header)}")
+                raise ModelError(f"{path.name} lacks the column {column}; it has {list_names(header)}")
         for cells in lines:
             where = f"{path.name}:{lines.line_num}"
             if any(c.strip() for c in cells[len(header) :]):
@@ -193,6 +193,6 @@ def by_id(rows: Iterable[Row], column: str) -> dict[str, Row]:
     return found
 
 
-def listed(names: Iterable[str]) -> str:
+def list_names(names: Iterable[str]) -> str:
     found = list(names)
     return ", ".join(found[:20]) + (f" and {len(found) - 20} more" if len(found) > 20 else "")

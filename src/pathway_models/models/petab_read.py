@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from .._formulas.expression import formula, substituted
+from .._formulas.expression import formula, substitute
 from .._sbml import sbml
 from .._sbml.edit import with_values
 from .._sbml.files import model_text
@@ -78,11 +78,11 @@ def _with_parameters(model: Model, problem: ProblemFiles) -> tuple[Model, dict[s
         if quantity.ruled == "assignment" or quantity.kind == "species":
             raise row.error(f"parameterId is {key!r}, which the model computes; allowed are its constants")
     nominal = {k: v for k, row in own.items() if not math.isnan(v := row.number("nominalValue"))}
-    parameters = tuple(ranged(p, own[p.id], problem.version) if p.id in own else p for p in model.parameters_)
+    parameters = tuple(with_bounds(p, own[p.id], problem.version) if p.id in own else p for p in model.parameters_)
     return with_start(replace(model, parameters_=parameters), nominal), constants
 
 
-def ranged(parameter: Parameter, row: Row, version: int) -> Parameter:
+def with_bounds(parameter: Parameter, row: Row, version: int) -> Parameter:
     """A parameter with the bounds of the table; what the model file says of its source and range wins."""
     low, high = row.number("lowerBound"), row.number("upperBound")
     if parameter.kind != "unknown" or not low < high or math.isinf(high - low):
@@ -206,9 +206,9 @@ def _measurements(
     for row in problem.tables["measurements"]:
         observable = observables[row.choice("observableId", observables)]
         given = _given(observable, "observable", row)
-        text = substituted(observable["observableFormula"], given)
+        text = substitute(observable["observableFormula"], given)
         given |= {**_given(observable, "noise", row), observable["observableId"]: text}
-        noise = substituted(observable["noiseFormula"], given)
+        noise = substitute(observable["noiseFormula"], given)
         for column, wording in (("observableFormula", text), ("noiseFormula", noise)):
             unknown = sorted(formula(wording).names - known)
             if unknown:

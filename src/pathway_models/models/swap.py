@@ -8,12 +8,12 @@ from pathlib import Path
 
 from .._sbml import files, sbml
 from .._sbml.edit import rename
-from .._sbml.levels import converted
+from .._sbml.levels import convert_level
 from .._types import Frozen
 from ..errors import InvalidValueError, unknown_name
 from ..modules.coupling import couple, flatten
 from ..modules.flat import Context
-from ..modules.module import Module, Port, known
+from ..modules.module import Module, Port, finite_or_none
 from .foreign import from_sbml
 from .library import DEFAULT_CONTEXT, library
 from .model import Model
@@ -39,7 +39,7 @@ def module_from(path: str | Path, *, ports: Mapping[str, str] | Sequence[str], n
     title = name or source.stem
     model = from_sbml(files.model_text(source), name=title)
     renaming = dict(ports) if isinstance(ports, Mapping) else {p: p for p in ports}
-    text = converted(_renamed(model, renaming), level=3, version=2, name=title)
+    text = convert_level(_renamed(model, renaming), level=3, version=2, name=title)
     parts = replace(from_sbml(text, name=title), title=model.title)
     found = [_port(parts, port) for port in renaming]
     return Module(
@@ -75,7 +75,7 @@ def _renamed(model: Model, ports: Mapping[str, str]) -> str:
 def _port(model: Model, name: str) -> Port:
     q = model.quantities[name]
     role = "level" if q.kind == "parameter" and not q.ruled else "output"
-    return Port(id=name, title=name, unit=q.unit, role=role, reference=known(q.value))
+    return Port(id=name, title=name, unit=q.unit, role=role, reference=finite_or_none(q.value))
 
 
 def with_module(name: str, module: Module, *, replacing: str, context: str = DEFAULT_CONTEXT) -> Model:

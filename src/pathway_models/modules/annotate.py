@@ -83,7 +83,7 @@ def annotate(text: str, folder: Path, evidence: Sequence[Path], *, title: str, s
             raise ModelError(f"{folder.name}/parameters.tsv: {name!r} is no parameter of the model")
         _add_resources(parameter, "isDescribedBy", [resource])
     for row in table:
-        write_uncertainty(model.getParameter(row.id), from_row(row))
+        write_uncertainty(model.getParameter(row.id), uncertainty_of(row))
     return sbml.write(document)
 
 
@@ -179,7 +179,7 @@ def _references(table: Path, _changed: int) -> Mapping[str, Mapping[str, str]]:
     return found
 
 
-def from_row(row: ParameterRow) -> Uncertainty:
+def uncertainty_of(row: ParameterRow) -> Uncertainty:
     """The uncertainty in a row of parameters.tsv."""
     evidence = tuple(part.strip() for part in row.source.split(";") if part.strip())
     return Uncertainty(distribution=row.distribution, kind=row.kind, low=row.low, high=row.high, evidence=evidence)

@@ -23,7 +23,7 @@ def module_sbml(folder: Path, evidence: Sequence[Path]) -> str:
     text = from_antimony(read_text(path), path)
     made = read_module_file(folder)
     annotated = annotate(text, folder, evidence, title=made.title, summary=made.summary)
-    return checked(_without_generator_comment(annotated), f"{folder.name}/model.ant")
+    return check_text(_without_generator_comment(annotated), f"{folder.name}/model.ant")
 
 
 def coupled_sbml(
@@ -38,7 +38,7 @@ def coupled_sbml(
     return _without_generator_comment(flatten(document, name=name)), hierarchical
 
 
-def checked(text: str, name: str) -> str:
+def check_text(text: str, name: str) -> str:
     """The text if libSBML has nothing to say of it; else `ModelError`."""
     for found in sbml.findings(text):
         raise ModelError(f"{name}: {found.severity} in line {found.line} of the SBML: {found.message[:400]}")

@@ -67,7 +67,7 @@ class Port:
     module: str = ""
 
 
-def known(value: float) -> float | None:
+def finite_or_none(value: float) -> float | None:
     """The value; None where the file gives none. A NaN would make a copy of a port differ from it."""
     return None if value != value else value
 
@@ -291,7 +291,7 @@ def _port(module: str, name: str, entry: PortEntry, q: _sbml.Quantity, *, output
         title=entry.title,
         unit=q.unit,
         role=role,
-        reference=known(q.value),
+        reference=finite_or_none(q.value),
         low=entry.low,
         high=entry.high,
         module=module,

@@ -12,11 +12,11 @@ from .._types import Array, Brief
 from ..errors import (
     InvalidValueError,
     Named,
+    repr_short,
     require_choice,
     require_kind,
     require_number,
     require_range,
-    shown,
     unknown_name,
 )
 from ..models.model import Model
@@ -47,7 +47,7 @@ def choose(model: Model, wanted: Wanted, groups: Groups = None) -> tuple[Paramet
         return tuple(chosen)
     if isinstance(wanted, str) or not isinstance(wanted, Sequence | Mapping) or not wanted:
         raise InvalidValueError(
-            f"parameters is {shown(wanted)}; give a list of names or {{name: (low, high)}}, not empty"
+            f"parameters is {repr_short(wanted)}; give a list of names or {{name: (low, high)}}, not empty"
         )
     known = {p.id: p for p in model.parameters_}
     chosen = []
@@ -81,7 +81,7 @@ def _ranged(model: Model, parameter: Parameter, bounds: Range) -> Parameter:
     what = f"the range of {parameter.id}"
     parts = () if isinstance(bounds, str) or not isinstance(bounds, Iterable) else tuple(bounds)
     if len(parts) not in (2, 3) or not all(isinstance(law, str) for law in parts[2:]):
-        raise InvalidValueError(f"{what} is {shown(bounds)}; give (low, high) or (low, high, law)")
+        raise InvalidValueError(f"{what} is {repr_short(bounds)}; give (low, high) or (low, high, law)")
     low, high = (require_number(f"an end of {what}", edge) for edge in parts[:2])
     if not (np.isfinite([low, high]).all() and low < high):
         raise InvalidValueError(f"{what} is ({low:g}, {high:g}); low must be below high, both finite")
@@ -95,7 +95,7 @@ def _ranged(model: Model, parameter: Parameter, bounds: Range) -> Parameter:
     return replace(parameter, low=low, high=high, distribution=law)
 
 
-def grouped(
+def assign_groups(
     model: Model, chosen: Sequence[Parameter], groups: Groups, *, named: bool = False
 ) -> tuple[tuple[Parameter, ...], list[str]]:
     """Parameters and the group of each; with a mapping what it names is varied, and all of what the user `named`."""
@@ -126,7 +126,7 @@ def _members(groups: Mapping[str, Sequence[str]]) -> list[str]:
     require_kind("groups", groups, Mapping, f"{example}, or one of {', '.join(GROUPINGS)}")
     for group, names in groups.items():
         if isinstance(names, str) or not isinstance(names, Sequence) or not names:
-            raise InvalidValueError(f"group {group!r} is {shown(names)}; give a list of names, e.g. {example}")
+            raise InvalidValueError(f"group {group!r} is {repr_short(names)}; give a list of names, e.g. {example}")
     return [name for names in groups.values() for name in names]
 
 
@@ -178,10 +178,10 @@ class GaussianCopula(Brief, Named):
         return matrix
 
 
-def correlated(unit: Array, matrix: Array) -> Array:
+def correlate(unit: Array, matrix: Array) -> Array:
     """Independent places in 0..1 (rows x parameters) as places with this Gaussian copula.
 
-    >>> bool(np.allclose(correlated(np.array([[0.3, 0.8]]), np.eye(2)), [[0.3, 0.8]]))
+    >>> bool(np.allclose(correlate(np.array([[0.3, 0.8]]), np.eye(2)), [[0.3, 0.8]]))
     True
     """
     from scipy.special import ndtr, ndtri
@@ -260,14 +260,14 @@ class Chosen:
 
     def table(self, unit: Array) -> Array:
         """Values of the parameters (rows x parameters) for places in 0..1."""
-        places = unit if self.correlation is None else correlated(unit, self.correlation)
+        places = unit if self.correlation is None else correlate(unit, self.correlation)
         return np.column_stack([sample(p, places[:, j]) for j, p in enumerate(self.parameters)])
 
 
 def choose_factors(model: Model, factors: Factors) -> Chosen:
     """The factors that `model` has; raises for what it lacks, and for correlated ones in different groups."""
     wanted, groups, copula = factors.parameters, factors.groups, factors.copula
-    chosen, names = grouped(model, choose(model, wanted, groups), groups, named=wanted is not None)
+    chosen, names = assign_groups(model, choose(model, wanted, groups), groups, named=wanted is not None)
     matrix = None if copula is None else copula.matrix(model, chosen)
     refuse_correlated_groups(chosen, names, copula, matrix)
     return Chosen(parameters=chosen, group_of=tuple(names), correlation=matrix)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InvalidValueError, require_choice, require_range, unknown_name
-from ..figures import BLUE, DARK, HOURS_PER_WEEK, panels, plain, subplots, tidy, unit_label, wrapped
+from ..figures import BLUE, DARK, HOURS_PER_WEEK, panels, plain, subplots, tidy, unit_label, wrap
 from . import verdicts
 from .results import SobolData
-from .verdicts import noise_floor, outcome_unit, shown
+from .verdicts import factor_label, noise_floor, outcome_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,7 +47,7 @@ def largest(values: np.ndarray[Any, np.dtype[np.float64]], top: int) -> list[int
 
 
 def _label(name: str) -> str:
-    return plain(shown(name))
+    return plain(factor_label(name))
 
 
 def _plain(value: float, _: float) -> str:
@@ -88,7 +88,7 @@ def _bars(result: SobolData, outcomes: Sequence[str], top: int) -> Figure:
     figure, axes = panels(len(outcomes), columns=min(len(outcomes), 3), panel=(4.6, 0.3 * rows + 1.1))
     for axis, name in zip(axes, outcomes, strict=True):
         _draw_indices(axis, result, result.outcomes.index(name), rows)
-        axis.set_title(wrapped(name, 32), fontsize=10, loc="left")
+        axis.set_title(wrap(name, 32), fontsize=10, loc="left")
     unsure = ", too small for intervals" if verdicts.too_small(result) else ""
     _legend(figure, axes[0], 2, _title(result) + unsure)
     return figure
@@ -129,7 +129,7 @@ def _tornado(result: SobolData, outcomes: Sequence[str], top: int) -> Figure:
     for axis, name in zip(axes, outcomes, strict=True):
         k = result.outcomes.index(name)
         _draw_tornado(axis, result, found, k, rows)
-        axis.set_title(wrapped(name, 32), fontsize=10, loc="left")
+        axis.set_title(wrap(name, 32), fontsize=10, loc="left")
     from matplotlib.patches import Patch
 
     texts = ((LOW, "lowest fifth of its range"), (HIGH, "highest fifth"), (UNSURE, "may be chance"))
@@ -177,7 +177,7 @@ def _heatmap(result: SobolData, outcomes: Sequence[str], top: int) -> Figure:
     axis.set_yticks(range(len(order)), [_label(result.factors[g]) for g in order], fontsize=8)
     turned = len(columns) > 6
     axis.set_xticks(
-        range(len(columns)), [wrapped(name, 26 if turned else 20, 3) for name in outcomes],
+        range(len(columns)), [wrap(name, 26 if turned else 20, 3) for name in outcomes],
         fontsize=8, rotation=40 if turned else 0, ha="right" if turned else "center",
     )  # fmt: skip
     axis.tick_params(length=0)
@@ -185,7 +185,7 @@ def _heatmap(result: SobolData, outcomes: Sequence[str], top: int) -> Figure:
     bar = figure.colorbar(image, ax=axis, fraction=0.05, pad=0.03)
     bar.set_label("total index ST (bold: above the noise floor)", fontsize=8)
     bar.ax.tick_params(labelsize=8)
-    axis.set_title(wrapped(_text(result), 48), fontsize=9, loc="left")
+    axis.set_title(wrap(_text(result), 48), fontsize=9, loc="left")
     return figure
 
 
@@ -214,7 +214,7 @@ def _bands(result: SobolData, courses: Sequence[str], top: int) -> Figure:
     for axes, name in zip(grid.T, courses, strict=True):
         at, k = found.sel(course=name), result.runs.courses.index(name)
         _draw_spread(axes[0], time, at["mean"].values, at["variance"].values)
-        axes[0].set_title(wrapped(shown(name), 44), fontsize=10, loc="left")
+        axes[0].set_title(wrap(factor_label(name), 44), fontsize=10, loc="left")
         axes[0].set_ylabel(_course_label(result, name), fontsize=8)
         _draw_bands(axes[1:], result, k, time, min(top, len(LINES)))
         hours = "h" if model.time_unit_seconds == 3600 else "model units"
@@ -265,7 +265,7 @@ def _interactions(result: SobolData, outcomes: Sequence[str], top: int) -> Figur
     figure, axes = panels(len(outcomes), columns=min(len(outcomes), 3), panel=(5.0, 4.2))
     for axis, name in zip(axes, outcomes, strict=True):
         _draw_graph(axis, result, result.outcomes.index(name), min(top, MOST_NODES))
-        axis.set_title(wrapped(name, 44), fontsize=10, loc="left")
+        axis.set_title(wrap(name, 44), fontsize=10, loc="left")
     from matplotlib.lines import Line2D
 
     keys = [
@@ -348,7 +348,7 @@ def _convergence(result: SobolData, outcomes: Sequence[str], top: int) -> Figure
         axis.set_ylim(-0.05, min(1.5, max(1.0, axis.get_ylim()[1])))
         axis.set_xlabel("base rows N", fontsize=8)
         axis.set_ylabel("total ST, 95 % interval", fontsize=8)
-        axis.set_title(wrapped(name, 44), fontsize=10, loc="left")
+        axis.set_title(wrap(name, 44), fontsize=10, loc="left")
         tidy(axis)
         _legend_below(axis, -0.16)
     return figure

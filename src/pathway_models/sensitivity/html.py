@@ -50,7 +50,7 @@ def facts(pairs: Iterable[tuple[str, str]]) -> str:
     return f'<div class="scroll fit"><table class="facts"><tbody>\n{rows}\n</tbody></table></div>'
 
 
-def folded(summary: str, inside: str) -> str:
+def details(summary: str, inside: str) -> str:
     """HTML that is shown at a click."""
     return f"<details><summary>{escape(summary)}</summary>\n{inside}\n</details>"
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import require_range, unknown_name
-from ..figures import BLUE, DARK, plain, subplots, tidy, wrapped
+from ..figures import BLUE, DARK, plain, subplots, tidy, wrap
 from .figures import PALE, largest
 from .results import MorrisData
-from .verdicts import shown
+from .verdicts import factor_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +34,7 @@ def plot_morris(result: MorrisData, outcome: str | None, top: int) -> Figure:
         k = result.outcomes.index(name)
         _draw_sizes(axes[0], result, k, rows)
         _draw_spreads(axes[1], result, k)
-        axes[0].set_title(wrapped(name, 44), fontsize=10, loc="left")
+        axes[0].set_title(wrap(name, 44), fontsize=10, loc="left")
     arm = result.arm.replace("_", " ")
     figure.suptitle(f"{result.model}, {arm}: {len(result.design.moved)} trajectories", fontsize=9, x=0.01, ha="left")
     return figure
@@ -45,7 +45,7 @@ def _draw_sizes(axis: Axes, result: MorrisData, k: int, rows: int) -> None:
     value, low, high = (m[order, k] for m in (result.mu_star, result.mu_star_low, result.mu_star_high))
     error = np.nan_to_num(np.clip(np.vstack([value - low, high - value]), 0, None))
     axis.barh(np.arange(len(order)), value, height=0.62, color=BLUE, xerr=error, ecolor=DARK, capsize=1.5)
-    axis.set_yticks(range(len(order)), [plain(shown(result.factors[i])) for i in order], fontsize=8)
+    axis.set_yticks(range(len(order)), [plain(factor_label(result.factors[i])) for i in order], fontsize=8)
     axis.set_xlabel("mean size of the effect of a whole range (mu*), 95 % interval", fontsize=8)
     tidy(axis)
 
@@ -63,7 +63,7 @@ def _draw_spreads(axis: Axes, result: MorrisData, k: int) -> None:
     axis.text(edge, edge, "sigma = mu*", fontsize=7, color=PALE, ha="right", va="bottom")
     for g in [g for g in largest(size, MOST_LABELLED) if size[g] > LABELLED * edge]:
         at = (float(size[g]), float(spread[g]))
-        axis.annotate(plain(shown(result.factors[g])), at, xytext=(4, 3), textcoords="offset points", fontsize=7)
+        axis.annotate(plain(factor_label(result.factors[g])), at, xytext=(4, 3), textcoords="offset points", fontsize=7)
     axis.margins(x=0.18)
     axis.set_xlabel("mean size mu*", fontsize=8)
     axis.set_ylabel("spread sigma: not linear, or interacting", fontsize=8)

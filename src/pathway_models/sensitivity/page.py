@@ -14,11 +14,11 @@ from .._files import write_whole
 from . import verdicts
 from .analysis import clock
 from .figures import DRAWN, plot_sobol
-from .html import bullets, folded, image, paragraph, table
+from .html import bullets, details, image, paragraph, table
 from .page_made import cost, design, failures, glossary, is_grouped, plan_of, repeat
 from .reliability import ENOUGH
 from .results import SobolData
-from .verdicts import outcome_unit, shown
+from .verdicts import factor_label, outcome_unit
 
 TEMPLATE = Path(__file__).with_name("page.html")
 FEW_OUTCOMES = 3  # up to which there is no list of links
@@ -72,7 +72,7 @@ def _head(result: SobolData) -> str:
 
 def _short(result: SobolData) -> str:
     varying = [k for k in range(len(result.outcomes)) if verdicts.varies(result, k)]
-    sentences = [(_enough(result, varying), ""), (_runs_sentence(result), ""), (verdicts.failed(result), "warn")]
+    sentences = [(_enough(result, varying), ""), (_runs_sentence(result), ""), (verdicts.failures(result), "warn")]
     sentences.append((verdicts.intervals(result), "warn"))
     for k in varying:
         tail = verdicts.heavy_tail(result, k)
@@ -142,7 +142,7 @@ def _outcome(result: SobolData, k: int, top: int) -> str:
         verdicts.heavy_tail(result, k),
     ]
     lines += [bullets((text, "") for text in said), '<div class="figures">', *_figures(result, name, top), "</div>"]
-    return "\n".join([*lines, folded(f"All {len(result.factors)} indices", _index_table(result, k))])
+    return "\n".join([*lines, details(f"All {len(result.factors)} indices", _index_table(result, k))])
 
 
 def _figures(result: SobolData, name: str, top: int) -> Iterator[str]:
@@ -174,7 +174,11 @@ def _index_table(result: SobolData, k: int) -> str:
     headers += [f"low fifth, change of mean{f' ({unit})' if unit else ''}", "high fifth"] if with_shift else []
     rows = []
     for i in np.argsort(-result.indices.ST[:, k], kind="stable"):
-        row = [shown(result.factors[i]), *_interval(result, "S1", int(i), k), *_interval(result, "ST", int(i), k)]
+        row = [
+            factor_label(result.factors[i]),
+            *_interval(result, "S1", int(i), k),
+            *_interval(result, "ST", int(i), k),
+        ]
         rows.append(row + ([_signed(shift.low[i, k]), _signed(shift.high[i, k])] if with_shift else []))
     return table(headers, rows, numbers=range(1, len(headers)))
 
@@ -198,7 +202,7 @@ def _over_time(result: SobolData) -> str:
     drawings = [
         image(
             partial(plot_sobol, result, "bands", name, DRAWN),
-            f"{shown(name)}: mean and spread, then the indices over time.",
+            f"{factor_label(name)}: mean and spread, then the indices over time.",
         )
         for name in result.runs.courses
     ]

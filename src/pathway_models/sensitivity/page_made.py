@@ -13,9 +13,9 @@ from ..ensembles.plan import Plan
 from ..ensembles.rows import STATUS
 from ..ensembles.runs import Cost
 from . import verdicts
-from .html import code, facts, folded, paragraph, table
+from .html import code, details, facts, paragraph, table
 from .results import SobolData
-from .verdicts import outcome_unit, shown
+from .verdicts import factor_label, outcome_unit
 
 GLOSSARY = (
     ("First-order index S1", "share of the variance of the outcome that a factor explains alone."),
@@ -65,9 +65,9 @@ def design(result: SobolData) -> str:
     """Model, treatments, outcomes, what is varied and how."""
     parts = ["<h2>Model and design</h2>", facts([*_model_facts(result), *_design_facts(result)])]
     model, outcomes = plan_of(result).model, result.runs.outcomes
-    rows = [(o.name, shown(o.variable), _how(result, o), outcome_unit(model, o) or "none") for o in outcomes]
-    parts.append(folded("Outcomes, exactly", table(["outcome", "variable", "reduced to", "unit"], rows)))
-    parts.append(folded(f"Ranges of the {len(result.parameters)} constants", _ranges(result)))
+    rows = [(o.name, factor_label(o.variable), _how(result, o), outcome_unit(model, o) or "none") for o in outcomes]
+    parts.append(details("Outcomes, exactly", table(["outcome", "variable", "reduced to", "unit"], rows)))
+    parts.append(details(f"Ranges of the {len(result.parameters)} constants", _ranges(result)))
     return "\n".join(parts)
 
 
@@ -120,7 +120,7 @@ def _ranges(result: SobolData) -> str:
     for p, group in zip(result.parameters, groups, strict=True):
         numbers = [f"{v:.4g}" for v in (values[p.id], p.low or 0.0, p.high or 0.0)]
         words = [LAWS.get(p.distribution, p.distribution), p.kind, p.source.replace(";", "; "), group]
-        rows.append([shown(p.id), *numbers, "" if p.unit == "dimensionless" else p.unit, *words][:kept])
+        rows.append([factor_label(p.id), *numbers, "" if p.unit == "dimensionless" else p.unit, *words][:kept])
     return table(headers[:kept], rows, numbers={1, 2, 3})
 
 
@@ -152,18 +152,20 @@ def failures(result: SobolData) -> str:
     found = Counter((STATUS[runs.status[i]], runs.messages.get(int(i), "")) for i in np.flatnonzero(~runs.ok))
     most = found.most_common()
     rows = [(*key, count) for key, count in most[:MESSAGES]]
-    parts = ["<h2>Failures</h2>", paragraph(verdicts.failed(result))]
+    parts = ["<h2>Failures</h2>", paragraph(verdicts.failures(result))]
     parts.append(table(["status", "message", "runs"], rows, numbers={2}))
     if len(most) > MESSAGES:
         rest = sum(count for _, count in most[MESSAGES:])
         text = f"{len(most) - MESSAGES} other messages in {rest} runs: result.runs.to_dataframe() has all."
         parts.append(paragraph(text, "note"))
-    return "\n".join([*parts, folded("Where in the ranges the failed runs lie", _where(result))])
+    return "\n".join([*parts, details("Where in the ranges the failed runs lie", _where(result))])
 
 
 def _where(result: SobolData) -> str:
     frame = result.failures().head(PLACES)
-    rows = [(shown(str(name)), *(f"{v:.2f}" for v in numbers)) for name, *numbers in frame.itertuples(index=False)]
+    rows = [
+        (factor_label(str(name)), *(f"{v:.2f}" for v in numbers)) for name, *numbers in frame.itertuples(index=False)
+    ]
     note = "Mean place in the range (0 low, 1 high) of failed and of other runs; distance of Kolmogorov and Smirnov."
     return paragraph(note, "note") + table(["constant", "failed runs", "others", "distance"], rows, numbers={1, 2, 3})
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..ensembles.execution import Execution, executed
+from ..ensembles.execution import Execution, execution_of
 from ..ensembles.outcomes import Outcome
 from ..ensembles.plan import check_rows, make_plan
 from ..ensembles.runs import execute
@@ -179,7 +179,7 @@ def morris(
         'gain_vagal'
     """
     how = trajectories if isinstance(trajectories, Trajectories) else Trajectories(n=trajectories)
-    study, on = study_of(study, treatments, outcomes, weeks, duration), executed(execution)
+    study, on = study_of(study, treatments, outcomes, weeks, duration), execution_of(execution)
     announce(study.model, "compiling it and comparing the engines before the first run", on.progress)
     chosen = choose_factors(study.model, factors_of(factors))
     plan = make_plan(study, tuple(p.id for p in chosen.parameters), on)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._types import Array
-from ..ensembles.execution import Execution, executed
+from ..ensembles.execution import Execution, execution_of
 from ..ensembles.outcomes import Outcome
 from ..ensembles.runs import Ensemble
 from ..ensembles.study import Study, study_of
@@ -89,7 +89,7 @@ class SobolResult(SobolData):
         lines = [f"{self.model}, {self.arm}: {self.runs.report()}; {self.runs.seconds:.1f} s{before}."]
         lines[0] += verdicts.own_ranges(self)
         sentences = [verdicts.sentence(self, k) for k in range(len(self.outcomes))]
-        trust = [verdicts.failed(self), verdicts.intervals(self)]
+        trust = [verdicts.failures(self), verdicts.intervals(self)]
         return "\n".join(filter(None, [*lines, *trust, *sentences, self.stopped]))
 
     def plot(self, outcome: str | None = None, *, kind: str = "bars", top: int = DRAWN) -> Figure:
@@ -155,7 +155,11 @@ def sobol(
         >>> result.to_dataframe()["factor"][0]
         'gain_vagal'
     """
-    study, how, sampling = study_of(study, treatments, outcomes, weeks, duration), executed(execution), sampling_of(n)
+    study, how, sampling = (
+        study_of(study, treatments, outcomes, weeks, duration),
+        execution_of(execution),
+        sampling_of(n),
+    )
     announce(study.model, "compiling it and comparing the engines before the first run", how.progress)
     analysis = make_analysis(study, factors_of(factors), sampling, how)
     result = _run(analysis, None)
@@ -214,7 +218,7 @@ def sobol_cost(
         0
     """
     study = study_of(study, treatments, outcomes, weeks, duration)
-    return estimate_cost(make_analysis(study, factors_of(factors), sampling_of(n), executed(execution)))
+    return estimate_cost(make_analysis(study, factors_of(factors), sampling_of(n), execution_of(execution)))
 
 
 def _run(analysis: Analysis, before: Ensemble | None) -> SobolResult:

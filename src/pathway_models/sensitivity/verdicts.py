@@ -56,7 +56,7 @@ def n_needed(result: SobolData, k: int) -> int:
     return 1 << math.ceil(math.log2(min(max(exact, ENOUGH), LARGEST_N)) - 1e-9)
 
 
-def tied(result: SobolData, k: int) -> list[int]:
+def leaders(result: SobolData, k: int) -> list[int]:
     """The factor with the largest ST and those whose intervals reach into its own, the largest first."""
     total = result.indices.ST[:, k]
     order = [int(i) for i in np.argsort(-total, kind="stable")]
@@ -169,24 +169,24 @@ def outcome_unit(model: Model, outcome: Outcome) -> str:
 # ---- words ---------------------------------------------------------------------------------------------------------
 
 
-def shown(name: str) -> str:
+def factor_label(name: str) -> str:
     """A factor as it is written in figures and reports: module and constant apart."""
     return name.replace("__", ": ")
 
 
-def said(name: str) -> str:
+def factor_name(name: str) -> str:
     """A factor in a sentence, as `resolve` takes it.
 
-    >>> said("ketone_katp__Km_MCT1")
+    >>> factor_name("ketone_katp__Km_MCT1")
     'ketone_katp.Km_MCT1'
     """
     return name.replace("__", ".", 1)
 
 
-def listed(names: Sequence[str], most: int = MOST_NAMED) -> str:
+def list_names(names: Sequence[str], most: int = MOST_NAMED) -> str:
     """Names in a sentence.
 
-    >>> listed(["a", "b", "c"])
+    >>> list_names(["a", "b", "c"])
     'a, b and c'
     """
     if len(names) > most:
@@ -200,8 +200,10 @@ def own_ranges(result: SobolData) -> str:
     if not isinstance(asked, Mapping):
         return ""
     given = {result.analysis.plan.model.resolve(name) for name, bounds in asked.items() if bounds is not None}
-    texts = [f"{said(p.id)} {p.low:g} to {p.high:g} ({p.distribution})" for p in result.parameters if p.id in given]
-    return f" Ranges given: {listed(texts)}." if texts else ""
+    texts = [
+        f"{factor_name(p.id)} {p.low:g} to {p.high:g} ({p.distribution})" for p in result.parameters if p.id in given
+    ]
+    return f" Ranges given: {list_names(texts)}." if texts else ""
 
 
 def sentence(result: SobolData, k: int) -> str:
@@ -244,15 +246,15 @@ def intervals(result: SobolData) -> str:
 
 def leading(result: SobolData, k: int) -> str:
     """What leads, and whether that is settled."""
-    first = tied(result, k)
-    names = [said(result.factors[i]) for i in first]
+    first = leaders(result, k)
+    names = [factor_name(result.factors[i]) for i in first]
     low, high = (float(getattr(result.indices, f"ST_{end}")[first[0], k]) for end in ("low", "high"))
     if len(first) == len(result.factors) > 1:
         return f"Nothing is settled: all {len(first)} intervals overlap that of the largest, {names[0]}."
     if len(first) == 1:
         text = f"{names[0]} leads: its total index {result.indices.ST[first[0], k]:.2f} ({low:.2f} to {high:.2f})"
         return f"{text} lies above the intervals of all others." if len(result.factors) > 1 else f"{text}."
-    return f"{listed(names)} lead; their intervals overlap, so that their order is not settled."
+    return f"{list_names(names)} lead; their intervals overlap, so that their order is not settled."
 
 
 def above_floor(result: SobolData, k: int) -> str:
@@ -298,8 +300,10 @@ def through_interactions(result: SobolData, k: int) -> str:
     if len(clear) == 0:
         return ""
     order = sorted(clear.tolist(), key=lambda i: -found.ST[i, k])
-    names = [f"{said(result.factors[i])} (alone {max(found.S1[i, k], 0):.2f} of {found.ST[i, k]:.2f})" for i in order]
-    return f"Partly through interactions with others: {listed(names)}."
+    names = [
+        f"{factor_name(result.factors[i])} (alone {max(found.S1[i, k], 0):.2f} of {found.ST[i, k]:.2f})" for i in order
+    ]
+    return f"Partly through interactions with others: {list_names(names)}."
 
 
 def pairs(result: SobolData, k: int) -> str:
@@ -310,12 +314,13 @@ def pairs(result: SobolData, k: int) -> str:
     if not sure:
         return "No pair interacts beyond doubt."
     names = [
-        f"{said(result.factors[p.i])} with {said(result.factors[p.j])} ({p.value:.2f})" for _, p in sorted(sure)[::-1]
+        f"{factor_name(result.factors[p.i])} with {factor_name(result.factors[p.j])} ({p.value:.2f})"
+        for _, p in sorted(sure)[::-1]
     ]
-    return f"Interact beyond doubt (S2): {listed(names)}."
+    return f"Interact beyond doubt (S2): {list_names(names)}."
 
 
-def failed(result: SobolData) -> str:
+def failures(result: SobolData) -> str:
     """What was dropped for failures, how much that could matter, and where the failures lie; '' if nothing was."""
     if not result.indices.n_dropped:
         return ""

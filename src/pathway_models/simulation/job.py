@@ -12,14 +12,14 @@ import numpy as np
 
 from .._formulas.switches import MIXED_STEPS, Found
 from .._sbml.edit import with_values
-from .._sbml.locals import demoted
+from .._sbml.locals import demote
 from .._sbml.native import alone
 from .._types import Array
 from ..errors import InvalidValueError, SimulationError
 from ..modules.flat import FlatModel
 from ..treatments.schedule import Treatment
 from .events import switches_reach_triggers, with_beginning, with_schedule
-from .phases import Phase, cut, phases, snapped_all, warn_idle
+from .phases import Phase, cut_at, phases, snap_all, warn_idle
 from .runner import Runner, runner
 from .tolerances import (
     COARSE,
@@ -108,9 +108,9 @@ def climb(
     return None, len(attempts), message
 
 
-def told(job: Job, attempt: Attempt, number: int, message: str) -> str:
+def retry_message(job: Job, attempt: Attempt, number: int, message: str) -> str:
     """How a run came to its numbers after a first attempt failed; empty for a first attempt."""
-    relative = attempted(job, attempt).relative_tolerance
+    relative = at_attempt(job, attempt).relative_tolerance
     floor = f", absolute {attempt.absolute_tolerance:g}" if attempt.absolute_tolerance else ""
     floor = ", coarse absolute ones" if attempt.coarse else floor
     used = f"attempt {number + 1} (relative tolerance {relative:g}{floor}, {attempt.method}) after: {message}"
@@ -171,7 +171,7 @@ def _acts_at_0(job: Job) -> bool:
     return bool(job.phases[0].levels or job.phases[0].doses)
 
 
-def attempted(job: Job, attempt: Attempt) -> Job:
+def at_attempt(job: Job, attempt: Attempt) -> Job:
     """The job at the tolerances of an attempt."""
     if attempt.relative_tolerance is not None:
         job = job.scaled(attempt.relative_tolerance / job.relative_tolerance)
@@ -183,7 +183,7 @@ def attempted(job: Job, attempt: Attempt) -> Job:
 
 
 def _configure(engine: Runner, job: Job, attempt: Attempt, steps: int) -> None:
-    job = attempted(job, attempt)
+    job = at_attempt(job, attempt)
     engine.configure({"maximum_num_steps": steps, "initial_time_step": attempt.initial_step})
     engine.configure({"stiff": attempt.method == "bdf", "maximum_time_step": 0.0})
     engine.set_tolerances(job.relative_tolerance, job.absolute)
@@ -196,7 +196,7 @@ def _pieces(engine: Runner, job: Job, values: Values) -> tuple[Phase, ...]:
     found = switching(engine, job, values)
     if found.longest_step is not None:
         engine.configure({"maximum_time_step": found.longest_step})
-    return cut(job.phases, found.times)
+    return cut_at(job.phases, found.times)
 
 
 def switching(engine: Runner, job: Job, values: Values) -> Found:
@@ -208,7 +208,7 @@ def switching(engine: Runner, job: Job, values: Values) -> Found:
         levels = {k: v for k, v in piece.levels if k in engine.clocks.reads}
         found = engine.clocks.times({**start, **levels}, stop)
         # snapped as output times are, so that no two stops lie closer than the solver can start
-        times += [t - before for t in snapped_all(found.times, stop) if piece.start <= t - before < piece.stop]
+        times += [t - before for t in snap_all(found.times, stop) if piece.start <= t - before < piece.stop]
         steps += [found.longest_step] if found.longest_step is not None else []
         reasons |= dict.fromkeys(found.reasons)
     scheduled = {k for piece in job.phases for k, _ in (*piece.levels, *piece.doses)}
@@ -250,9 +250,9 @@ class _Leg(NamedTuple):
 @lru_cache(maxsize=8)  # rows have the same, unless their inputs switch by themselves
 def _legs(asked: tuple[float, ...], spans: tuple[tuple[float, float], ...]) -> tuple[_Leg, ...]:
     duration = spans[-1][1]
-    times = np.array(snapped_all(asked, duration))
+    times = np.array(snap_all(asked, duration))
     grid = np.linspace(0.0, duration, LEAST_OUTPUTS + 1)  # the limit of steps holds from stop to stop
-    between = np.array(snapped_all(grid, duration))
+    between = np.array(snap_all(grid, duration))
     legs = []
     for start, stop in spans:
         first, last = np.searchsorted(times, start), np.searchsorted(times, stop, side="right")
@@ -303,7 +303,7 @@ def make_job(
     if switches_reach_triggers(text, pieces):
         text, pieces = with_schedule(text, pieces)
     switched = {k for piece in pieces for k, _ in piece.levels}
-    text = demoted(text, frozenset({*model.settings, *model.held, *model.anchors, *columns, *varied, *switched}))
+    text = demote(text, frozenset({*model.settings, *model.held, *model.anchors, *columns, *varied, *switched}))
     scales, typical = _scales(model, text)
     held = tuple(sorted(model.held.items()))
     settings = tuple(sorted(model.settings.items()))

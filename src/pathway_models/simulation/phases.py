@@ -54,10 +54,10 @@ def phases(model: FlatModel, treatments: Sequence[Treatment], duration: float) -
             else:
                 doses.append((item, key))
     _check_overlaps(levels, duration, treatments)
-    windows = [(key, item.value, snapped(item.at, duration), snapped(_stop(item), duration)) for item, key in levels]
+    windows = [(key, item.value, snap(item.at, duration), snap(_stop(item), duration)) for item, key in levels]
     due: dict[float, dict[str, float]] = defaultdict(dict)
     for item, key in doses:
-        for time in snapped_all(item.times, duration) if item.amount else ():
+        for time in snap_all(item.times, duration) if item.amount else ():
             due[time][key] = due[time].get(key, 0.0) + item.amount
     return _pieces(windows, due, duration)
 
@@ -94,7 +94,7 @@ def _pieces(
     return tuple(pieces)
 
 
-def cut(pieces: Sequence[Phase], times: Sequence[float]) -> tuple[Phase, ...]:
+def cut_at(pieces: Sequence[Phase], times: Sequence[float]) -> tuple[Phase, ...]:
     """The same phases, cut at further `times` (increasing) as well."""
     inner = deque(times)
     found = []
@@ -109,17 +109,17 @@ def cut(pieces: Sequence[Phase], times: Sequence[float]) -> tuple[Phase, ...]:
     return tuple(found)
 
 
-def snapped(time: float, duration: float) -> float:
+def snap(time: float, duration: float) -> float:
     """`time` to twelve digits of the duration: times that differ by rounding (0.3 and 3*0.1) become one.
 
-    >>> snapped(0.1 + 0.2, 1.0)
+    >>> snap(0.1 + 0.2, 1.0)
     0.3
     """
-    return snapped_all([time], duration)[0]
+    return snap_all([time], duration)[0]
 
 
-def snapped_all(times: Iterable[float], duration: float) -> list[float]:
-    """`snapped` of each."""
+def snap_all(times: Iterable[float], duration: float) -> list[float]:
+    """`snap` of each."""
     digits = 12 - math.ceil(math.log10(duration))
     return [t if t == duration or not math.isfinite(t) else round(t, digits) for t in times]
 

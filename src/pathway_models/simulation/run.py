@@ -19,7 +19,7 @@ from ..errors import AccuracyWarning, InvalidValueError, SimulationError, requir
 from ..modules.flat import FlatModel, require_model
 from ..treatments.schedule import Treatment, label
 from .causes import because
-from .job import Course, Job, attempted, climb, make_job, run_job, switching, told, volumes
+from .job import Course, Job, at_attempt, climb, make_job, retry_message, run_job, switching, volumes
 from .runner import runner
 from .tolerances import ALLOWED_ERROR, LADDER, Attempt, Tolerance
 from .values import Values
@@ -110,7 +110,7 @@ def simulate(
         job = make_job(
             model, treatments, duration=length, times=times, columns=names, start=start, rtol=rtol, atol=atol
         )
-        run = solved(job)
+        run = solve(job)
     except SimulationError as error:
         raise SimulationError(f"{error}{because(model)}") from error
     warn_of(model, job, run)
@@ -132,14 +132,14 @@ def _variables(model: FlatModel) -> tuple[str, ...]:
     return tuple(k for k, q in model.quantities.items() if q.ruled == "assignment" or k in events)
 
 
-def solved(job: Job) -> Solved:
+def solve(job: Job) -> Solved:
     """Run a job by the first attempt that succeeds, and estimate the error; raises `SimulationError`."""
     course, number, message = climb(job)
     if course is None:
         raise SimulationError(message)
     attempt = LADDER[number]
     error = _error(job, attempt, course)
-    return Solved(course=course, error=error, attempt=attempt, retried=told(job, attempt, number, message))
+    return Solved(course=course, error=error, attempt=attempt, retried=retry_message(job, attempt, number, message))
 
 
 # ---- numerical error -----------------------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ def _difference(job: Job, attempt: Attempt, course: Course, factor: float) -> Ar
     """Largest difference of each column to a run at other tolerances, in units of its range; None if that fails."""
     same_way = Attempt(method=attempt.method, initial_step=attempt.initial_step)
     try:
-        other = run_job(attempted(job, attempt).scaled(factor), attempt=same_way)
+        other = run_job(at_attempt(job, attempt).scaled(factor), attempt=same_way)
     except SimulationError:
         return None
     return relative_difference(course.values, other.values, floors(job))
@@ -285,7 +285,7 @@ def _spelled(treatment: Treatment) -> object:
 
 def record(model: FlatModel, treatments: Sequence[Treatment], job: Job, run: Solved) -> dict[str, str]:
     """What is needed to repeat a run, as text attributes."""
-    used = attempted(job, run.attempt)
+    used = at_attempt(job, run.attempt)
     return {
         "model": model.name,
         "context": model.context or "",

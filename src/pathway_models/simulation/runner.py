@@ -220,7 +220,7 @@ def runner(sbml: str) -> Runner:
 
 
 @alone
-def compiled(sbml: str) -> bytes:
+def machine_code(sbml: str) -> bytes:
     """The machine code of a model, for another process: it loads in a tenth of a second, compiling takes seconds."""
     engine = runner(sbml)
     engine.begin()
@@ -228,7 +228,7 @@ def compiled(sbml: str) -> bytes:
 
 
 def adopt(sbml: str, code: bytes) -> None:
-    """Use the machine code that `compiled` gave in another process of the same machine and version."""
+    """Use the machine code that `machine_code` gave in another process of the same machine and version."""
     _COMPILED[sbml] = code
 
 

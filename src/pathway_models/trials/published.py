@@ -19,7 +19,7 @@ from ..evidence.tables import evidence_table, split_cell
 from ..models.model import Model
 from ..treatments.schedule import Dose, Treatment
 from .patients import POPULATION, population
-from .statistics import Interval, bootstrapped
+from .statistics import Interval, bootstrap_interval
 from .virtual import Trial, trial
 
 if TYPE_CHECKING:
@@ -163,10 +163,10 @@ def _statistic(result: Trial, arm: str, name: str) -> Interval:
     k, seed = result.arms.index(arm), result.population.seed
     done, p = result.completed[:, k], result.population
     if name == "sd_percent":
-        return bootstrapped(result.percent[done, k], np.std, seed)
+        return bootstrap_interval(result.percent[done, k], np.std, seed)
     if name == "median_change":
         change = 4 * (result.counts[:, k] / result.window_weeks - p.baseline_count / p.baseline_weeks)
-        return bootstrapped(change[done], np.median, seed)
+        return bootstrap_interval(change[done], np.median, seed)
     frame = result.contrasts() if name in ("difference", "RR50_ratio") else result.to_dataframe()
     column = "mean_percent" if name == "mean_change" else name
     value, low, high = (float(frame.loc[arm, column + end]) for end in ("", "_low", "_high"))  # type: ignore[arg-type]

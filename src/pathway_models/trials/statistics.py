@@ -30,7 +30,7 @@ def wilson(successes: int, n: int) -> Interval:
     return successes / n, float(low), float(high)
 
 
-def bootstrapped(values: Array, statistic: Callable[..., Any], seed: int) -> Interval:
+def bootstrap_interval(values: Array, statistic: Callable[..., Any], seed: int) -> Interval:
     """`statistic` (with an `axis`) of `values`, one per patient, and its 95 percent percentile bootstrap interval."""
     from scipy.stats import bootstrap
 

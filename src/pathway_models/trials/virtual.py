@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from .._types import Array, Brief, Frozen
-from ..ensembles.execution import Execution, executed, one_pool
+from ..ensembles.execution import Execution, execution_of, one_pool
 from ..ensembles.outcomes import Outcome
 from ..ensembles.runs import Ensemble, ensemble
 from ..ensembles.study import Study
@@ -23,7 +23,7 @@ from ..modules.laws import Z95
 from ..sensitivity.analysis import announce
 from ..treatments.schedule import AgedTreatment, Dose, Level, Treatment, label
 from .patients import CAPACITY, Ints, Mask, Population, patients_file, seizure_counts
-from .statistics import Interval, area_under_curve, bootstrapped, rank_correlation, risk_ratio, wilson
+from .statistics import Interval, area_under_curve, bootstrap_interval, rank_correlation, risk_ratio, wilson
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,8 +114,8 @@ class Trial(Brief):
         done, n = self.completed[:, k], int(self.assigned[:, k].sum())
         percent, m = self.percent[done, k], int(done.sum())
         row: dict[str, float] = {"patients": n, "completers": m}
-        row |= _named("mean_percent", bootstrapped(percent, np.mean, self.population.seed))
-        row |= _named("median_percent", bootstrapped(percent, np.median, self.population.seed))
+        row |= _named("mean_percent", bootstrap_interval(percent, np.mean, self.population.seed))
+        row |= _named("median_percent", bootstrap_interval(percent, np.median, self.population.seed))
         fifty, ninety = (int(self.responders(r)[:, k].sum()) for r in (50, 90))
         row |= _named("RR50", wilson(fifty, n)) | _named("RR90", wilson(ninety, n))
         row |= _named("seizure_free", wilson(int((done & (self.counts[:, k] == 0)).sum()), n))
@@ -138,7 +138,9 @@ class Trial(Brief):
         seed, yes = self.population.seed, self.responders().sum(axis=0)
         n = self.assigned.sum(axis=0)
         if self.assigned.all():
-            difference = bootstrapped((self.percent[:, k] - self.percent[:, 0])[self.completed[:, 0]], np.mean, seed)
+            difference = bootstrap_interval(
+                (self.percent[:, k] - self.percent[:, 0])[self.completed[:, 0]], np.mean, seed
+            )
         else:
             a, b = (self.percent[self.completed[:, i], i] for i in (k, 0))
             value = float(np.mean(a) - np.mean(b)) if len(a) and len(b) else math.nan
@@ -299,7 +301,7 @@ def trial(
         True
     """
     require_model(model)
-    on = executed(execution)
+    on = execution_of(execution)
     if on.checkpoint is not None:
         raise InvalidValueError(f"checkpoint is {on.checkpoint}; a trial keeps none")
     plans = _plans(patients, arms)

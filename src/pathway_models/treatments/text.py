@@ -24,12 +24,12 @@ def treatment_classes() -> Mapping[str, type[Any]]:
     return Frozen({snake(c.__name__): c for c in _CLASSES} | dict.fromkeys(known_agents(), Drug))
 
 
-def named(text: str) -> Treatment:
+def treatment_from_text(text: str) -> Treatment:
     """A treatment from its command-line form: `ketogenic_diet`, `ketogenic_diet:ratio=3,start=2`, `rapamycin:amount=5`.
 
     Raises `UnknownNameError` for an unknown treatment or option and `InvalidValueError` for a bad value.
 
-    >>> named("ketogenic_diet:ratio=3").ratio
+    >>> treatment_from_text("ketogenic_diet:ratio=3").ratio
     3.0
     """
     name, _, rest = text.partition(":")

@@ -17,8 +17,8 @@ from ..ensembles.runs import Ensemble, ensemble
 from ..ensembles.study import Study, study_of
 from ..errors import InvalidValueError, unknown_name
 from ..figures import subplots
+from ..models.hypotheses import alternative_in_force
 from ..models.model import Model
-from ..models.readings import alternative_in_force
 from ..modules.module import Hypothesis
 from ..treatments.schedule import Treatment
 

@@ -6,7 +6,7 @@ from ..modules.module import Hypothesis
 from .model import Model
 
 
-def chosen(model: Model) -> tuple[tuple[str, str], ...]:
+def changed_hypotheses(model: Model) -> tuple[tuple[str, str], ...]:
     """Hypotheses in force that are not the default, as (name, alternative); 'changed' where no alternative fits."""
     found = []
     for h in model.hypotheses_:
