@@ -34,6 +34,7 @@ from tqdm import tqdm
 
 import pathway_models as pm
 from exchange_tools import ENGINES, Courses, complaints, from_petab, in_roadrunner, in_tellurium
+from pathway_models.treatments.text import treatment_classes, treatment_from_text
 from pathway_models._sbml.annotation import resources
 from pathway_models._sbml.native import libsbml
 from pathway_models.simulation.phases import phases
@@ -52,7 +53,7 @@ def arms(model: pm.Model, duration: float) -> dict[str, list[pm.Treatment]]:
     wanted = {"none": [], "diet": diet, "needles": needles, "both": [*diet, *needles]}
     wanted["every input"] = [_moved(p, duration) for p in model.inputs_]
     together: list[pm.Treatment] = []
-    for name in named.treatment_classes():
+    for name in treatment_classes():
         treatment = treatment_from_text(name)
         if _fits(model, [*together, treatment], duration):
             together.append(treatment)
