@@ -83,7 +83,7 @@ def test_a_folder_that_others_may_write_to_is_neither_read_nor_written(machine: 
     for _ in range(2):
         with pytest.warns(UserWarning, match=r"others may write to .*cache.*chmod go-w") as said:
             machine.machine(TEXT)
-        assert len(said) == 1
+        assert len([w for w in said if w.category is UserWarning]) == 1  # others come with the first use of libSBML
     assert len(machine.compiled) == 2
     assert not list((tmp_path / "cache").iterdir())
 
