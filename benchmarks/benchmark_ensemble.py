@@ -81,7 +81,7 @@ def line(name: str, count: int, seconds: float, gap: float) -> float:
 
 def engines(model: pm.Model, rows: Rows, few: Rows, asked: argparse.Namespace) -> None:
     """The table: both engines and the peers on the same rows."""
-    outcome = pm.Outcome(variable=OUTCOMES.get(model.name, model.outputs_[0].id), reduce="final")
+    outcome = pm.Outcome(variable=OUTCOMES.get(model.name, model.output_ports[0].id), reduce="final")
     study = pm.Study(model, ARMS["both"], outcomes=[outcome], weeks=WEEKS)
     many = pm.ensemble(study, rows, execution=pm.Execution(workers=1, progress=False, engine="batch"))
     print(f"{'':38} {'rows':>6} {'rows/s/core':>13} {'ms/row':>9} {'largest gap':>12}")
@@ -122,7 +122,7 @@ def compilation(model: pm.Model) -> None:
 
 def nearness(model: pm.Model, rows: Rows) -> None:
     """Operations of a step, steps of a row, and the share of what a matrix product reaches on this core."""
-    outcome = pm.Outcome(variable=OUTCOMES.get(model.name, model.outputs_[0].id), reduce="final")
+    outcome = pm.Outcome(variable=OUTCOMES.get(model.name, model.output_ports[0].id), reduce="final")
     first = {k: v[:1] for k, v in rows.items()}
     job = pm.ensemble(
         model,
@@ -159,7 +159,7 @@ def matrix_product(size: int = 1000) -> float:
 
 def whole_analysis(model: pm.Model, rows: Rows) -> None:
     """Milliseconds of a core per row in each arm while two processes run, and what (D + 2) N rows would take."""
-    outcome = pm.Outcome(variable=OUTCOMES.get(model.name, model.outputs_[0].id))
+    outcome = pm.Outcome(variable=OUTCOMES.get(model.name, model.output_ports[0].id))
     total, wanted = 0.0, (len(rows) + 2) * N
     for name, arm in ARMS.items():
         study = pm.Study(model, arm, outcomes=[outcome], weeks=WEEKS)
@@ -172,7 +172,7 @@ def whole_analysis(model: pm.Model, rows: Rows) -> None:
 
 def stages(model: pm.Model, rows: Rows, few: Rows) -> None:
     """Where the time of an analysis goes: design, simulation, estimator; efficiency on two processes; peak memory."""
-    outcome = pm.Outcome(variable=OUTCOMES.get(model.name, model.outputs_[0].id))
+    outcome = pm.Outcome(variable=OUTCOMES.get(model.name, model.output_ports[0].id))
     study = pm.Study(model, ARMS["both"], outcomes=[outcome], weeks=WEEKS)
     for engine, table in (("batch", rows), ("roadrunner", few)):
         pool = get_context("spawn")

@@ -47,7 +47,7 @@ class Sampler(threading.Thread):
 def main(rows: int, engine: str, workers: int) -> None:
     """Run the rows, then print memory by tenths of the time."""
     model = pm.load("acupuncture")
-    chosen = [p for p in model.parameters_ if p.uncertain]
+    chosen = [p for p in model.constants if p.uncertain]
     unit = np.random.default_rng(1).random((rows, len(chosen)))
     table = {p.id: p.low + (p.high - p.low) * unit[:, j] for j, p in enumerate(chosen)}
     sampler = Sampler()

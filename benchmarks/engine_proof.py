@@ -37,7 +37,7 @@ COUPLED = ("epilepsy_core", "epilepsy")
 
 def arms(model: pm.Model) -> dict[str, list[pm.Treatment]]:
     """None, diet, needles, both, as far as the model has such inputs; a module without them gets its first input."""
-    known = {p.id for p in model.inputs_}
+    known = {p.id for p in model.input_ports}
     diet: list[pm.Treatment] = [pm.Level(input=k, value=v) for k, v in DIET.items() if k in known]
     needles: list[pm.Treatment] = [
         pm.Level(input=k, value=v, at=a, until=b) for k, v in NEEDLES.items() if k in known for a, b in SESSIONS
@@ -89,7 +89,7 @@ def line(
 
 def indices(model: pm.Model, arm: list[pm.Treatment], n: int) -> None:
     """Print how far the Sobol indices of both engines lie apart, and in how many intervals of each other."""
-    names = [p.id for p in model.outputs_][:3]
+    names = [p.id for p in model.output_ports][:3]
     study = pm.Study(model, arm, outcomes=names)
     a, b = (
         pm.sobol(study, n=n, execution=pm.Execution(workers=1, progress=False, engine=engine)).indices

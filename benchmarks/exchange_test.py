@@ -34,10 +34,10 @@ from tqdm import tqdm
 
 import pathway_models as pm
 from exchange_tools import ENGINES, Courses, complaints, from_petab, in_roadrunner, in_tellurium
-from pathway_models.treatments.text import treatment_classes, treatment_from_text
 from pathway_models._sbml.annotation import resources
 from pathway_models._sbml.native import libsbml
 from pathway_models.simulation.phases import phases
+from pathway_models.treatments.text import treatment_classes, treatment_from_text
 
 matplotlib.use("Agg")
 LIMIT = 1e-5
@@ -51,7 +51,7 @@ def arms(model: pm.Model, duration: float) -> dict[str, list[pm.Treatment]]:
     """The four arms as far as they act on the model, all named treatments at once, every input moved for a while."""
     diet, needles = [pm.KetogenicDiet()], [pm.Electroacupuncture()]
     wanted = {"none": [], "diet": diet, "needles": needles, "both": [*diet, *needles]}
-    wanted["every input"] = [_moved(p, duration) for p in model.inputs_]
+    wanted["every input"] = [_moved(p, duration) for p in model.input_ports]
     together: list[pm.Treatment] = []
     for name in treatment_classes():
         treatment = treatment_from_text(name)
@@ -122,7 +122,7 @@ def one_scenario(
     model: pm.Model, treatments: list, weeks: float, engines: Sequence[str], folder: Path, kept: Kept
 ) -> dict:
     """One row of the table."""
-    scenario = {"interventions": treatments, "weeks": weeks}
+    scenario = {"treatments": treatments, "weeks": weeks}
     text = pm.export(model, folder / "flat.xml", **scenario).read_text()
     states, duration = model.states, model.duration(weeks, None)
     times = np.linspace(0, duration, STEPS + 1)
@@ -226,7 +226,7 @@ def _cut(name: str) -> float:
     model = pm.load(name, context="healthy")
     cut = model.with_parameters(dict.fromkeys(model.gains, 0.0)).simulate(weeks=4, every=24)
     worst = 0.0
-    for module in sorted({p.module for p in model.outputs_}):
+    for module in sorted({p.module for p in model.output_ports}):
         alone = pm.load(module, context="healthy").simulate(weeks=4, every=24)
         pairs = [(s, f"{module}__{s}") for s in map(str, alone.data_vars) if f"{module}__{s}" in cut]
         worst = max(worst, difference({a: cut[b].values for a, b in pairs}, {a: alone[a].values for a, _ in pairs}))

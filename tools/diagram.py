@@ -36,7 +36,7 @@ def module_diagram(model: pm.Model) -> str:
     """Inputs, states and assigned outputs of a module with signed arrows."""
     signs = influences(model)
     drawn = [k for pair in signs for k in pair]
-    inputs = {p.id for p in model.inputs_} - set(model.states)
+    inputs = {p.id for p in model.input_ports} - set(model.states)
     lines = [_node(k, "input" if k in inputs else "state" if k in model.states else "output") for k in _once(drawn)]
     lines += [f"{a} {ARROWS[sign]} {b}" for (a, b), sign in signs.items()]
     return fenced([*lines, *_coloured(list(signs.values()))], gap=15, rank=30)

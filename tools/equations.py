@@ -139,8 +139,8 @@ def influences(model: pm.Model) -> dict[tuple[str, str], int]:
     """
     found = equations(model.sbml)
     states = [s for s in model.states if s in found.rates]
-    outputs = [p.id for p in model.outputs_ if p.id in found.assigned]
-    inputs = [p.id for p in model.inputs_ if p.id not in states]
+    outputs = [p.id for p in model.output_ports if p.id in found.assigned]
+    inputs = [p.id for p in model.input_ports if p.id not in states]
     signs = _signs(model, [*inputs, *states, *outputs], [*states, *outputs])
     return {(a, b): s for (a, b), s in signs.items() if a != b}
 
@@ -159,7 +159,7 @@ def _places(model: pm.Model, causes: Iterable[str]) -> Iterator[dict[str, float]
     """Places around the model's rest at which all its equations have a value."""
     rest = {k: q.value for k, q in model.quantities.items()} | dict(model.settings)
     rest |= at_rest(model, (*model.states, *model.anchors))
-    ports = {p.id: p for p in model.inputs_}
+    ports = {p.id: p for p in model.input_ports}
     moving = [k for k in causes if k not in equations(model.sbml).assigned]
     random = np.random.default_rng(1)
     for _ in range(POINTS):

@@ -55,10 +55,10 @@ def page(name: str) -> str:
 
 
 def _head(model: pm.Model) -> str:
-    counts = f"{len(model.states)} states, {len(model.inputs_)} inputs, {len(constants(model))} constants"
+    counts = f"{len(model.states)} states, {len(model.input_ports)} inputs, {len(constants(model))} constants"
     use = f'`pm.load("{model.name}")`'
     files = f"[{'coupled' if model.name in OURS.coupled else 'module'} files]({_folder(model.name)})"
-    return f"{code(model.name)}: {counts}, {len(model.hypotheses_)} hypotheses. {use}, {files}."
+    return f"{code(model.name)}: {counts}, {len(model.hypothesis_set)} hypotheses. {use}, {files}."
 
 
 def _folder(name: str) -> str:
@@ -67,7 +67,7 @@ def _folder(name: str) -> str:
 
 def constants(model: pm.Model) -> list[pm.models.Parameter]:
     """The constants with a source: the gains of wires are none."""
-    return [p for p in model.parameters_ if p.kind in KINDS]
+    return [p for p in model.constants if p.kind in KINDS]
 
 
 def _module_sections(model: Model) -> Iterator[tuple[str, str]]:
@@ -75,8 +75,8 @@ def _module_sections(model: Model) -> Iterator[tuple[str, str]]:
     yield "What it holds", words(module.summary)
     yield "Diagram", f"{module_diagram(model)}\n\n{KEY}"
     yield "States", _states(model)
-    yield "Inputs", _inputs(model.inputs_)
-    yield "Outputs", _outputs(model.outputs_)
+    yield "Inputs", _inputs(model.input_ports)
+    yield "Outputs", _outputs(model.output_ports)
     yield "Equations", _equations(model)
     yield "Parameters", _parameters(model)
     yield "Hypotheses", _hypotheses(model)
@@ -93,7 +93,7 @@ def _coupled_sections(model: Model) -> Iterator[tuple[str, str]]:
     yield "Every wire", _wires(wires)
     yield "Short names", table(["name", "variable"], ([code(k), code(v)] for k, v in made.aliases.items()))
     yield "States", _states(model)
-    yield "Inputs", _inputs(model.inputs_)
+    yield "Inputs", _inputs(model.input_ports)
     yield "Parameters", f"{_kinds(model)} They are those of the modules, and one gain for each wire."
     yield "Hypotheses", _every_hypothesis(model)
     yield "Fit to observations", _fit(model.name)
@@ -105,7 +105,7 @@ def _coupled_sections(model: Model) -> Iterator[tuple[str, str]]:
 def _states(model: pm.Model) -> str:
     """States with their values at rest in health and in untreated epilepsy."""
     rest = {c: OURS.load(model.name, context=c).steady_state() for c in ("healthy", "epilepsy")}
-    titles = _entity_names(model) | {p.id: p.title for p in (*model.outputs_, *model.inputs_)}
+    titles = _entity_names(model) | {p.id: p.title for p in (*model.output_ports, *model.input_ports)}
     return table(
         ["state", "unit", "healthy", "epilepsy", "what it is"],
         (
@@ -166,7 +166,7 @@ def _parameters(model: pm.Model) -> str:
     head = ["parameter", "value", "range", "kind", "source", "note"]
     cells = (
         [code(p.id), _with_unit(p), _law(p), p.kind, links(split_cell(p.source), model.name), words(p.note)]
-        for p in model.parameters_
+        for p in model.constants
     )
     text = "Values in health; the epilepsy context changes those in the table below." if _overlay(model) else ""
     return "\n\n".join(filter(None, [_kinds(model), table(head, cells), text, _overlay(model)]))
@@ -192,7 +192,7 @@ def by_kind(parameters: Sequence[pm.models.Parameter]) -> dict[str, int]:
 
 def _overlay(model: Model) -> str:
     changed = OURS.module(model.name).epilepsy
-    values = {p.id: p.value for p in model.parameters_} | {p.id: p.reference for p in model.inputs_}
+    values = {p.id: p.value for p in model.constants} | {p.id: p.reference for p in model.input_ports}
     if not changed:
         return ""
     cells = ([code(k), written(values.get(k)), written(v)] for k, v in changed.items())
@@ -200,7 +200,7 @@ def _overlay(model: Model) -> str:
 
 
 def _hypotheses(model: pm.Model) -> str:
-    return "\n\n".join(_hypothesis(h, model.name) for h in model.hypotheses_) or "None."
+    return "\n\n".join(_hypothesis(h, model.name) for h in model.hypothesis_set) or "None."
 
 
 def _hypothesis(h: pm.models.Hypothesis, topic: str) -> str:
@@ -229,7 +229,7 @@ def _every_hypothesis(model: pm.Model) -> str:
             words(h.title),
             ", ".join(_name(k, h) for k in h.alternatives),
         ]
-        for h in model.hypotheses_
+        for h in model.hypothesis_set
     )
     return table(["hypothesis", "module", "what is contested", "readings"], cells)
 
@@ -296,9 +296,9 @@ def _observed(o: pm.evidence.Observation) -> str:
 
 
 def _cited(model: pm.Model) -> Iterator[str]:
-    for p in model.parameters_:
+    for p in model.constants:
         yield from split_cell(p.source)
-    for h in model.hypotheses_:
+    for h in model.hypothesis_set:
         for a in h.alternatives.values():
             yield from (*a.supports, *a.opposes)
     found = report(model.name)

@@ -25,7 +25,7 @@ def models_table() -> str:
 def _model_row(name: str) -> list[str]:
     model = OURS.load(name)
     kinds = ", ".join(map(str, by_kind(constants(model)).values()))
-    sizes = [len(model.states), len(model.inputs_), kinds, len(model.hypotheses_)]
+    sizes = [len(model.states), len(model.input_ports), kinds, len(model.hypothesis_set)]
     return [f"[`{name}`]({(FOLDER / name).as_posix()}.md)", *map(str, sizes), words(model.title)]
 
 

@@ -53,7 +53,7 @@ def assert_like_roadrunner(job: Job, names: Sequence[str], table: np.ndarray, re
 def sampled(model: pm.Model, count: int, seed: int = 1) -> tuple[list[str], np.ndarray]:
     """Rows over the ranges of the first parameters of a model."""
     random = np.random.default_rng(seed)
-    varied = [p for p in model.parameters_ if p.low is not None and p.high is not None and p.low < p.high][:12]
+    varied = [p for p in model.constants if p.low is not None and p.high is not None and p.low < p.high][:12]
     return [p.id for p in varied], np.column_stack([random.uniform(p.low, p.high, count) for p in varied])
 
 
@@ -67,7 +67,7 @@ def sampled(model: pm.Model, count: int, seed: int = 1) -> tuple[list[str], np.n
 )
 def test_our_modules_agree_with_libroadrunner(name: str, treatments: list[pm.Treatment]) -> None:
     model = pm.load(name)
-    job = job_of(model, treatments, (*model.states, *(p.id for p in model.outputs_)), duration=4 * 168.0)
+    job = job_of(model, treatments, (*model.states, *(p.id for p in model.output_ports)), duration=4 * 168.0)
     names, table = sampled(model, 6)
     assert_like_roadrunner(job, names, table)
 

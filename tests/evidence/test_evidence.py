@@ -399,7 +399,7 @@ def test_rows_that_provoke_epilepsy_hold_the_untreated_state(name: str) -> None:
 @pytest.mark.parametrize("name", OURS)
 def test_rows_that_set_a_constant_are_fit(name: str) -> None:
     """A row that is the source of a parameter is no test of the model that holds the parameter."""
-    setting = {s for p in pm.load(name).parameters_ for s in p.source.split(";")}
+    setting = {s for p in pm.load(name).constants for s in p.source.split(";")}
     bad = [
         o.id
         for o in pm.evidence.read_observations(pm.load(name))
@@ -449,7 +449,7 @@ def test_the_figure_has_a_line_per_row(name: str, tmp_path: Path) -> None:
 
 def test_citations_name_the_works_behind_the_values() -> None:
     frame = pm.evidence.citations(pm.load("acupuncture"))
-    cited = {s for p in pm.load("acupuncture").parameters_ for s in p.source.split(";") if s}
+    cited = {s for p in pm.load("acupuncture").constants for s in p.source.split(";") if s}
     assert cited <= {i for cell in frame["rows"] for i in cell.split(", ")}
     assert not frame.duplicated(["citation", "reference"]).any()
     assert frame["parameters"].str.len().gt(0).all()

@@ -46,7 +46,7 @@ def same(a: pm.Model, b: pm.Model, plan: list[pm.Treatment], *, duration: float,
 def test_scenario_runs_the_same_in_every_format(tmp_path: Path, format: str) -> None:
     model = pm.load("acupuncture")
     suffix = {"omex": ".omex", "antimony": ".ant"}.get(format, ".xml")
-    path = pm.export(model, tmp_path / f"m{suffix}", format=format, interventions=[EA], weeks=4)
+    path = pm.export(model, tmp_path / f"m{suffix}", format=format, treatments=[EA], weeks=4)
     assert same(model, load(path), [EA], duration=672, every=7) < 2e-6
     assert [f for f in pm.check(path) if f.severity in ("error", "fatal")] == []
 
@@ -59,7 +59,7 @@ def test_scenario_holds_levels_that_end_and_switches_at_zero(tmp_path: Path) -> 
         pm.Level(input="vagal_drive", value=1, at=30, until=60),
         pm.Level(input="MCC950", value=1, at=24),
     ]
-    path = pm.export(model, tmp_path / "m.xml", interventions=plan, duration=200)
+    path = pm.export(model, tmp_path / "m.xml", treatments=plan, duration=200)
     again = load(path)
     assert again.quantities["BHB"].value == 3
     assert again.quantities["vagal_drive"].value == 0.2
@@ -68,7 +68,7 @@ def test_scenario_holds_levels_that_end_and_switches_at_zero(tmp_path: Path) -> 
 
 
 def test_events_are_persistent_and_at_known_times(tmp_path: Path) -> None:
-    path = pm.export(pm.load("acupuncture"), tmp_path / "m.xml", interventions=[EA], weeks=2)
+    path = pm.export(pm.load("acupuncture"), tmp_path / "m.xml", treatments=[EA], weeks=2)
     document = libsbml.readSBMLFromFile(str(path))
     events = document.getModel().getListOfEvents()
     formulas = [libsbml.formulaToL3String(e.getTrigger().getMath()) for e in events]
@@ -96,14 +96,14 @@ def test_exported_dose_of_somebody_s_species(tmp_path: Path, by_amount: bool) ->
         document.getModel().getSpecies("S").setInitialAmount(6.0)
     model = from_sbml(libsbml.writeSBMLToString(document), name="s")
     dose = pm.Dose(input="S", amount=2, times=(0.0, 5.0))
-    again = load(pm.export(model, tmp_path / "s.xml", interventions=[dose], duration=10))
+    again = load(pm.export(model, tmp_path / "s.xml", treatments=[dose], duration=10))
     assert same(model, again, [dose], duration=10, every=1) < 1e-6
 
 
 def test_initial_assignments_see_the_values_before_treatment(tmp_path: Path) -> None:
     model = tiny("p = 1; k = 2*p; S = 3*p; S' = -k*S")
     plan: list[pm.Treatment] = [pm.Level(input="p", value=5, at=0), pm.Level(input="k", value=0, at=1, until=2)]
-    again = load(pm.export(model, tmp_path / "s.xml", interventions=plan, duration=3))
+    again = load(pm.export(model, tmp_path / "s.xml", treatments=plan, duration=3))
     assert same(model, again, plan, duration=3, every=0.5) < 1e-6
 
 
@@ -112,14 +112,14 @@ def test_level_on_a_constant_makes_it_variable(tmp_path: Path) -> None:
     assert document.getModel().getParameter("k").getConstant()
     model = from_sbml(libsbml.writeSBMLToString(document), name="s")
     plan: list[pm.Treatment] = [pm.Level(input="k", value=0, at=1)]
-    again = load(pm.export(model, tmp_path / "s.xml", interventions=plan, duration=2))
+    again = load(pm.export(model, tmp_path / "s.xml", treatments=plan, duration=2))
     assert same(model, again, plan, duration=2, every=0.5) < 1e-6
 
 
 def test_names_of_the_schedule_avoid_those_of_the_model(tmp_path: Path) -> None:
     model = tiny("S = 1; S' = -S; schedule_1 = 2; dose_S = 3")
     dose = pm.Dose(input="S", amount=2, times=(1.0, 2.0))
-    again = load(pm.export(model, tmp_path / "s.xml", interventions=[dose], duration=3))
+    again = load(pm.export(model, tmp_path / "s.xml", treatments=[dose], duration=3))
     assert again.quantities["dose_S"].value == 3
     assert again.quantities["dose_S_2"].value == 2
     assert same(model, again, [dose], duration=3, every=0.5) < 1e-6
@@ -129,11 +129,11 @@ def test_schedule_needs_a_length_and_has_a_limit(tmp_path: Path) -> None:
     model = tiny("S = 1; S' = -S")
     dose = pm.Dose(input="S", amount=1, times=tuple(range(1, 6000)))
     with pytest.raises(InvalidValueError, match="weeks"):
-        pm.export(model, tmp_path / "s.xml", interventions=[dose])
+        pm.export(model, tmp_path / "s.xml", treatments=[dose])
     with pytest.raises(InvalidValueError, match="5999 switches and doses; allowed are 5000"):
-        pm.export(model, tmp_path / "s.xml", interventions=[dose], duration=7000)
+        pm.export(model, tmp_path / "s.xml", treatments=[dose], duration=7000)
     with pytest.raises(UnknownNameError, match="unknown input"):
-        pm.export(model, tmp_path / "s.xml", interventions=[pm.Level(input="Q", value=1)], duration=7)
+        pm.export(model, tmp_path / "s.xml", treatments=[pm.Level(input="Q", value=1)], duration=7)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -162,8 +162,8 @@ def test_coupled_scenario_is_the_same_flat_and_hierarchical(tmp_path: Path) -> N
     wanted = (pm.KetogenicDiet(), pm.Electroacupuncture(), pm.treatments.KetoneEster(days=2))
     plan = [t for t in wanted if _fits(model, t)]
     assert plan
-    flat = load(pm.export(model, tmp_path / "flat.xml", interventions=plan, weeks=1))
-    comp = load(pm.export(model, tmp_path / "comp.xml", format="comp", interventions=plan, weeks=1))
+    flat = load(pm.export(model, tmp_path / "flat.xml", treatments=plan, weeks=1))
+    comp = load(pm.export(model, tmp_path / "comp.xml", format="comp", treatments=plan, weeks=1))
     runs = [m.simulate(duration=168, every=7) for m in (flat, comp)]
     assert worst(runs[0][list(model.states)], runs[1])[0] < 1e-6
     assert same(model, flat, plan, duration=168, every=7) < 2e-6
@@ -230,7 +230,7 @@ def _no_space(*_: object) -> None:
 
 
 def test_archive_holds_what_its_manifest_names(tmp_path: Path) -> None:
-    path = pm.export(pm.load("acupuncture"), tmp_path / "a.omex", format="omex", interventions=[EA], weeks=2)
+    path = pm.export(pm.load("acupuncture"), tmp_path / "a.omex", format="omex", treatments=[EA], weeks=2)
     with zipfile.ZipFile(path) as archive:
         manifest = ElementTree.fromstring(archive.read("manifest.xml"))
         listed = {c.get("location", "").removeprefix("./") for c in manifest} - {"."}
@@ -256,7 +256,7 @@ def test_archive_of_somebody_s_model_claims_no_licence(tmp_path: Path) -> None:
 def test_libsedml_and_libcombine_read_the_archive(tmp_path: Path) -> None:
     libsedml = pytest.importorskip("libsedml")
     libcombine = pytest.importorskip("libcombine")
-    path = pm.export(pm.load("acupuncture"), tmp_path / "a.omex", format="omex", interventions=[EA], weeks=2)
+    path = pm.export(pm.load("acupuncture"), tmp_path / "a.omex", format="omex", treatments=[EA], weeks=2)
     archive = libcombine.CombineArchive()
     assert archive.initializeFromArchive(str(path))
     assert archive.getMasterFile().getLocation().endswith("simulation.sedml")
@@ -268,7 +268,7 @@ def test_libsedml_and_libcombine_read_the_archive(tmp_path: Path) -> None:
 def test_tellurium_runs_the_archive_with_the_expected_values(tmp_path: Path) -> None:
     tesedml = pytest.importorskip("tellurium.sedml.tesedml")
     pytest.importorskip("matplotlib").use("Agg")
-    path = pm.export(pm.load("acupuncture"), tmp_path / "a.omex", format="omex", interventions=[EA], weeks=2)
+    path = pm.export(pm.load("acupuncture"), tmp_path / "a.omex", format="omex", treatments=[EA], weeks=2)
     (found,) = tesedml.executeCombineArchive(str(path), createOutputs=False).values()
     with zipfile.ZipFile(path) as archive, archive.open("expected.csv") as file:
         table = np.genfromtxt(file, delimiter=",", names=True)
@@ -509,7 +509,7 @@ def test_check_of_a_missing_file_is_an_error(tmp_path: Path) -> None:
 def test_command_checks_everything_that_load_takes(
     tmp_path: Path, format: str, suffix: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = pm.export(pm.load("acupuncture"), tmp_path / f"m{suffix}", format=format, interventions=[EA], weeks=1)
+    path = pm.export(pm.load("acupuncture"), tmp_path / f"m{suffix}", format=format, treatments=[EA], weeks=1)
     assert main(["check", str(path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1].startswith(f"{path}: annotated with resources: ")

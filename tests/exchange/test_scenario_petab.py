@@ -40,7 +40,7 @@ def test_scenario_has_no_findings_and_petab_makes_the_same_run_of_it(
     converters = pytest.importorskip("petab.v2.converters")
     from petab import v2
 
-    folder = pm.export(pm.load(name), tmp_path / "p", format="petab", interventions=plan, weeks=2)
+    folder = pm.export(pm.load(name), tmp_path / "p", format="petab", treatments=plan, weeks=2)
     problem = v2.Problem.from_yaml(folder / "problem.yaml")
     assert list(problem.validate()) == []
     converter = converters.ExperimentsToSbmlConverter(problem)
@@ -61,7 +61,7 @@ def test_scenario_has_no_findings_and_petab_makes_the_same_run_of_it(
 def test_scenario_keeps_what_initial_assignments_saw_before_treatment(tmp_path: Path) -> None:
     model = tiny("p = 1; k = 2*p; S = 3*p; S' = -k*S")
     plan = [pm.Level(input="p", value=5, at=0), pm.Level(input="k", value=0, at=1, until=2)]
-    folder = pm.export(model, tmp_path, format="petab", interventions=plan, duration=3)
+    folder = pm.export(model, tmp_path, format="petab", treatments=plan, duration=3)
     rest = pm.load(folder / "model.xml").quantities
     assert (rest["S"].value, rest["k"].value, rest["p"].value) == (3, 2, 1)
     conditions = (folder / "conditions.tsv").read_text().splitlines()[1:]

@@ -37,7 +37,7 @@ def model() -> pm.Model:
     made = tiny(body)
     found = switches(a=(0.0, 1.0), b=(0.0, 1.0), c=(1.0, 3.0))
     contexts = {"healthy": Context(name="healthy", title="", settings={})}
-    return replace(made, hypotheses_=found, contexts=contexts).with_context("healthy")
+    return replace(made, hypothesis_set=found, contexts=contexts).with_context("healthy")
 
 
 def scan(**more: object) -> object:
@@ -74,7 +74,7 @@ class TestOneway:
             library, treatments, outcomes=outcome, weeks=2, execution=pm.Execution(workers=1, progress=False)
         )
         table = found.to_dataframe()
-        assert len(table) == 1 + sum(len(h.alternatives) - 1 for h in library.hypotheses_)
+        assert len(table) == 1 + sum(len(h.alternatives) - 1 for h in library.hypothesis_set)
         for _, row in table.iloc[1:].iterrows():
             variant = library.with_hypothesis(row["hypothesis"], row["alternative"])
             alone = pm.ensemble(
@@ -137,7 +137,7 @@ class TestRefused:
     def test_too_many(self):
         many = switches(a=tuple(map(float, range(70))), b=tuple(map(float, range(70))))
         with pytest.raises(InvalidValueError, match=f"4,900 combinations; at most {LARGEST:,}"):
-            scan(model=replace(model(), hypotheses_=many), which="full")
+            scan(model=replace(model(), hypothesis_set=many), which="full")
 
     def test_names(self):
         with pytest.raises(UnknownNameError, match="'about_x'; did you mean"):
@@ -152,7 +152,7 @@ class TestRefused:
 
     def test_a_model_without_hypotheses(self):
         with pytest.raises(InvalidValueError, match="has 0"):
-            scan(model=replace(model(), hypotheses_=()))
+            scan(model=replace(model(), hypothesis_set=()))
 
     def test_a_constant_that_fits_no_alternative(self):
         with pytest.raises(InvalidValueError, match="fit no alternative of about_a"):

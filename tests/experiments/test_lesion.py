@@ -46,7 +46,7 @@ def pair() -> pm.Model:
     model = from_sbml(flatten(couple("pair", "a pair", (SENDER, RECEIVER), WIRES, shared), name="pair"), name="pair")
     return replace(
         model,
-        parameters_=tuple(replace(p, kind="gain") if p.id.startswith("gain_") else p for p in model.parameters_),
+        constants=tuple(replace(p, kind="gain") if p.id.startswith("gain_") else p for p in model.constants),
     )
 
 
@@ -102,8 +102,8 @@ def test_each_of_several_wires_into_one_input_is_cut_alone() -> None:
     wires = (*WIRES[:2], joined)
     model = from_sbml(flatten(couple("pair", "", (SENDER, RECEIVER), wires, shared), name="pair"), name="pair")
     gains = {w.gain for w in wires}
-    parameters = tuple(replace(p, kind="gain") if p.id in gains else p for p in model.parameters_)
-    table = _table(replace(model, parameters_=parameters), groups={"Y": [Y], "C": [joined.gain]})
+    parameters = tuple(replace(p, kind="gain") if p.id in gains else p for p in model.constants)
+    table = _table(replace(model, constants=parameters), groups={"Y": [Y], "C": [joined.gain]})
     assert table == {
         ("intact", "all"): 9 + 6 - 1 + 0.5,
         ("Y", "without"): 3 + 6 - 1 + 0.5,

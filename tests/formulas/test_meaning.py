@@ -88,7 +88,7 @@ def simulated(model: pm.Model, treatments: Sequence[pm.Treatment] = (), step: fl
 def exported(model: pm.Model, treatments: Sequence[pm.Treatment], folder: str, form: str = "sbml") -> Path:
     timed = {"duration": DURATION} if treatments else {}
     path = Path(folder) / ("a.ant" if form == "antimony" else "a.xml")
-    return pm.export(model, path, format=form, interventions=treatments, **timed)
+    return pm.export(model, path, format=form, treatments=treatments, **timed)
 
 
 def reloaded(model: pm.Model, treatments: Sequence[pm.Treatment], form: str) -> Columns:

@@ -120,7 +120,7 @@ def test_what_to_measure(here: Path) -> None:
     assert (here / "what_to_measure.png").stat().st_size > 10_000
     listed = pd.read_csv(here / "what_to_measure_list.csv", index_col=0)
     model = pm.load("epilepsy_core")
-    assert set(listed.index) == {p.id for p in model.parameters_ if p.uncertain and p.id not in model.anchors}
+    assert set(listed.index) == {p.id for p in model.constants if p.uncertain and p.id not in model.anchors}
     assert listed["mu_star_low"].is_monotonic_decreasing
     assert listed.loc[listed.index.str.startswith("acupuncture"), "mu_star"].max() < 1e-9  # there are no needles
     assert set(pd.read_csv(here / "what_to_measure_kinds.csv")["factor"]) == {
@@ -163,7 +163,7 @@ def test_statements_cite_rows_that_exist() -> None:
     cited = {i for column in ("for", "against") for text in table[column] for i in text.split(";") if i}
     assert not cited - known
     model = pm.load("epilepsy")
-    assert all(model.resolve(name) in {p.id for p in model.outputs_} for name in table["observable"])
+    assert all(model.resolve(name) in {p.id for p in model.output_ports} for name in table["observable"])
 
 
 def test_interval_coverage(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

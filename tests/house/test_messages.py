@@ -233,7 +233,7 @@ def test_a_figure_without_names_shows_what_there_is() -> None:
         foreign = MODEL.simulate(duration=1).pm.plot()
         assert [a.get_title(loc="left") for a in foreign.axes] == ["S", "y"]
         ours = pm.load("acupuncture").simulate(weeks=1).pm.plot()
-        assert len(ours.axes) == len(pm.load("acupuncture").outputs_[:9])
+        assert len(ours.axes) == len(pm.load("acupuncture").output_ports[:9])
     finally:
         plt.close("all")
 

@@ -35,14 +35,14 @@ def step(*, kinds: dict[str, str] | None = None, hypotheses: tuple[pm.models.Hyp
     model = tiny(BODY, name="step")
     parameters = tuple(
         replace(p, kind=(kinds or {}).get(p.id, "fitted"), low=p.value / 4, high=p.value * 4)
-        for p in model.parameters_
+        for p in model.constants
         if p.id != "stimulus"
     )
     contexts = {
         "healthy": Context(name="healthy", title="", settings={"stimulus": 1.0}),
         "epilepsy": Context(name="epilepsy", title="", settings={"stimulus": 2.0}),
     }
-    made = replace(model, parameters_=parameters, contexts=contexts, hypotheses_=hypotheses)
+    made = replace(model, constants=parameters, contexts=contexts, hypothesis_set=hypotheses)
     return made.with_context("healthy")
 
 
@@ -249,8 +249,8 @@ class TestWhatTheDataCannotTell:
 
     def test_linear_constants_move_by_differences(self):
         model = step()
-        linear = tuple(replace(p, distribution="uniform") for p in model.parameters_)
-        found = fit(replace(model, parameters_=linear), ["a", "b"], data(), prior=True)
+        linear = tuple(replace(p, distribution="uniform") for p in model.constants)
+        found = fit(replace(model, constants=linear), ["a", "b"], data(), prior=True)
         assert "a +" in found.not_identified[0] or "b +" in found.not_identified[0]
 
 
@@ -459,7 +459,7 @@ class TestCommittedFit:
     def test_committed_constants_are_marked_and_in_their_ranges(self):
         script, model = analysis("calibrate"), pm.load("epilepsy")
         keys = {model.resolve(k) for k in script.CONSTANTS}
-        assert keys == {p.id for p in model.parameters_ if p.kind == "fitted"}
+        assert keys == {p.id for p in model.constants if p.kind == "fitted"}
         rows = {o.id: o for o in pm.evidence.read_observations(model)}
         assert {rows[k].use for k in script.OBSERVATIONS} == {"fit"}
         assert {rows[k].use for k in script.HELD_OUT} == {"check"}

@@ -356,14 +356,14 @@ def test_unknown_experiments_are_named_and_a_model_without_any_has_empty_tables(
 
 def test_experiments_travel_between_processes_and_models_compare(tmp_path: Path) -> None:
     first, second = pm.load(written(tmp_path, V1)), pm.load(written(tmp_path, V1))
-    assert first.experiments_ == second.experiments_ == pickle.loads(pickle.dumps(first.experiments_))
+    assert first.experiment_set == second.experiment_set == pickle.loads(pickle.dumps(first.experiment_set))
     assert first == second
 
 
 def test_our_own_scenario_is_read_back_with_its_schedule_and_ranges(tmp_path: Path) -> None:
     plan = [pm.Level(input="BHB", value=3, at=2, until=50), pm.Level(input="MCC950", value=1, at=24)]
     model = pm.load("nlrp3_il1b")
-    again = pm.load(pm.export(model, tmp_path, format="petab", interventions=plan, duration=100))
+    again = pm.load(pm.export(model, tmp_path, format="petab", treatments=plan, duration=100))
     _, schedule = again.experiment("scenario")
     assert {(s.input, s.value, s.at) for s in schedule} == {("BHB", 3, 2), ("BHB", 0.0072, 50), ("MCC950", 1, 24)}
     table = again.predictions()

@@ -131,7 +131,7 @@ def test_tables(coupled: pm.Model) -> None:
     table = coupled.parameters
     assert table.index.is_unique
     assert set(coupled.gains) == set(table.index[table["kind"] == "gain"])
-    for p in coupled.parameters_:
+    for p in coupled.constants:
         q = coupled.quantities[p.id]
         assert (q.value, q.unit, q.kind) == (p.value, p.unit, "parameter")
     inputs = coupled.inputs
@@ -147,8 +147,8 @@ def test_tables(coupled: pm.Model) -> None:
 @pytest.mark.parametrize("name", ["epilepsy", *OURS.modules])
 def test_every_alternative_sets_constants_that_the_model_has(name: str) -> None:
     model = pm.load(name)
-    assert len({h.id for h in model.hypotheses_}) == len(model.hypotheses_)
-    for h in model.hypotheses_:
+    assert len({h.id for h in model.hypothesis_set}) == len(model.hypothesis_set)
+    for h in model.hypothesis_set:
         assert h.default in h.alternatives
         assert len(h.alternatives) > 1
         for key, alternative in h.alternatives.items():
@@ -160,7 +160,7 @@ def test_every_alternative_sets_constants_that_the_model_has(name: str) -> None:
 @pytest.mark.parametrize("name", tuple(OURS.modules))
 def test_the_default_alternative_is_what_the_file_holds(name: str) -> None:
     model = pm.load(name)
-    for h in model.hypotheses_:
+    for h in model.hypothesis_set:
         for key, value in h.alternatives[h.default].settings.items():
             assert model.quantities[key].value == value, (h.id, key)
 

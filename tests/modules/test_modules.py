@@ -171,7 +171,7 @@ def write_table(path: Path, lines: list[str]) -> None:
 def test_every_constant_has_one_row_and_every_row_a_constant(name: str) -> None:
     m = pm.load(name)
     constants = [k for k, q in m.quantities.items() if q.constant and q.kind == "parameter"]
-    ids = [p.id for p in m.parameters_]
+    ids = [p.id for p in m.constants]
     assert sorted(ids) == sorted(constants)
     assert ids == [line.split("\t")[0] for line in table(folder(name))[1:]]
 
@@ -267,7 +267,7 @@ def test_every_free_parameter_is_an_input(name: str) -> None:
     """What is neither constant nor computed can only be set from outside, so a treatment or a wire must reach it."""
     m = pm.load(name)
     free = {k for k, q in m.quantities.items() if q.kind == "parameter" and not q.constant and not q.ruled}
-    assert free == {p.id for p in m.inputs_ if p.role == "level"}
+    assert free == {p.id for p in m.input_ports if p.role == "level"}
 
 
 # ---- hypotheses ----
@@ -355,7 +355,7 @@ def test_health_is_returned_to_after_a_push(name: str) -> None:
 def test_health_is_the_reference_of_the_outputs(name: str) -> None:
     """Whatever is called relative to health is 1 there, whatever is drawn (0 where the title says so)."""
     model = healthy(name)
-    expected = dict(filter(None, (reference(p.id, p.title) for p in model.outputs_)))
+    expected = dict(filter(None, (reference(p.id, p.title) for p in model.output_ports)))
     for chosen in (model, *drawn(name)[:5]):
         run = chosen.simulate(duration=1.0, every=1.0, start="file")
         for key, value in expected.items():
@@ -397,7 +397,7 @@ def test_inputs_may_stay_at_their_ends(name: str, port: str, end: str) -> None:
 @each_module
 def test_all_inputs_may_stay_at_their_ends_together(name: str, end: str) -> None:
     model = epileptic(name)
-    ports = [p for p in model.inputs_ if p.role == "level"]
+    ports = [p for p in model.input_ports if p.role == "level"]
     levels = [pm.Level(input=p.id, value=getattr(p, end)) for p in ports]
     assert_sound(model.simulate(levels, duration=2_000, every=50), model)
 

@@ -164,19 +164,19 @@ def test_copasi_hands_it_on() -> None:
 def test_an_exported_model_is_loaded_with_the_ranges_of_its_tables(tmp_path: Path, name: str, format: str) -> None:
     model = pm.load(name)
     again = pm.load(pm.export(model, tmp_path / "m.xml", format=format))
-    known = {p.id: p for p in again.parameters_}
+    known = {p.id: p for p in again.constants}
     columns = ("low", "high", "distribution", "kind", "unit")
-    for p in model.parameters_:
+    for p in model.constants:
         if p.kind == "gain":
             assert not known[p.id].uncertain  # the file says nothing of it
             continue
         assert [getattr(known[p.id], c) for c in columns] == [getattr(p, c) for c in columns], p.id
         assert known[p.id].source.split(";") == [part.strip() for part in p.source.split(";")], p.id
-    assert {p.id for p in again.parameters_ if p.uncertain} == {p.id for p in model.parameters_ if p.uncertain}
+    assert {p.id for p in again.constants if p.uncertain} == {p.id for p in model.constants if p.uncertain}
 
 
 def test_a_file_without_our_annotation_gets_ranges_by_rule() -> None:
-    assert {p.id: (p.low, p.high) for p in tiny("k = 2; x = 1; x' = -k*x").parameters_} == {"k": (1.0, 4.0)}
+    assert {p.id: (p.low, p.high) for p in tiny("k = 2; x = 1; x' = -k*x").constants} == {"k": (1.0, 4.0)}
 
 
 def test_an_annotation_that_cannot_be_read_is_said_and_not_used() -> None:

@@ -18,7 +18,7 @@ def model() -> pm.Model:
 def test_draws_fill_the_ranges_of_the_tables(model: pm.Model) -> None:
     columns = pm.draw(model, 64)
     table = model.parameters.loc[list(columns)]
-    assert set(columns) == {p.id for p in model.parameters_ if p.uncertain and p.id not in model.anchors}
+    assert set(columns) == {p.id for p in model.constants if p.uncertain and p.id not in model.anchors}
     drawn = np.array(list(columns.values()))
     low, high = table["low"].to_numpy()[:, None], table["high"].to_numpy()[:, None]
     assert ((drawn >= low * (1 - 1e-12)) & (drawn <= high * (1 + 1e-12))).all()

@@ -20,7 +20,7 @@ def course(model: pm.Model, name: str, plan: list[pm.Treatment], tmp_path: Path,
     """A variable at 0, 1, ... from a run, which must be that of the exported events and of a second run."""
     run = model.simulate(plan, duration=times, every=1)[name].values
     again = model.simulate(plan, duration=times, every=1)[name].values
-    path = pm.export(model, tmp_path / "e.xml", interventions=plan, duration=float(times))
+    path = pm.export(model, tmp_path / "e.xml", treatments=plan, duration=float(times))
     exported = pm.load(path).simulate(duration=times, every=1)[name].values
     assert_allclose(run, again, rtol=1e-6)
     assert_allclose(run, exported, rtol=1e-6)

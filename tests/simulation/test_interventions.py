@@ -146,7 +146,7 @@ def test_dose_outside_the_range_of_its_input() -> None:
 def test_every_allowed_treatment_fits_the_inputs_of_the_model(treatment: pm.Treatment) -> None:
     """The range of a treatment's options lies within the range of the input that it acts on."""
     model = pm.load("epilepsy")
-    ports = {p.id: p for p in model.inputs_}
+    ports = {p.id: p for p in model.input_ports}
     for item in treatment.schedule():
         port = ports[model.resolve(item.input)]
         value = item.value if isinstance(item, pm.Level) else item.amount

@@ -64,7 +64,7 @@ def test_a_schedule_is_written_into_level_2(tmp_path: Path) -> None:
     dose = pm.Dose(input="S", amount=2, times=(0.5,))
     for format in ("sbml-l2v4", "sbml-l2v5"):
         with pytest.warns(pm.errors.ModelWarning, match="MxlPy"):
-            path = pm.export(model, tmp_path / "m.xml", format=format, interventions=[dose], duration=1)
+            path = pm.export(model, tmp_path / "m.xml", format=format, treatments=[dose], duration=1)
         assert final(pm.load(path)) == pytest.approx(3 * np.exp(-1) + 2 * np.exp(-0.5), rel=1e-6)
 
 

@@ -220,7 +220,7 @@ def test_every_agent_fits_a_model(name: str) -> None:
     drug = pm.Drug(name=name)
     (item,) = drug.schedule()
     for model in (pm.load(n) for n in (*OURS.modules, "epilepsy_core")):
-        if item.input in {p.id.rsplit("__", 1)[-1] for p in model.inputs_} | set(model.states):
+        if item.input in {p.id.rsplit("__", 1)[-1] for p in model.input_ports} | set(model.states):
             assert phases(model, [drug], WEEK)
             return
     pytest.fail(f"no model has {item.input}")
@@ -363,7 +363,7 @@ VERBS: dict[str, Callable[[pm.Model, Path], object]] = {
     "simulate": lambda m, _: m.simulate(LATE, weeks=1),
     "ensemble": lambda m, _: flat(pm.ensemble, m, {"gain_vagal": [0.5]}, LATE, workers=1, **WEEK_OF),
     "compare": lambda m, _: flat(pm.compare, m, LATE, pm.Electroacupuncture(), **WEEK_OF),
-    "export": lambda m, path: pm.export(m, path / "late.xml", interventions=LATE, weeks=1),
+    "export": lambda m, path: pm.export(m, path / "late.xml", treatments=LATE, weeks=1),
 }
 
 

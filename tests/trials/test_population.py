@@ -102,7 +102,7 @@ def test_same_seed_same_patients_and_streams_do_not_mix(model: pm.Model) -> None
 
 def test_parameters_stay_in_their_ranges_and_obey_the_model(model: pm.Model) -> None:
     patients = pm.population(model, 50, seed=1)
-    by_id = {p.id: p for p in model.parameters_}
+    by_id = {p.id: p for p in model.constants}
     assert set(patients.parameters) >= {k.split(".")[1] for k in patients_file().varied if k.startswith("excitability")}
     for key, values in patients.parameters.items():
         if key != "seizure_frequency_untreated":  # the patient's own, by the entry rule

@@ -181,7 +181,7 @@ def _simulate(arguments: argparse.Namespace) -> int:
 def _default_variables(model: Model) -> Sequence[str]:
     if model.aliases:
         return list(model.aliases.values())
-    return [p.id for p in model.outputs_][:9] or list(model.states)[:9]
+    return [p.id for p in model.output_ports][:9] or list(model.states)[:9]
 
 
 # ---- compare -----------------------------------------------------------------------------------------------
@@ -337,7 +337,7 @@ def _export(arguments: argparse.Namespace) -> int:
         model,
         arguments.out,
         format=arguments.format,
-        interventions=treatments_of(arguments),
+        treatments=treatments_of(arguments),
         weeks=arguments.weeks,
         duration=arguments.duration,
     )

@@ -106,7 +106,7 @@ def changes(model: Model) -> tuple[bool, dict[str, str], dict[str, float]]:
         return False, {}, dict(model.settings)
     other = {k: v for k, v in model.settings.items() if base.settings.get(k) != v}
     readings = {}
-    for h in model.hypotheses_:
+    for h in model.hypothesis_set:
         for name, alternative in h.alternatives.items():
             if name != h.default and alternative.settings and alternative.settings.items() <= other.items():
                 readings[h.id] = name

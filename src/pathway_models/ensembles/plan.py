@@ -59,7 +59,7 @@ def make_plan(study: Study, names: tuple[str, ...], execution: Execution) -> Pla
     columns = dict.fromkeys(o.variable for o in reads)
     if execution.store:
         computed = [k for k, q in model.quantities.items() if q.ruled == "assignment"]
-        columns |= dict.fromkeys((*model.states, *([p.id for p in model.outputs_] or computed)))
+        columns |= dict.fromkeys((*model.states, *([p.id for p in model.output_ports] or computed)))
     job = make_job(
         model,
         study.treatments,

@@ -49,7 +49,7 @@ def _rests_on(model: Model) -> dict[str, list[str]]:
     held = {k: v for k, v in model.contexts[model.context or ""].settings.items() if model.settings.get(k) == v}
     supported = _supports(model)
     found: dict[str, list[str]] = {}
-    for p in model.parameters_:
+    for p in model.constants:
         ids = list(supported.get(p.id, ()))
         if p.id in overlay and p.id in held:
             ids += overlay[p.id]
@@ -63,7 +63,7 @@ def _rests_on(model: Model) -> dict[str, list[str]]:
 def _supports(model: Model) -> dict[str, tuple[str, ...]]:
     """Parameter -> evidence for the alternative in force that sets it."""
     found: dict[str, tuple[str, ...]] = {}
-    for h in model.hypotheses_:
+    for h in model.hypothesis_set:
         alternative = h.alternatives.get(alternative_in_force(model, h))
         if alternative:
             found |= {k: found.get(k, ()) + alternative.supports for k in alternative.settings}

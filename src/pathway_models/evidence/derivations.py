@@ -143,7 +143,7 @@ def derivations(model: Model) -> pd.DataFrame:
     import pandas as pd
 
     rows = {}
-    for p in model.parameters_:
+    for p in model.constants:
         module, _, key = p.id.partition("__") if "__" in p.id else (model.name, "", p.id)
         if module in OURS.modules and key in _constants(module) and _entry(module, key) is not None:
             d = derivation(f"{module}.{key}")

@@ -164,7 +164,7 @@ def _score_group(model: Model, rows: Sequence[Observation]) -> list[Score]:
 
 
 def _expected(model: Model, row: Observation) -> bool:
-    by_id = {h.id: h for h in model.hypotheses_}
+    by_id = {h.id: h for h in model.hypothesis_set}
     return all(alternative_in_force(model, by_id[name]) == alternative for name, alternative in row.expected_under)
 
 

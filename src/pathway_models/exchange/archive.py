@@ -63,7 +63,7 @@ def archive(
 
 def main_variables(model: Model, names: Sequence[str]) -> list[str]:
     """The few of `names` that one would look at first: aliases, outputs, states."""
-    wanted = [*model.aliases.values(), *(p.id for p in model.outputs_), *model.states]
+    wanted = [*model.aliases.values(), *(p.id for p in model.output_ports), *model.states]
     return [n for n in dict.fromkeys(wanted) if n in names][:PLOTS]
 
 

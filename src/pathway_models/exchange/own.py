@@ -65,14 +65,14 @@ def _sources(library: Library, name: str, model: Model) -> Iterator[str]:
     known = evidence_ids(library)
     for place, sources in _cited(model, read_module_file(library.modules[name])):
         yield from (f"{name}: {place}: no evidence table has the row {s!r}" for s in sources if s not in known)
-    for p in model.parameters_:
+    for p in model.constants:
         if p.kind in ("measured", "derived") and not p.source:
             yield f"{name}: parameters.tsv: {p.id} is {p.kind}, and names no evidence row in source"
 
 
 def _cited(model: Model, made: ModuleFile) -> Iterator[tuple[str, list[str]]]:
     """Where rows of the evidence tables are named, and which."""
-    for p in model.parameters_:
+    for p in model.constants:
         yield f"parameters.tsv: {p.id}", split_cell(p.source)
     for key, entry in made.epilepsy.items():
         yield f"module.toml: epilepsy.{key}", split_cell(entry.source)

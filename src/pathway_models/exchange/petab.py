@@ -55,7 +55,7 @@ def petab_files(model: Model, treatments: Sequence[Treatment], duration: float) 
         Experiments(measurements=measurements, periods=((EXPERIMENT, tuple(periods)),), constants=(), in_file=False),
         [
             ParameterRow(id=p.id, nominal=model.settings.get(p.id, p.value), low=p.low, high=p.high, estimate=False)
-            for p in model.parameters_
+            for p in model.constants
             if p.low is not None and p.high is not None and p.id not in targets
         ],
         {f"observable_{n}": str(run[n].attrs.get("long_name", n)) for n in names},

@@ -113,7 +113,7 @@ def _schedule(
     if not treatments:
         return {}, []
     if duration is None:
-        raise InvalidValueError("an export with interventions needs weeks=... or duration=...")
+        raise InvalidValueError("an export with treatments needs weeks=... or duration=...")
     pieces = phases(model, treatments, duration)
     warn_idle(model, treatments, duration)
     levels = sorted({k for p in pieces for k, _ in p.levels})

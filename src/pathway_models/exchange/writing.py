@@ -30,12 +30,12 @@ def export(
     path: str | Path,
     *,
     format: str = "sbml",
-    interventions: Sequence[Treatment] = (),
+    treatments: Sequence[Treatment] = (),
     weeks: float | None = None,
     duration: float | None = None,
     creators: Sequence[str] = (),
 ) -> Path:
-    """Write a scenario: `model` with its settings, at rest in its context, under a schedule of `interventions`.
+    """Write a scenario: `model` with its settings, at rest in its context, under a schedule of `treatments`.
 
     `format` is 'sbml' (flat L3V2), 'sbml-l3v1', 'sbml-l2v5' or 'sbml-l2v4' for older tools, 'comp' (hierarchical, for
     the coupled models of the library), 'antimony', 'omex' (COMBINE archive: SBML, SED-ML, expected values, figure,
@@ -50,18 +50,18 @@ def export(
     >>> import pathway_models as pm, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     course = [pm.Electroacupuncture(weeks=1)]
-    ...     pm.export(pm.load("acupuncture"), f"{folder}/a.xml", interventions=course, weeks=2).name
+    ...     pm.export(pm.load("acupuncture"), f"{folder}/a.xml", treatments=course, weeks=2).name
     'a.xml'
     """
     require_model(model)
     require_kind("path", path, (str, os.PathLike), '"model.xml"')
     if format not in FORMATS:
         raise unknown_name("format", format, FORMATS)
-    timed = bool(interventions) or format in ("omex", "petab") or weeks is not None or duration is not None
+    timed = bool(treatments) or format in ("omex", "petab") or weeks is not None or duration is not None
     length = default_duration(model, weeks, duration) if timed else None
     if format == "petab" and length is not None:
-        return write_folder(Path(path), petab.petab_files(model, interventions, length))
-    return write_whole(Path(path), _content(model, format, interventions, length, creators))
+        return write_folder(Path(path), petab.petab_files(model, treatments, length))
+    return write_whole(Path(path), _content(model, format, treatments, length, creators))
 
 
 def _content(

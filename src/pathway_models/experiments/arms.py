@@ -116,7 +116,7 @@ def compare(
     single = [list(t) if isinstance(t, Sequence) else [t] for t in (a, b)]
     plans: list[list[Treatment]] = [[], single[0], single[1], [*single[0], *single[1]]]
     arms = _arm_names(single)
-    columns = tuple(dict.fromkeys((*model.states, *(p.id for p in model.outputs_), *(o.variable for o in found))))
+    columns = tuple(dict.fromkeys((*model.states, *(p.id for p in model.output_ports), *(o.variable for o in found))))
     settings: dict[str, Any] = {"start": study.start, "rtol": rtol, "atol": atol}
     datasets, values = [], []
     for plan in plans:
@@ -131,7 +131,7 @@ def compare(
 
 
 def _default_outcomes(model: Model) -> Sequence[str]:
-    ids = [p.id for p in model.outputs_] or list(model.states)
+    ids = [p.id for p in model.output_ports] or list(model.states)
     rate = [i for i in ids if i == "seizure_rate" or i.endswith("__seizure_rate")]
     return ["seizure_rate"] if rate else ids
 

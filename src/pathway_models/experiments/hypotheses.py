@@ -192,7 +192,7 @@ def hypothesis_scan(
 
 
 def _chosen(model: Model, names: Sequence[str] | None) -> tuple[Hypothesis, ...]:
-    by_id = {h.id: h for h in model.hypotheses_}
+    by_id = {h.id: h for h in model.hypothesis_set}
     if isinstance(names, str) or (names is not None and not names) or not by_id:
         raise InvalidValueError(f"hypotheses is {names!r}; give a list of names, {model.name} has {len(by_id)}")
     for name in by_id if names is None else names:

@@ -49,7 +49,7 @@ def loop_gains(model: Model, rows: Table | None = None, *, execution: Execution 
     """
     if not has_loop(model):
         raise ModelError(f"{model.name} has no feedback loop in the context {model.context!r}")
-    some = model.parameters_[0]
+    some = model.constants[0]
     as_it_is = {some.id: [model.settings.get(some.id, some.value)]}
     names, table = check_table(model, as_it_is if rows is None else rows)
     columns = dict(zip(names, table.T, strict=True))
@@ -89,4 +89,4 @@ def gains_from_rest(
 
 def _imposed_input(model: Model, port: str) -> str:
     """The input to set: of a coupled model the shared one that is wired to the port."""
-    return port if any(p.id == port for p in model.inputs_) else port.rsplit("__", 1)[-1]
+    return port if any(p.id == port for p in model.input_ports) else port.rsplit("__", 1)[-1]

@@ -113,7 +113,7 @@ def find_targets(model: Model, observations: Which, assumed_error: float) -> tup
 
 
 def _check_expected(model: Model, row: Observation) -> None:
-    variant, by_id = arrange(model, row), {h.id: h for h in model.hypotheses_}
+    variant, by_id = arrange(model, row), {h.id: h for h in model.hypothesis_set}
     for name, alternative in row.expected_under:
         used = alternative_in_force(variant, by_id[name])
         if used != alternative:
@@ -151,7 +151,7 @@ def choose_constants(model: Model, parameters: Wanted, allow: Sequence[str]) -> 
             raise unknown_name("kind of constant", kind, ALLOWED_KINDS)
     kinds = {*allow, "unknown"}
     if parameters is None:
-        free = [p.id for p in model.parameters_ if p.kind in kinds and p.uncertain and p.id not in model.anchors]
+        free = [p.id for p in model.constants if p.kind in kinds and p.uncertain and p.id not in model.anchors]
         if not free:
             raise InvalidValueError(
                 f"{model.name} has no constant of kind {' or '.join(sorted(kinds))} with a range; name some, "

@@ -91,7 +91,7 @@ def _questions(
 
 def hypothesis_keys(model: Model, row: Observation) -> set[str]:
     """Constants that the hypotheses of a row set."""
-    by_id = {h.id: h for h in model.hypotheses_}
+    by_id = {h.id: h for h in model.hypothesis_set}
     return {key for name, alternative in row.hypotheses for key in by_id[name].alternatives[alternative].settings}
 
 

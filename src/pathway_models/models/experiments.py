@@ -34,7 +34,7 @@ def measurement_table(model: FlatModel) -> pd.DataFrame:
     """See `Model.measurements`."""
     import pandas as pd
 
-    found = model.experiments_.measurements if model.experiments_ else ()
+    found = model.experiment_set.measurements if model.experiment_set else ()
     return pd.DataFrame([{k: getattr(m, k) for k in COLUMNS} for m in found], columns=list(COLUMNS))
 
 
@@ -42,7 +42,7 @@ def experiment_table(model: FlatModel) -> pd.DataFrame:
     """See `Model.experiments`."""
     import pandas as pd
 
-    found = model.experiments_.periods if model.experiments_ else ()
+    found = model.experiment_set.periods if model.experiment_set else ()
     rows = [
         {"experiment": name, "time": period.time, "target": target, "value": value}
         for name, periods in found
@@ -57,7 +57,7 @@ def experiment_table(model: FlatModel) -> pd.DataFrame:
 
 def experiment(model: M, name: str) -> tuple[M, list[Treatment]]:
     """See `Model.experiment`."""
-    periods = dict(model.experiments_.periods if model.experiments_ else ())
+    periods = dict(model.experiment_set.periods if model.experiment_set else ())
     if name not in periods:
         raise unknown_name(f"experiment of {model.name}", name, periods)
     problem = _problem(model)
@@ -90,9 +90,9 @@ def _rest(model: FlatModel) -> dict[str, float]:
 
 
 def _problem(model: FlatModel) -> Experiments:
-    if model.experiments_ is None:
+    if model.experiment_set is None:
         raise ModelError(f"{model.name} has no experiments; load a PEtab problem")
-    return model.experiments_
+    return model.experiment_set
 
 
 def _computed(model: FlatModel) -> dict[str, float]:

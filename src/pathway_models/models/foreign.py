@@ -35,7 +35,7 @@ def from_sbml(text: str, *, name: str) -> Model:
         for q in found.values()
         if q.kind == "parameter" and not q.ruled and q.id not in computed
     )
-    return Model(name=name, title=document.getModel().getName() or name, sbml=text, parameters_=parameters)
+    return Model(name=name, title=document.getModel().getName() or name, sbml=text, constants=parameters)
 
 
 def _sourced(q: _sbml.Quantity, uncertainty: _uncertainty.Uncertainty) -> Parameter:

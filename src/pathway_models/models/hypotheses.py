@@ -9,7 +9,7 @@ from .model import Model
 def changed_hypotheses(model: Model) -> tuple[tuple[str, str], ...]:
     """Hypotheses in force that are not the default, as (name, alternative); 'changed' where no alternative fits."""
     found = []
-    for h in model.hypotheses_:
+    for h in model.hypothesis_set:
         name = alternative_in_force(model, h)
         if name != h.default:
             found.append((h.id, name))
@@ -18,7 +18,7 @@ def changed_hypotheses(model: Model) -> tuple[tuple[str, str], ...]:
 
 def alternative_in_force(model: Model, h: Hypothesis) -> str:
     """The alternative of a hypothesis whose settings the model has, the default first; 'changed' if none fits."""
-    values = {p.id: p.value for p in model.parameters_}
+    values = {p.id: p.value for p in model.constants}
     for name in (h.default, *h.alternatives):
         settings = h.alternatives[name].settings
         if all(model.settings.get(k, values.get(k)) == v for k, v in settings.items()):

@@ -88,7 +88,7 @@ class Model(FlatModel):
         >>> import pathway_models as pm, tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     plan = [pm.Level(input="BHB", value=2, at=24)]
-        ...     written = pm.export(pm.load("nlrp3_il1b"), folder, format="petab", interventions=plan, duration=48)
+        ...     written = pm.export(pm.load("nlrp3_il1b"), folder, format="petab", treatments=plan, duration=48)
         ...     model, schedule = pm.load(written).experiment("scenario")
         >>> schedule
         [Level(input='BHB', value=2.0, at=24.0, until=None)]

@@ -42,7 +42,7 @@ def load_problem(source: Path) -> Model:
     measured = tuple(_measurements(model, problem, experiment_of, known))
     return replace(
         model,
-        experiments_=Experiments(
+        experiment_set=Experiments(
             measurements=measured,
             periods=periods,
             constants=tuple(constants.items()),
@@ -78,8 +78,8 @@ def _with_parameters(model: Model, problem: ProblemFiles) -> tuple[Model, dict[s
         if quantity.ruled == "assignment" or quantity.kind == "species":
             raise row.error(f"parameterId is {key!r}, which the model computes; allowed are its constants")
     nominal = {k: v for k, row in own.items() if not math.isnan(v := row.number("nominalValue"))}
-    parameters = tuple(with_bounds(p, own[p.id], problem.version) if p.id in own else p for p in model.parameters_)
-    return with_start(replace(model, parameters_=parameters), nominal), constants
+    parameters = tuple(with_bounds(p, own[p.id], problem.version) if p.id in own else p for p in model.constants)
+    return with_start(replace(model, constants=parameters), nominal), constants
 
 
 def with_bounds(parameter: Parameter, row: Row, version: int) -> Parameter:

@@ -57,15 +57,15 @@ class FlatModel:
     name: str
     title: str
     sbml: str
-    parameters_: tuple[Parameter, ...]
-    inputs_: tuple[Port, ...] = ()
-    outputs_: tuple[Port, ...] = ()
-    hypotheses_: tuple[Hypothesis, ...] = ()
+    constants: tuple[Parameter, ...]
+    input_ports: tuple[Port, ...] = ()
+    output_ports: tuple[Port, ...] = ()
+    hypothesis_set: tuple[Hypothesis, ...] = ()
     contexts: Mapping[str, Context] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
     context: str | None = None
     settings: Mapping[str, float] = field(default_factory=dict)
-    experiments_: Experiments | None = None
+    experiment_set: Experiments | None = None
     source: tuple[str, ...] = field(default=(), compare=False)
     folders: tuple[Path, ...] = ()  # of the user, in which the library looked beside ours
 
@@ -73,7 +73,7 @@ class FlatModel:
         usual = self.contexts[self.context].settings if self.context else {}
         changed = [f"{k}={v:g}" for k, v in self.settings.items() if usual.get(k) != v]
         shown = ", ".join(changed if len(changed) <= SHOWN else [*changed[:SHOWN], "..."])
-        sizes = f"{len(self.states)} states, {len(self.parameters_)} constants, {len(self.inputs_)} inputs"
+        sizes = f"{len(self.states)} states, {len(self.constants)} constants, {len(self.input_ports)} inputs"
         where = f", context {self.context}" if self.context else ""
         return f"<Model {self.name}: {self.title}{where}; {sizes}{f'; {shown}' if shown else ''}>"
 
@@ -109,7 +109,7 @@ class FlatModel:
         import pandas as pd
 
         columns = ("id", "module", "value", "unit", "low", "high", "distribution", "kind", "source", "note")
-        rows = [{k: getattr(p, k) for k in columns} for p in self.parameters_]
+        rows = [{k: getattr(p, k) for k in columns} for p in self.constants]
         frame = pd.DataFrame(rows, columns=columns).set_index("id")
         for key, value in self.settings.items():
             if key in frame.index:
@@ -119,12 +119,12 @@ class FlatModel:
     @property
     def inputs(self) -> pd.DataFrame:
         """What treatments and contexts act on: title, unit, role (level or dose), reference, range; index `id`."""
-        return _port_table(self.inputs_)
+        return _port_table(self.input_ports)
 
     @property
     def outputs(self) -> pd.DataFrame:
         """The variables worth looking at: title, unit; index `id`."""
-        return _port_table(self.outputs_)[["module", "title", "unit"]]
+        return _port_table(self.output_ports)[["module", "title", "unit"]]
 
     @property
     def hypotheses(self) -> pd.DataFrame:
@@ -141,7 +141,7 @@ class FlatModel:
                 "against": ", ".join(a.opposes),
                 "note": a.note,
             }
-            for h in self.hypotheses_
+            for h in self.hypothesis_set
             for key, a in h.alternatives.items()
         ]
         columns = ("hypothesis", "alternative", "default", "settings", "for", "against", "note")
@@ -150,7 +150,7 @@ class FlatModel:
     @property
     def gains(self) -> tuple[str, ...]:
         """Ids of the wire gains of a coupled model."""
-        return tuple(p.id for p in self.parameters_ if p.kind == "gain")
+        return tuple(p.id for p in self.constants if p.kind == "gain")
 
     @property
     def hash(self) -> str:
@@ -166,7 +166,12 @@ class FlatModel:
         for candidate in (name, name.replace(".", "__"), self.aliases.get(name, "")):
             if candidate in names:
                 return candidate
-        ids = [{p.id for p in self.outputs_}, set(self.states), {p.id for p in self.inputs_}, names - set(self.gains)]
+        ids = [
+            {p.id for p in self.output_ports},
+            set(self.states),
+            {p.id for p in self.input_ports},
+            names - set(self.gains),
+        ]
         for pool in ids:
             hits = sorted(k for k in pool if k.endswith(f"__{name}"))
             if len(hits) == 1:
@@ -197,7 +202,7 @@ class FlatModel:
         """
         require_kind("values", values or {}, Mapping, "{'k': 2.0}")
         changed = set_values(self, {**(values or {}), **named})
-        for p in self.parameters_:
+        for p in self.constants:
             if changed.settings.get(p.id) != self.settings.get(p.id):
                 warn_far(p, changed.settings[p.id])
         return changed
@@ -215,10 +220,10 @@ class FlatModel:
             )
         if not math.isfinite(value):
             raise InvalidValueError(f"{key} is {value}; allowed are finite numbers")
-        for port in self.inputs_:
+        for port in self.input_ports:
             if port.id == key:
                 return require_range(key, value, port.low, port.high)
-        for p in self.parameters_:
+        for p in self.constants:
             sourced = p.kind != "unknown" and p.low is not None and p.low >= 0
             if p.id == key and value < 0 and p.value >= 0 and sourced:
                 raise InvalidValueError(f"{key} is {value:g}; allowed are values of 0 and more ({p.unit})")
@@ -229,7 +234,7 @@ class FlatModel:
 
         Raises `UnknownNameError` with the names that exist.
         """
-        by_id = {h.id: h for h in self.hypotheses_}
+        by_id = {h.id: h for h in self.hypothesis_set}
         if hypothesis not in by_id:
             raise unknown_name(f"hypothesis of {self.name}", hypothesis, by_id)
         alternatives = by_id[hypothesis].alternatives

@@ -39,7 +39,7 @@ def choose(model: Model, wanted: Wanted, groups: Groups = None) -> tuple[Paramet
         if not wanted:
             raise InvalidValueError(f"{model.name} has no wires; groups='wire' needs a coupled model")
     if wanted is None:
-        chosen = [p for p in model.parameters_ if p.uncertain and p.id not in model.anchors]
+        chosen = [p for p in model.constants if p.uncertain and p.id not in model.anchors]
         if not chosen:
             raise InvalidValueError(
                 f"{model.name} has no parameter with a range; give parameters={{name: (low, high)}}"
@@ -49,7 +49,7 @@ def choose(model: Model, wanted: Wanted, groups: Groups = None) -> tuple[Paramet
         raise InvalidValueError(
             f"parameters is {repr_short(wanted)}; give a list of names or {{name: (low, high)}}, not empty"
         )
-    known = {p.id: p for p in model.parameters_}
+    known = {p.id: p for p in model.constants}
     chosen = []
     for name in wanted:
         require_kind("one of parameters", name, str, "parameters=['k', 'Vmax'] or parameters={'k': (1, 10)}")
@@ -70,10 +70,10 @@ def _settable(model: Model, name: str, key: str) -> Parameter:
     """What is no constant and can be set all the same: a start value, a compartment, an input. It has no range yet."""
     q = model.quantities.get(key)
     if q is None:
-        raise unknown_name(f"parameter of {model.name}", name, [p.id for p in model.parameters_])
+        raise unknown_name(f"parameter of {model.name}", name, [p.id for p in model.constants])
     value = q.value if np.isfinite(q.value) else 0.0
     model.with_parameters({key: value})  # raises, with the reason, where the model computes it
-    module = next((port.module for port in model.inputs_ if port.id == key), "")
+    module = next((port.module for port in model.input_ports if port.id == key), "")
     return Parameter(id=key, value=value, unit=q.unit, kind="unknown", module=module)
 
 

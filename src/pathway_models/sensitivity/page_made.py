@@ -76,7 +76,7 @@ def _model_facts(result: SobolData) -> Iterator[tuple[str, str]]:
     _, readings, constants = changes(model)
     named = model.title.strip() not in ("", model.name)
     yield "Model", f"{model.name}: {model.title}" if named else model.name
-    yield "Size", f"{len(model.states)} states, {len(model.parameters_)} constants"
+    yield "Size", f"{len(model.states)} states, {len(model.constants)} constants"
     yield "Context", model.contexts[model.context].title if model.context else ""
     changed = [f"{h} = {a}" for h, a in readings.items()] + [f"{k} = {v:g}" for k, v in constants.items()]
     yield "Other than as published", ", ".join(changed)

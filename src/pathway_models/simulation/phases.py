@@ -129,7 +129,7 @@ class _Targets:
 
     def __init__(self, model: FlatModel) -> None:
         self.model = model
-        self.ports = {p.id: p for p in model.inputs_}
+        self.ports = {p.id: p for p in model.input_ports}
         self.keys: dict[tuple[str, bool], str] = {}
 
     def of(self, item: Level | Dose, treatment: Treatment) -> str:
@@ -153,7 +153,7 @@ class _Targets:
         try:
             key = model.resolve(item.input)
         except UnknownNameError:
-            known = [p.id for p in model.inputs_] or [p.id for p in model.parameters_]
+            known = [p.id for p in model.input_ports] or [p.id for p in model.constants]
             who = "" if treatment is item else f", asked for by {name_of(treatment)},"
             raise unknown_name(f"input of {model.name}{who}", item.input, known) from None
         q = model.quantities.get(key)

@@ -103,7 +103,7 @@ def simulate(
     require_model(model)
     length = model.duration(weeks, duration)
     times = output_times(model, length, every)
-    columns = dict.fromkeys((*model.states, *(p.id for p in model.outputs_), *_variables(model)))
+    columns = dict.fromkeys((*model.states, *(p.id for p in model.output_ports), *_variables(model)))
     columns |= dict.fromkeys(map(model.resolve, _listed(variables)))
     names = tuple(columns)
     try:
@@ -126,7 +126,7 @@ def _listed(variables: Sequence[str]) -> Sequence[str]:
 
 def _variables(model: FlatModel) -> tuple[str, ...]:
     """For a file without declared outputs: everything that a rule computes or an event sets."""
-    if model.outputs_:
+    if model.output_ports:
         return ()
     events = sbml.content(model.sbml, model.name).set_by_events
     return tuple(k for k, q in model.quantities.items() if q.ruled == "assignment" or k in events)
@@ -264,7 +264,7 @@ def to_dataset(model: FlatModel, treatments: Sequence[Treatment], job: Job, run:
     """Values (times x columns) with units, titles, errors and the record of the run."""
     import xarray as xr
 
-    titles = {p.id: p.title for p in model.outputs_}
+    titles = {p.id: p.title for p in model.output_ports}
     short = {v: k for k, v in model.aliases.items()}
     known, variables = model.quantities, {}
     for i, name in enumerate(job.columns):

@@ -278,8 +278,8 @@ def _adherence(n: int, fixed: float | None, stream: np.random.Generator) -> Arra
 
 
 def _parameters(model: Model, n: int, vary: Sequence[str] | None, stream: np.random.Generator) -> dict[str, Array]:
-    by_name = {_dotted(model, p.module, p.id): p for p in model.parameters_}
-    by_id = {p.id: p for p in model.parameters_}
+    by_name = {_dotted(model, p.module, p.id): p for p in model.constants}
+    by_id = {p.id: p for p in model.constants}
     if isinstance(vary, str):
         raise InvalidValueError(f"vary is {vary!r}; give a list of names")
     if vary is None:
@@ -297,10 +297,10 @@ def _parameters(model: Model, n: int, vary: Sequence[str] | None, stream: np.ran
 def _own(model: Model, rate: Array, ages: Sequence[str], stream: np.random.Generator) -> dict[str, Array]:
     """The patient's own rate, where the model saturates, and the answer of the liver to a diet."""
     found: dict[str, Array] = {}
-    frequency = {_dotted(model, p.module, p.id): p.id for p in model.parameters_}.get(FREQUENCY)
+    frequency = {_dotted(model, p.module, p.id): p.id for p in model.constants}.get(FREQUENCY)
     if frequency is not None and frequency not in model.settings:
         found[frequency] = rate / HOURS_PER_28_DAYS
-    port = next((p for p in model.inputs_ if _dotted(model, p.module, p.id) == CAPACITY), None)
+    port = next((p for p in model.input_ports if _dotted(model, p.module, p.id) == CAPACITY), None)
     if port is not None and port.id not in model.settings:
         spread = np.exp(_constant("ketogenic_capacity_log_sd") * stream.standard_normal(len(ages)))
         capacity = np.array([ketogenic_capacities()[a] for a in ages]) * spread

@@ -141,7 +141,7 @@ def published_trials(
 def _cited(model: Model) -> dict[str, list[str]]:
     """Evidence id -> constants whose source or note it is."""
     sources = {k: a.source for k, a in facts(POPULATION).items()}
-    sources |= {p.id.replace("__", "."): p.source for p in model.parameters_ if p.source}
+    sources |= {p.id.replace("__", "."): p.source for p in model.constants if p.source}
     found: dict[str, list[str]] = {}
     for name, text in sources.items():
         for source in split_cell(text):

@@ -381,7 +381,7 @@ class _Runs:
     def _columns(self, rows: Ints) -> dict[str, Array]:
         columns = {k: v[rows] for k, v in self.patients.parameters.items() if k not in self.model.settings}
         if not columns:  # a table needs a column to say how many rows it has
-            first = self.model.parameters_[0]
+            first = self.model.constants[0]
             columns = {first.id: np.full(len(rows), self.model.settings.get(first.id, first.value))}
         return columns
 
