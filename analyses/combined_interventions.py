@@ -1,6 +1,6 @@
 """What do a ketogenic diet, electroacupuncture and both do to each pathway of untreated epilepsy in 12 weeks?
 
-Prints the four arms and the interaction under three readings of how strongly acupuncture acts, and writes
+Prints the four arms and the interaction under three alternatives of how strongly acupuncture acts, and writes
 results/combined_interventions.png. Run: python analyses/combined_interventions.py
 """
 

@@ -110,15 +110,15 @@ class TestFull:
     def test_indices_of_a_known_function(self):
         # a + 2b + abc with a, b in {0, 1} and c in {1, 3}: variances of the conditional means, by hand
         values = np.array([0, 0, 2, 2, 1, 1, 4, 6], dtype=float)
-        readings = [{"a": f"{i}", "b": f"{j}", "c": f"{k}"} for i in (0, 1) for j in (0, 1) for k in (0, 1)]
-        first, total = _indices(readings, ("a", "b", "c"), values)
+        alternatives = [{"a": f"{i}", "b": f"{j}", "c": f"{k}"} for i in (0, 1) for j in (0, 1) for k in (0, 1)]
+        first, total = _indices(alternatives, ("a", "b", "c"), values)
         assert first == pytest.approx(np.array([1, 9 / 4, 1 / 16]) / 3.75)
         assert total == pytest.approx(np.array([1.375, 2.625, 0.25]) / 3.75)
 
     def test_additive_function_has_equal_indices(self):
-        readings = [{"a": f"{i}", "b": f"{j}"} for i in range(2) for j in range(3)]
+        alternatives = [{"a": f"{i}", "b": f"{j}"} for i in range(2) for j in range(3)]
         values = np.array([i + 5.0 * j for i in range(2) for j in range(3)])
-        first, total = _indices(readings, ("a", "b"), values)
+        first, total = _indices(alternatives, ("a", "b"), values)
         assert first == pytest.approx(total)
         assert first.sum() == pytest.approx(1)
 

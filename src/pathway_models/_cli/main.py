@@ -15,7 +15,7 @@ from typing import NoReturn
 from .._sbml import files
 from .._sbml.annotation import coverage_text
 from ..ensembles.execution import Execution
-from ..ensembles.study import Study, default_duration
+from ..ensembles.study import Study
 from ..errors import InvalidValueError, PathwayModelsError
 from ..evidence.reports import report
 from ..exchange.writing import FORMATS, check, export
@@ -159,7 +159,7 @@ def _simulate(arguments: argparse.Namespace) -> int:
     check_files(arguments.out, endings=(".csv", ".nc"), figure=arguments.plot)
     model = load_model(arguments)
     treatments = treatments_of(arguments)
-    length = default_duration(model, arguments.weeks, arguments.duration)
+    length = model.duration(arguments.weeks, arguments.duration)
     announce(model, "compiling and running it")
     run = model.simulate(treatments, duration=length, every=arguments.every, **tolerances(arguments))
     names = [run.pm.resolve(n) for n in arguments.show or _default_variables(model)]

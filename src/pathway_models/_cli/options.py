@@ -51,7 +51,7 @@ def hypothesis_option(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=ALTERNATIVE",
-        help="another reading of a mechanism",
+        help="another alternative of a mechanism",
     )
 
 

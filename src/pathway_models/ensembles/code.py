@@ -105,14 +105,14 @@ def changes(model: Model) -> tuple[bool, dict[str, str], dict[str, float]]:
     if base is None or base.sbml != model.sbml:
         return False, {}, dict(model.settings)
     other = {k: v for k, v in model.settings.items() if base.settings.get(k) != v}
-    readings = {}
+    alternatives = {}
     for h in model.hypothesis_set:
         for name, alternative in h.alternatives.items():
             if name != h.default and alternative.settings and alternative.settings.items() <= other.items():
-                readings[h.id] = name
+                alternatives[h.id] = name
                 other = {k: v for k, v in other.items() if k not in alternative.settings}
                 break
-    return True, readings, other
+    return True, alternatives, other
 
 
 def model_code(model: Model) -> str:
@@ -122,12 +122,12 @@ def model_code(model: Model) -> str:
     >>> model_code(load("acupuncture").with_parameters(efficacy=0.5))
     "pm.load('acupuncture').with_parameters({'efficacy': 0.5})"
     """
-    ours, readings, constants = changes(model)
+    ours, alternatives, constants = changes(model)
     path, *member = model.source or (model.name if ours else f"{model.name}.xml",)
     arguments = [("", path), *(("model", m) for m in member)]
     if ours and model.context not in (None, DEFAULT_CONTEXT):
         arguments.append(("context", str(model.context)))
     folders = ", ".join(literal(str(f)) for f in model.folders) if ours else ""
     code = call(f"pm.library({folders}).load" if folders else "pm.load", arguments)
-    code += "".join(f".with_hypothesis({h!r}, {a!r})" for h, a in readings.items())
+    code += "".join(f".with_hypothesis({h!r}, {a!r})" for h, a in alternatives.items())
     return code + (f".with_parameters({literal(constants)})" if constants else "")

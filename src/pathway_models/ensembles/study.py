@@ -12,8 +12,6 @@ from ..treatments.schedule import Treatment, label
 from .code import call, changed_fields
 from .outcomes import Outcome
 
-DEFAULT_WEEKS = 12.0
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Study:
@@ -57,7 +55,7 @@ class Study:
     @property
     def length(self) -> float:
         """Length of a run in model time; 12 weeks for models of the library if nothing is said."""
-        return default_duration(self.model, self.weeks, self.duration)
+        return self.model.duration(self.weeks, self.duration)
 
     @property
     def arm(self) -> str:
@@ -72,14 +70,6 @@ class Study:
         named = changed_fields(self)
         first = [("", named.pop("model")), *(("", list(t)) for t in [named.pop("treatments", ())] if len(t))]
         return call("pm.Study", [*first, *named.items()])
-
-
-def default_duration(model: Model, weeks: float | None, duration: float | None) -> float:
-    """Length of a run in model time; 12 weeks for our own models if nothing is said."""
-    require_model(model)
-    if weeks is None and duration is None and model.context is not None:
-        weeks = DEFAULT_WEEKS
-    return model.duration(weeks, duration)
 
 
 def study_of(

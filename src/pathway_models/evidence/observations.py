@@ -34,7 +34,7 @@ class ObservationRow:
     id: Annotated[str, "a name of its own"]
     use: Annotated[Use, "fit: a constant was set with it; check: it tests the model"]
     context: Annotated[str, "healthy, epilepsy or one of your own"]
-    hypotheses: Annotated[str, "name=reading, joined by ;"]
+    hypotheses: Annotated[str, "name=alternative, joined by ;"]
     settings: Annotated[str, "constant or input=value, joined by ;"]
     baseline: Annotated[Baseline, "what the change is relative to; self: the start of the run; empty: absolute"]
     treatments: Annotated[str, "as on the command line, or level:INPUT=VALUE@START..STOP, dose:INPUT=AMOUNT@T1,T2 (h)"]
@@ -46,7 +46,7 @@ class ObservationRow:
     error: Annotated[str, "a number, or low-high for CI95 and IQR"]
     error_kind: Annotated[Literal["", "SD", "SEM", "CI95", "IQR"], "what the error is"]
     source: Annotated[str, "rows of the evidence tables, joined by ;"]
-    expected_under: Annotated[str, "name=reading under which it should come out so, joined by ;"]
+    expected_under: Annotated[str, "name=alternative under which it should come out so, joined by ;"]
     note: Annotated[str, "how the experiment was translated"]
 
 

@@ -77,5 +77,5 @@ def _cited(model: Model, made: ModuleFile) -> Iterator[tuple[str, list[str]]]:
     for key, entry in made.epilepsy.items():
         yield f"module.toml: epilepsy.{key}", split_cell(entry.source)
     for key, h in made.hypotheses.items():
-        for reading, a in h.alternatives.items():
-            yield f"module.toml: hypotheses.{key}.alternatives.{reading}", [*a.for_, *a.against]
+        for alternative, a in h.alternatives.items():
+            yield f"module.toml: hypotheses.{key}.alternatives.{alternative}", [*a.for_, *a.against]

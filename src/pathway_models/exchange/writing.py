@@ -12,7 +12,6 @@ from .._sbml import antimony, sbml
 from .._sbml import files as _exchange_read
 from .._sbml.findings import Finding
 from .._sbml.levels import LEVELS, convert_level
-from ..ensembles.study import default_duration
 from ..errors import ModelWarning, require_kind, unknown_name
 from ..models.library import Library
 from ..models.model import Model
@@ -58,7 +57,7 @@ def export(
     if format not in FORMATS:
         raise unknown_name("format", format, FORMATS)
     timed = bool(treatments) or format in ("omex", "petab") or weeks is not None or duration is not None
-    length = default_duration(model, weeks, duration) if timed else None
+    length = model.duration(weeks, duration) if timed else None
     if format == "petab" and length is not None:
         return write_folder(Path(path), petab.petab_files(model, treatments, length))
     return write_whole(Path(path), _content(model, format, treatments, length, creators))

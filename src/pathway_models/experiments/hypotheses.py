@@ -1,4 +1,4 @@
-"""Contested mechanisms as a discrete factor: the same outcomes under every reading, and what hangs on which."""
+"""Contested mechanisms as a discrete factor: the same outcomes under every alternative, and what hangs on which."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ IN_USE, OTHER = "#333333", "#0072B2"
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class HypothesisScan(Brief):
-    """Outcomes of one model under several readings; `readings` has one mapping hypothesis -> alternative per run.
+    """Outcomes of one model under several alternatives; `alternatives` has one mapping hypothesis -> alternative per run.
 
     The first run is the model as it is (`oneway`) or the first combination (`full`).
     """
@@ -46,7 +46,7 @@ class HypothesisScan(Brief):
     arm: str
     which: str
     in_force: Mapping[str, str]
-    readings: tuple[Mapping[str, str], ...]
+    alternatives: tuple[Mapping[str, str], ...]
     runs: Ensemble
 
     @property
@@ -59,19 +59,19 @@ class HypothesisScan(Brief):
         import pandas as pd
 
         if self.which == "full":
-            left = pd.DataFrame(list(self.readings))
+            left = pd.DataFrame(list(self.alternatives))
         else:
-            left = pd.DataFrame([self._difference(r) for r in self.readings], columns=["hypothesis", "alternative"])
+            left = pd.DataFrame([self._difference(r) for r in self.alternatives], columns=["hypothesis", "alternative"])
         return pd.concat([left, self.runs.to_dataframe()], axis=1)
 
-    def _difference(self, reading: Mapping[str, str]) -> tuple[str, str]:
-        changed = [(k, v) for k, v in reading.items() if v != self.in_force[k]]
+    def _difference(self, alternative: Mapping[str, str]) -> tuple[str, str]:
+        changed = [(k, v) for k, v in alternative.items() if v != self.in_force[k]]
         return changed[0] if changed else ("", "as it is")
 
     def spread(self) -> pd.DataFrame:
         """One row per outcome and hypothesis: lowest and highest value over its alternatives, all else as it is.
 
-        Of a full scan the means over all other readings; then also `S1` and `ST`, the Sobol indices of the hypotheses
+        Of a full scan the means over all other alternatives; then also `S1` and `ST`, the Sobol indices of the hypotheses
         as discrete factors with equally likely alternatives (exact, for every combination was run). Widest first.
         """
         import pandas as pd
@@ -82,7 +82,7 @@ class HypothesisScan(Brief):
             rows = [self._row(name, values) for name in self.in_force]
             frame = pd.DataFrame(rows).assign(outcome=outcome)
             if self.which == "full":
-                frame["S1"], frame["ST"] = _indices(self.readings, tuple(self.in_force), values)
+                frame["S1"], frame["ST"] = _indices(self.alternatives, tuple(self.in_force), values)
             frame = frame.set_index(["outcome", "hypothesis"])
             frames.append(frame.sort_values("range", ascending=False, kind="stable"))
         return pd.concat(frames)
@@ -104,10 +104,10 @@ class HypothesisScan(Brief):
     def _levels(self, name: str, values: Array) -> dict[str, float]:
         """Alternative -> outcome (oneway) or mean over the other hypotheses (full)."""
         found: dict[str, list[float]] = {}
-        for reading, value in zip(self.readings, values, strict=True):
-            others = all(v == self.in_force[k] for k, v in reading.items() if k != name)
+        for alternative, value in zip(self.alternatives, values, strict=True):
+            others = all(v == self.in_force[k] for k, v in alternative.items() if k != name)
             if self.which == "full" or others:
-                found.setdefault(reading[name], []).append(float(value))
+                found.setdefault(alternative[name], []).append(float(value))
         return {k: float(np.mean(v)) for k, v in found.items()}
 
     def summary(self) -> str:
@@ -146,7 +146,7 @@ def hypothesis_scan(
     duration: float | None = None,
     execution: Execution | None = None,
 ) -> HypothesisScan:
-    """The same outcomes under other readings of contested mechanisms: does a conclusion hang on one of them?
+    """The same outcomes under other alternatives of contested mechanisms: does a conclusion hang on one of them?
 
     Constants keep their values.
 
@@ -166,7 +166,7 @@ def hypothesis_scan(
 
     Raises:
         UnknownNameError: for unknown names.
-        InvalidValueError: for too many combinations, for none, and for a model whose constants fit no reading of a
+        InvalidValueError: for too many combinations, for none, and for a model whose constants fit no alternative of a
             hypothesis.
 
     Example:
@@ -183,11 +183,11 @@ def hypothesis_scan(
     changed = [k for k, v in in_force.items() if v == "changed"]
     if changed:
         raise InvalidValueError(f"{model.name} has constants that fit no alternative of {', '.join(changed)}")
-    readings = _readings(chosen, in_force, which)
-    columns = _columns(model, chosen, readings)
+    alternatives = _combinations(chosen, in_force, which)
+    columns = _columns(model, chosen, alternatives)
     runs = ensemble(study, columns, execution=execution)
     return HypothesisScan(
-        model=model.name, arm=study.arm, which=which, in_force=in_force, readings=tuple(readings), runs=runs
+        model=model.name, arm=study.arm, which=which, in_force=in_force, alternatives=tuple(alternatives), runs=runs
     )
 
 
@@ -201,7 +201,7 @@ def _chosen(model: Model, names: Sequence[str] | None) -> tuple[Hypothesis, ...]
     return tuple(by_id.values()) if names is None else tuple(by_id[n] for n in dict.fromkeys(names))
 
 
-def _readings(chosen: Sequence[Hypothesis], in_force: Mapping[str, str], which: str) -> list[dict[str, str]]:
+def _combinations(chosen: Sequence[Hypothesis], in_force: Mapping[str, str], which: str) -> list[dict[str, str]]:
     if which == "oneway":
         others = [(h.id, a) for h in chosen for a in h.alternatives if a != in_force[h.id]]
         return [dict(in_force), *({**in_force, name: a} for name, a in others)]
@@ -218,30 +218,30 @@ def _readings(chosen: Sequence[Hypothesis], in_force: Mapping[str, str], which: 
 
 
 def _columns(
-    model: Model, chosen: Sequence[Hypothesis], readings: Sequence[Mapping[str, str]]
+    model: Model, chosen: Sequence[Hypothesis], alternatives: Sequence[Mapping[str, str]]
 ) -> dict[str, list[float]]:
-    """One column per constant that some reading sets, one value per run."""
+    """One column per constant that some alternative sets, one value per run."""
     keys = dict.fromkeys(k for h in chosen for a in h.alternatives.values() for k in a.settings)
     base = {k: q.value for k, q in model.quantities.items()} | dict(model.settings)
     columns: dict[str, list[float]] = {k: [] for k in keys}
-    for reading in readings:
+    for alternative in alternatives:
         settings = {k: base[k] for k in keys}
         for h in chosen:
-            settings |= h.alternatives[reading[h.id]].settings
+            settings |= h.alternatives[alternative[h.id]].settings
         for k in keys:
             columns[k].append(settings[k])
     return columns
 
 
-def _indices(readings: Sequence[Mapping[str, str]], names: Sequence[str], values: Array) -> tuple[Array, Array]:
+def _indices(alternatives: Sequence[Mapping[str, str]], names: Sequence[str], values: Array) -> tuple[Array, Array]:
     """First-order and total indices of a full factorial; NaN where a run failed or nothing varies."""
     total = float(np.var(values))
     if not math.isfinite(total) or total <= (SMALL * float(np.max(np.abs(values), initial=0.0))) ** 2:
         return np.full(len(names), np.nan), np.full(len(names), np.nan)
     first, whole = [], []
     for name in names:
-        own = _groups([(r[name],) for r in readings], values)
-        rest = _groups([tuple(r[k] for k in names if k != name) for r in readings], values)
+        own = _groups([(r[name],) for r in alternatives], values)
+        rest = _groups([tuple(r[k] for k in names if k != name) for r in alternatives], values)
         first.append(float(np.var(own)) / total)
         whole.append(1 - float(np.var(rest)) / total)
     return np.array(first), np.array(whole)
@@ -269,8 +269,8 @@ def _plot(scan: HypothesisScan, outcomes: Sequence[str], top: int) -> Figure:
         extra.set_visible(False)
     for axis, name in zip(axes, outcomes, strict=False):
         _draw(axis, scan, name, rows)
-    how = "one hypothesis at a time" if scan.which == "oneway" else "means over all other readings"
-    title = f"{scan.model}, {scan.arm.replace('_', ' ')}: {how}; filled: the reading in use"
+    how = "one hypothesis at a time" if scan.which == "oneway" else "means over all other alternatives"
+    title = f"{scan.model}, {scan.arm.replace('_', ' ')}: {how}; filled: the alternative in use"
     figure.suptitle(title, fontsize=11, x=0.01, ha="left")
     return figure
 

@@ -1,4 +1,4 @@
-"""Which readings of contested mechanisms a model has in force."""
+"""Which alternatives of contested mechanisms a model has in force."""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 M = TypeVar("M", bound="FlatModel")
+DEFAULT_WEEKS = 12.0  # of a run of a library model
 SECONDS_PER_WEEK = 7 * 24 * 3600.0
 SETTABLE = "constants, inputs, sizes and start values can be set"
 SHOWN = 6  # changed values in the short text of a model
@@ -230,7 +231,7 @@ class FlatModel:
         return value
 
     def with_hypothesis(self, hypothesis: str, alternative: str) -> Self:
-        """The model under another reading of a contested mechanism.
+        """The model under another alternative of a contested mechanism.
 
         Raises `UnknownNameError` with the names that exist.
         """
@@ -266,7 +267,12 @@ class FlatModel:
     # ---- what one does with it -----------------------------------------------------------------------------
 
     def duration(self, weeks: float | None, duration: float | None) -> float:
-        """Length of a run in model time, from weeks or as given; `InvalidValueError` if neither or both fit."""
+        """Length of a run in model time, from weeks or as given; 12 weeks for models of the library if nothing is said.
+
+        Raises `InvalidValueError` for both, and for neither where the model is from elsewhere.
+        """
+        if weeks is None and duration is None and self.context is not None:
+            weeks = DEFAULT_WEEKS
         if (weeks is None) == (duration is None):
             raise InvalidValueError("say either weeks=... or duration=... (in the model's unit of time)")
         if duration is None:

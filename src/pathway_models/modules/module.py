@@ -74,7 +74,7 @@ def finite_or_none(value: float) -> float | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Alternative:
-    """One reading of a contested mechanism: parameter settings, with the evidence for and against."""
+    """One alternative of a contested mechanism: parameter settings, with the evidence for and against."""
 
     settings: Mapping[str, float]
     supports: tuple[str, ...] = ()
@@ -145,7 +145,7 @@ class PortEntry:
 class AlternativeEntry:
     """[hypotheses.NAME.alternatives.NAME] of module.toml."""
 
-    settings: Annotated[Mapping[str, float], "constant -> its value under this reading"]
+    settings: Annotated[Mapping[str, float], "constant -> its value under this alternative"]
     for_: Annotated[tuple[str, ...], "rows of the evidence tables that speak for it"] = ()
     against: Annotated[tuple[str, ...], "rows of the evidence tables that speak against it"] = ()
     note: Annotated[str, "what to know of it"] = ""
@@ -156,8 +156,8 @@ class HypothesisEntry:
     """[hypotheses.NAME] of module.toml."""
 
     title: Annotated[str, "what is contested"]
-    default: Annotated[str, "the reading whose settings model.ant has"]
-    alternatives: Annotated[Mapping[str, AlternativeEntry], "the readings by name"]
+    default: Annotated[str, "the alternative whose settings model.ant has"]
+    alternatives: Annotated[Mapping[str, AlternativeEntry], "the alternatives by name"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,12 +73,12 @@ def design(result: SobolData) -> str:
 
 def _model_facts(result: SobolData) -> Iterator[tuple[str, str]]:
     model, treatments = plan_of(result).model, result.analysis.study.treatments
-    _, readings, constants = changes(model)
+    _, alternatives, constants = changes(model)
     named = model.title.strip() not in ("", model.name)
     yield "Model", f"{model.name}: {model.title}" if named else model.name
     yield "Size", f"{len(model.states)} states, {len(model.constants)} constants"
     yield "Context", model.contexts[model.context].title if model.context else ""
-    changed = [f"{h} = {a}" for h, a in readings.items()] + [f"{k} = {v:g}" for k, v in constants.items()]
+    changed = [f"{h} = {a}" for h, a in alternatives.items()] + [f"{k} = {v:g}" for k, v in constants.items()]
     yield "Other than as published", ", ".join(changed)
     yield "SBML", f"SHA-256 {model.hash}..."
     yield "Treatment", "; ".join(literal(t).replace("pm.", "") for t in treatments) or "none"
