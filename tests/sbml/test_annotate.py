@@ -94,7 +94,7 @@ def tsv(path: Path) -> list[dict[str, str]]:
 
 
 def annotated(name: str, target: Path) -> str:
-    return annotate.annotate(plain(name), target, EVIDENCE, title="t", summary="s")
+    return annotate.annotate(plain(name), target, [EVIDENCE], title="t", summary="s")
 
 
 def broken(name: str, target: Path, edit: str) -> Path:
@@ -253,12 +253,11 @@ def test_a_wrong_column_is_named(tmp_path: Path) -> None:
         annotated("nlrp3_il1b", copy)
 
 
-def test_a_missing_or_empty_table_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"cannot read .*annotations\.tsv"):
-        annotated("nlrp3_il1b", tmp_path)
-    (tmp_path / "annotations.tsv").write_text("", encoding="utf-8")
+def test_an_empty_table_is_an_error(tmp_path: Path) -> None:
+    copy = broken("nlrp3_il1b", tmp_path, "")
+    (copy / "annotations.tsv").write_text("", encoding="utf-8")
     with pytest.raises(ModelError, match=r"annotations\.tsv:1"):
-        annotated("nlrp3_il1b", tmp_path)
+        annotated("nlrp3_il1b", copy)
 
 
 def test_a_source_for_a_parameter_that_is_not_there_is_an_error(tmp_path: Path) -> None:
@@ -317,14 +316,14 @@ def test_an_evidence_row_may_have_several_references(tmp_path: Path) -> None:
     (tmp_path / "measurements.tsv").write_text(header + rows, encoding="utf-8")
     (tmp_path / "responses.tsv").write_text(header, encoding="utf-8")
     base = "https://identifiers.org/"
-    assert annotate._references(tmp_path) == {
+    assert annotate._references(tmp_path / "measurements.tsv", 0) == {
         "t:a": {"pmcid": f"{base}pmc:PMC1", "doi": f"{base}doi:10.1234/a"},
         "t:c": {"pmid": f"{base}pubmed:7", "biomodels": f"{base}biomodels.db:BIOMD0000000001"},
     }
     cited = (("p", "measured", "t:b;t:a;t:c"), ("q", "assumed", "t:a"), ("r", "derived", ""), ("s", "measured", "t:no"))
     common: dict[str, Any] = {"low": None, "high": None, "distribution": "fixed", "note": ""}
     rows = [ParameterRow(id=i, kind=k, source=s, **common) for i, k, s in cited]
-    assert annotate._described_by(rows, tmp_path) == {"p": f"{base}doi:10.1234/a"}
+    assert annotate._described_by(rows, [tmp_path]) == {"p": f"{base}doi:10.1234/a"}
 
 
 # ---- the model element ----
