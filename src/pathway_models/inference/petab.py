@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._files import write_folder
 from .._sbml import sbml
-from .._sbml.edit import add_parameter, free_id, with_values
+from .._sbml.edit import add_parameter, add_rule, free_id, with_values
 from .._sbml.formulas import names_in, tree
 from .._sbml.native import libsbml
 from .._sbml.units import unit_id
@@ -306,9 +306,7 @@ class _Followers:
     def _new_variable(self, name: str, like: str, math: libsbml.ASTNode, changed: Values) -> str:
         """A new variable that a rule gives the value of a formula with other ids in it."""
         add_parameter(self.model, name, 0.0, self._unit(like), constant=False)
-        rule = self.model.createAssignmentRule()
-        rule.setVariable(name)
-        rule.setMath(math)
+        rule = add_rule(self.model, name, math)
         between = {old: f"{name}_{number}" for number, old in enumerate(changed)}  # one may be in the place of another
         for old, new in [*between.items(), *((between[old], new) for old, new in changed.items())]:
             rule.renameSIdRefs(old, new)
