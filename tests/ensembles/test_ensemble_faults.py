@@ -256,7 +256,7 @@ def test_dask_gives_the_same_bits(decay: pm.Model) -> None:
 SCRIPT = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job starts with it ignored
-sys.path.insert(0, {tests!r})
+sys.path[:0] = {tests!r}
 import numpy as np
 import pathway_models as pm
 from helpers import GUARD, tiny, until
@@ -289,7 +289,7 @@ def alive(group: int) -> bool:
 def test_an_interrupted_run_keeps_what_is_finished_and_leaves_no_process(tmp_path: Path, stop: signal.Signals) -> None:
     folder, gate = tmp_path / "checkpoint", tmp_path / "gate"
     script = tmp_path / "script.py"
-    text = SCRIPT.format(tests=str(Path(__file__).parents[1]), gate=str(gate), folder=str(folder))
+    text = SCRIPT.format(tests=[str(p) for p in Path(__file__).parents[:2]], gate=str(gate), folder=str(folder))
     script.write_text(text, encoding="utf-8")
     command = [sys.executable, str(script)]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
