@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pathway_models.ensembles.outcomes import Outcome, Reduction, ValueAt, reduce_courses
+from pathway_models.errors import InvalidValueError
 
 
 def defined(outcome: Outcome, times: np.ndarray, course: np.ndarray, before: float) -> float:
@@ -98,3 +99,13 @@ def test_a_row_does_not_see_the_others() -> None:
     together = reduce_courses(outcomes, ["x"], times, courses)
     alone = [reduce_courses(outcomes, ["x"], times, courses[i : i + 1])[0] for i in range(256)]
     np.testing.assert_array_equal(together, alone)
+
+
+def test_an_outcome_gives_one_number_per_row() -> None:
+    class Largest(Outcome):
+        def values(self, times: np.ndarray, courses: np.ndarray, before: np.ndarray) -> np.ndarray:
+            return np.max(courses)
+
+    for rows in (1, 3):
+        with pytest.raises(InvalidValueError, match=rf"x has values of shape \(\) for {rows} rows"):
+            reduce_courses([Largest(variable="x")], ["x"], np.zeros(2), np.zeros((rows, 3, 1)))

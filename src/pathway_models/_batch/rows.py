@@ -123,7 +123,7 @@ class _Run:
     def _start(self, given: Mapping[str, Array]) -> tuple[Array, Array]:
         """Parameters and states (in amounts) of all rows at time 0."""
         start, model = start_values(self.job.sbml), self.model
-        values = {TIME: 0.0} | start.values({}) | start.following(tuple(given))(given.values())
+        values = {TIME: 0.0} | start.values({}) | start.effect(tuple(given))(given.values())
         volumes = model.plan.volumes
         states = [values[k] * values[volumes[k]] if k in volumes else values[k] for k in model.states]
         return self._table([values[k] for k in model.parameters]), self._table(states)

@@ -63,16 +63,16 @@ class Start:
             self._ids_of.setdefault(node, []).append(key)
         self._values = {k: float(self._nominal[n]) for k, n in nodes.items()}
         self._order = lru_cache(maxsize=256)(self._dependents)
-        self.following = lru_cache(maxsize=64)(self._following)
+        self.effect = lru_cache(maxsize=64)(self._effect)
 
     def values(self, given: Mapping[str, float | Array]) -> dict[str, Any]:
         """The value at time 0 of every id; where arrays are given (all of one length), arrays for all that follows.
 
         Raises `UnknownNameError` for an id the model does not have, `InvalidValueError` for one that a rule computes.
         """
-        return {**self._values, **self.following(tuple(given), everything=True)(given.values())}
+        return {**self._values, **self.effect(tuple(given), everything=True)(given.values())}
 
-    def _following(self, names: tuple[str, ...], *, everything: bool = False) -> Following:
+    def _effect(self, names: tuple[str, ...], *, everything: bool = False) -> Effect:
         """How values of `names` change those that a run starts with (species, compartments, what can be set), or all.
 
         Found once for all rows: only what these read is computed.
@@ -82,9 +82,9 @@ class Start:
         ids = {k: self._nodes[k] for k in (moved if everything else moved & started)}
         given = tuple(self._nodes[k] for k in names)
         order = self._order(frozenset(names))
-        return Following(self._tape, self._nominal, given, self._read(order, given, ids.values()), ids)
+        return Effect(self._tape, self._nominal, given, self._steps(order, given, ids.values()), ids)
 
-    def _read(self, order: Sequence[int], given: Iterable[int], wanted: Iterable[int]) -> tuple[int, ...]:
+    def _steps(self, order: Sequence[int], given: Iterable[int], wanted: Iterable[int]) -> tuple[int, ...]:
         """The nodes of `order`, without the given ones, that the wanted ones read."""
         open_nodes, found = set(order).difference(given), set[int]()
         waiting = list(wanted)
@@ -132,7 +132,7 @@ class Start:
 
 
 @dataclass(frozen=True, eq=False)
-class Following:
+class Effect:
     """The values of `ids` at time 0 that follow from numbers of the `given` nodes, by the `steps` of a tape."""
 
     tape: Tape

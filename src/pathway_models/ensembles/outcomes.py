@@ -186,5 +186,10 @@ def reduce_courses(outcomes: Sequence[Outcome], columns: Sequence[str], times: A
     numbers = np.empty((len(courses), len(outcomes)))
     for k, outcome in enumerate(outcomes):
         course = courses[:, :, places[outcome.variable]]
-        numbers[:, k] = outcome.values(times, course[:, 1:], course[:, 0])
+        found = outcome.values(times, course[:, 1:], course[:, 0])
+        if np.shape(found) != (len(courses),):
+            raise InvalidValueError(
+                f"{outcome.name} has values of shape {np.shape(found)} for {len(courses)} rows; allowed is one per row"
+            )
+        numbers[:, k] = found
     return numbers

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -19,13 +19,12 @@ from ..errors import InvalidValueError, SimulationError
 from ..modules.flat import FlatModel
 from ..treatments.schedule import Treatment
 from .events import switches_reach_triggers, with_beginning, with_schedule
-from .phases import Phase, cut_at, phases, snap_all, warn_idle
+from .phases import Phase, cut_at, legs_between, phases, snap_all, warn_idle
 from .runner import Runner, runner
 from .tolerances import (
     COARSE,
     KNOWN_SIZE,
     LADDER,
-    LEAST_OUTPUTS,
     MAX_STEPS,
     SINGLE_RUN,
     UNKNOWN_SIZE,
@@ -123,7 +122,7 @@ def run_job(job: Job, row: Row = (), attempt: Attempt = LADDER[0], *, steps: int
     values = _values(job.settings) | Values(job.varied, np.asarray(row, dtype=float))
     held = _values(job.held) if job.steady else Values()
     origin = None if job.origin is None else np.array(job.origin)
-    engine, done = _begun(job, values | held, origin)
+    engine, done = _begin(job, values | held, origin)
     _configure(engine, job, attempt, steps)
     if job.steady:
         engine.settle(np.array(job.scales), values | held)
@@ -149,7 +148,7 @@ def _values(settings: tuple[tuple[str, float], ...]) -> Values:
     return Values.of(dict(settings))
 
 
-def _begun(job: Job, values: Values, origin: Array | None) -> tuple[Runner, bool]:
+def _begin(job: Job, values: Values, origin: Array | None) -> tuple[Runner, bool]:
     """The compiled model at time 0, and whether what the schedule does there is done.
 
     Compiled anew for a run where events may happen at time 0, or wait for a delay: libroadrunner decides on the former
@@ -226,7 +225,7 @@ def _run_phases(engine: Runner, job: Job, pieces: Sequence[Phase], base: Mapping
     columns = tuple(engine.selection(c) for c in job.columns)
     result = np.full((len(job.times), len(columns)), np.nan)
     now = {**base, **dict(pieces[0].levels)} if done else dict(base)
-    legs = _legs(job.times, tuple((piece.start, piece.stop) for piece in pieces))
+    legs = legs_between(job.times, tuple((piece.start, piece.stop) for piece in pieces))
     for number, (piece, leg) in enumerate(zip(pieces, legs, strict=True)):
         wanted = {**base, **dict(piece.levels)}
         if number or not done:
@@ -237,29 +236,6 @@ def _run_phases(engine: Runner, job: Job, pieces: Sequence[Phase], base: Mapping
         else:
             result[leg.rows] = engine.advance(leg.stops, columns)[leg.places]
     return result
-
-
-class _Leg(NamedTuple):
-    """Where the solver stops in a phase, which rows of the result lie there, and at which of the stops."""
-
-    stops: list[float]
-    rows: slice
-    places: np.ndarray[Any, np.dtype[np.intp]]
-
-
-@lru_cache(maxsize=8)  # rows have the same, unless their inputs switch by themselves
-def _legs(asked: tuple[float, ...], spans: tuple[tuple[float, float], ...]) -> tuple[_Leg, ...]:
-    duration = spans[-1][1]
-    times = np.array(snap_all(asked, duration))
-    grid = np.linspace(0.0, duration, LEAST_OUTPUTS + 1)  # the limit of steps holds from stop to stop
-    between = np.array(snap_all(grid, duration))
-    legs = []
-    for start, stop in spans:
-        first, last = np.searchsorted(times, start), np.searchsorted(times, stop, side="right")
-        inner = between[(between > start) & (between < stop)]
-        stops = np.unique(np.concatenate([[start], times[first:last], inner, [stop]]))
-        legs.append(_Leg(stops.tolist(), slice(first, last), np.searchsorted(stops, times[first:last])))
-    return tuple(legs)
 
 
 def _switch(engine: Runner, levels: Mapping[str, float], doses: Sequence[tuple[str, float]]) -> None:

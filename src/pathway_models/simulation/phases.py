@@ -6,7 +6,11 @@ import math
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from .._sbml import sbml
 from .._sbml.sbml import Quantity
@@ -20,6 +24,7 @@ from ..errors import (
 )
 from ..modules.flat import FlatModel
 from ..treatments.schedule import HOURS_PER_WEEK, Dose, Level, Treatment, label, name_of
+from .tolerances import LEAST_OUTPUTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +127,30 @@ def snap_all(times: Iterable[float], duration: float) -> list[float]:
     """`snap` of each."""
     digits = 12 - math.ceil(math.log10(duration))
     return [t if t == duration or not math.isfinite(t) else round(t, digits) for t in times]
+
+
+class Leg(NamedTuple):
+    """Where the solver stops in a phase, which rows of the result lie there, and at which of the stops."""
+
+    stops: list[float]
+    rows: slice
+    places: np.ndarray[Any, np.dtype[np.intp]]
+
+
+@lru_cache(maxsize=8)  # rows have the same, unless their inputs switch by themselves
+def legs_between(asked: tuple[float, ...], spans: tuple[tuple[float, float], ...]) -> tuple[Leg, ...]:
+    """The legs through `spans` of a run (start and stop each) with results at the times that are asked for."""
+    duration = spans[-1][1]
+    times = np.array(snap_all(asked, duration))
+    grid = np.linspace(0.0, duration, LEAST_OUTPUTS + 1)  # the limit of steps holds from stop to stop
+    between = np.array(snap_all(grid, duration))
+    legs = []
+    for start, stop in spans:
+        first, last = np.searchsorted(times, start), np.searchsorted(times, stop, side="right")
+        inner = between[(between > start) & (between < stop)]
+        stops = np.unique(np.concatenate([[start], times[first:last], inner, [stop]]))
+        legs.append(Leg(stops.tolist(), slice(first, last), np.searchsorted(stops, times[first:last])))
+    return tuple(legs)
 
 
 class _Targets:

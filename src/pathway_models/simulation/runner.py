@@ -60,7 +60,7 @@ class Runner:
         self._configured: dict[str, Any] = {}
         self._columns: tuple[str, ...] | None = None
         self._away = False
-        self._places = lru_cache(maxsize=64)(self._found)
+        self._places = lru_cache(maxsize=64)(self._find)
 
     def selection(self, name: str) -> str:
         """The libroadrunner name of an id's value: concentrations of species, except those in amounts."""
@@ -79,7 +79,7 @@ class Runner:
         for key, i in places.others:
             self.core.setValue(key, float(values.numbers[i]))
 
-    def _found(self, names: tuple[str, ...]) -> Places:
+    def _find(self, names: tuple[str, ...]) -> Places:
         known = [i for i, k in enumerate(names) if k in self.parameters]
         return Places(
             parameters=np.array(known, dtype=np.intp),
@@ -135,7 +135,7 @@ class Runner:
         self.engine.resetAll()
         self.core.setTime(0.0)
         if values.names:
-            self._put(self.start.following(values.names)(values.numbers))
+            self._put(self.start.effect(values.names)(values.numbers))
         if origin is not None:
             self.set_state(origin)
 
