@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from pages import FOLDER, names, page, report
-from pathway_models._data import sbml_root
+from pathway_models._files.data import sbml_root
 from pathway_models.errors import PathwayModelsError
 from pathway_models.models.build import write
 from readme import with_blocks

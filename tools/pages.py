@@ -10,7 +10,7 @@ import pathway_models as pm
 from diagram import KEY, coupled_diagram, module_diagram
 from equations import equations
 from page_markdown import code, links, number, rows, table, words, written
-from pathway_models._files import read_text
+from pathway_models._files.whole import read_text
 from pathway_models._sbml.uncertainty import KINDS
 from pathway_models.evidence.observations import observations_paths
 from pathway_models.evidence.scores import FAILED, NO_ERROR, OUTSIDE, RIGHT, WITHIN_ONE, WITHIN_TWO, WRONG, Score

@@ -16,7 +16,7 @@ from numpy.testing import assert_array_equal
 
 import pathway_models as pm
 from helpers import flat, sbml, tiny
-from pathway_models import _files
+from pathway_models._files import whole as _files
 from pathway_models.ensembles import processes
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import pytest
 
-from pathway_models._data import facts
+from pathway_models._files.data import facts
 from pathway_models.evidence.observations import evidence_ids
 from pathway_models.evidence.tables import split_cell
 from pathway_models.treatments.drugs import known_agents

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pathway_models._files import whole_file, write_whole
+from pathway_models._files.whole import whole_file, write_whole
 from pathway_models.errors import ModelError
 
 

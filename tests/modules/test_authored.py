@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import pathway_models as pm
-from pathway_models._authored import read_toml
-from pathway_models._data import sbml_root
+from pathway_models._files.authored import read_toml
+from pathway_models._files.data import sbml_root
 from pathway_models.errors import ModelError
 from pathway_models.models import library as _library
 from pathway_models.modules.module import ModuleFile, read_module

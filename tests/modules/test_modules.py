@@ -15,8 +15,8 @@ import pytest
 import xarray as xr
 
 import pathway_models as pm
-from pathway_models._data import sbml_root
-from pathway_models._files import read_text
+from pathway_models._files.data import sbml_root
+from pathway_models._files.whole import read_text
 from pathway_models._sbml import sbml
 from pathway_models._sbml.uncertainty import KINDS, LAWS
 from pathway_models.errors import ModelError

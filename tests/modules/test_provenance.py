@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import pathway_models as pm
-from pathway_models._data import sbml_root
-from pathway_models._files import read_text
+from pathway_models._files.data import sbml_root
+from pathway_models._files.whole import read_text
 from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
 from pathway_models.evidence import derivations as derivations_
 from pathway_models.evidence.derivations import derivation, derivations, entries

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from roadrunner import RoadRunner
 
-from pathway_models._data import sbml_root
-from pathway_models._files import read_text
+from pathway_models._files.data import sbml_root
+from pathway_models._files.whole import read_text
 from pathway_models._sbml import sbml
 from pathway_models._sbml.annotation import LICENCE, Coverage, coverage, describe_model, resources
 from pathway_models.errors import ModelError

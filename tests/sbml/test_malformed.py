@@ -13,7 +13,7 @@ import pytest
 
 import pathway_models as pm
 from helpers import from_sbml, sbml
-from pathway_models import _files
+from pathway_models._files import whole as _files
 from pathway_models._sbml import files, formulas
 from pathway_models._sbml import omex as _omex
 from pathway_models._sbml import sbml as _sbml

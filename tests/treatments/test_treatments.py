@@ -13,7 +13,7 @@ import pytest
 
 import pathway_models as pm
 from helpers import flat
-from pathway_models._data import facts
+from pathway_models._files.data import facts
 from pathway_models.errors import InvalidValueError, ModelWarning, UnknownNameError
 from pathway_models.models.library import OURS
 from pathway_models.simulation.phases import phases, warn_idle

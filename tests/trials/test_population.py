@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import pathway_models as pm
-from pathway_models._data import facts
+from pathway_models._files.data import facts
 from pathway_models.errors import InvalidValueError, UnknownNameError
 from pathway_models.trials.patients import (
     POPULATION,
@@ -73,19 +75,19 @@ def test_diary_holds_so_many_seizures_a_day_and_no_more(weeks: int) -> None:
 
 
 def test_entry_rule_and_baseline_length(model: pm.Model) -> None:
-    patients = pm.population(model, 200, seed=3, minimum=10, baseline_weeks=8)
+    patients = pm.population(model, 200, seed=3, enrolment=pm.trials.Enrolment(minimum=10, baseline_weeks=8))
     assert patients.baseline_count.min() >= 20
     assert patients.baseline_rate.min() < 10  # some got in by luck: regression to the mean
 
 
 def test_without_entry_rule_rates_follow_the_published_lognormal(model: pm.Model) -> None:
-    patients = pm.population(model, 4000, seed=3, minimum=0, baseline_weeks=104)
+    patients = pm.population(model, 4000, seed=3, enrolment=pm.trials.Enrolment(minimum=0, baseline_weeks=104))
     logs = np.log(patients.baseline_rate * 30 / 28)
     assert_allclose([np.median(logs), logs.std()], [1.2267, 1.1457], atol=0.06)
 
 
 def test_control_arm_of_neal_is_met_by_its_drift(model: pm.Model) -> None:
-    p = pm.population(model, 4000, seed=5, minimum=28, drift="neal", vary=[])
+    p = pm.population(model, 4000, seed=5, drift="neal", vary=[], enrolment=pm.trials.Enrolment(minimum=28))
     percent = 100 * seizure_counts(p.baseline_rate * p.drift, 4, p.luck) / p.baseline_count
     assert_allclose(percent.mean(), 136.9, atol=8)
     assert_allclose(100 * (percent <= 50).mean(), 8.2, atol=2)
@@ -94,7 +96,9 @@ def test_control_arm_of_neal_is_met_by_its_drift(model: pm.Model) -> None:
 def test_same_seed_same_patients_and_streams_do_not_mix(model: pm.Model) -> None:
     a, b = pm.population(model, 20, seed=7), pm.population(model, 20, seed=7)
     assert a.to_dataframe().equals(b.to_dataframe())
-    c = pm.population(model, 20, seed=7, vary=["kappa"], age_group="adult", adherence=0.5)
+    c = pm.population(
+        model, 20, seed=7, vary=["kappa"], adherence=0.5, enrolment=pm.trials.Enrolment(age_group="adult")
+    )
     assert_array_equal(a.baseline_count, c.baseline_count)
     assert_array_equal(a.drop_out_weeks, c.drop_out_weeks)
     assert not np.array_equal(a.baseline_rate, pm.population(model, 20, seed=8).baseline_rate)
@@ -119,7 +123,9 @@ def test_adherence_lies_on_its_steps(model: pm.Model) -> None:
 
 
 def test_age_groups_are_mixed_by_share(model: pm.Model) -> None:
-    ages = pm.population(model, 400, seed=1, age_group={"child": 0.75, "adult": 0.25}).age_group
+    ages = pm.population(
+        model, 400, seed=1, enrolment=pm.trials.Enrolment(age_group={"child": 0.75, "adult": 0.25})
+    ).age_group
     assert_allclose(ages.count("child") / 400, 0.75, atol=0.06)
 
 
@@ -160,4 +166,6 @@ def test_bad_values_are_refused(
 ) -> None:
     monkeypatch.setattr("pathway_models.trials.patients.LARGEST_DRAW", 4000)
     with pytest.raises(error, match=text):
-        pm.population(**{"n": 50, "seed": 1, "model": model, **options})  # type: ignore[arg-type]
+        entry = {k: options.pop(k) for k in ("minimum", "baseline_weeks", "age_group") if k in options}
+        given: dict[str, Any] = {"n": 50, "seed": 1, **options}
+        pm.population(model, enrolment=pm.trials.Enrolment(**entry), **given)  # type: ignore[arg-type]

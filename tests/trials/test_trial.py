@@ -14,7 +14,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import mannwhitneyu
 
 import pathway_models as pm
-from helpers import flat
 from pathway_models._types import Frozen
 from pathway_models.errors import InvalidValueError, UnknownNameError
 from pathway_models.experiments import loop
@@ -249,7 +248,7 @@ def test_who_fails_or_is_not_chronic_is_left_out(
     model: pm.Model, patients: pm.trials.Population, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def flawed(study: pm.Study, rows: Mapping[str, Any], **options: Any) -> pm.ensembles.Ensemble:
-        runs = flat(pm.ensemble, study, rows, **options)
+        runs = pm.ensemble(study, rows, **options)
         plan = study.treatments
         values, status = runs.values.copy(), runs.status.copy()
         if not plan and len(runs.outcomes) > 1:

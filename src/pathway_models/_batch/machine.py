@@ -19,7 +19,7 @@ import llvmlite
 import llvmlite.binding as llvm
 import llvmlite.ir as ir
 
-from .._files import UntrustedFileError, own_bytes, trust, whole_file
+from .._files.whole import UntrustedFileError, own_bytes, trust, whole_file
 from .formulas import factorise, formulas, substitute
 from .read import TIME, Reading, Unsupported, read
 from .step import Kernels, advance, look, over_groups, workspace

@@ -7,7 +7,7 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
-from .._files import read_text, write_whole
+from .._files.whole import read_text, write_whole
 from ..errors import InvalidValueError, ModelError
 from ..models.library import BAD_NAME, NAME, OURS
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from .._files import whole_file
+from .._files.whole import whole_file
 from ..errors import AccuracyWarning, InvalidValueError, ModelError, ModelWarning
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from .._authored import json_schema
+from .._files.authored import json_schema
 from ..evidence.observations import ObservationRow
 from ..evidence.tables import TABLE_COLUMNS
 from ..models.contexts import ContextEntry

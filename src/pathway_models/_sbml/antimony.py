@@ -6,7 +6,7 @@ import re
 import warnings
 from pathlib import Path
 
-from .._files import read_text
+from .._files.whole import read_text
 from ..errors import ModelError, ModelWarning
 from . import sbml
 from .edit import elements

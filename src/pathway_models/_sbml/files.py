@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from .._files import decode, read_bytes
+from .._files.whole import decode, read_bytes
 from ..errors import InvalidValueError, ModelError
 from . import formats, omex, sbml
 from .antimony import from_antimony

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 from xml.parsers import expat
 
-from .._files import MAX_BYTES, decode, read_bytes, read_text
+from .._files.whole import MAX_BYTES, decode, read_bytes, read_text
 from ..errors import ModelError, ModelWarning, unknown_name
 from . import formats, mend, sbml
 

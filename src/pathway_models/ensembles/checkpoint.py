@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .._files import UntrustedFileError, own_bytes, whole_file
+from .._files.whole import UntrustedFileError, own_bytes, whole_file
 from .._types import Array
 from ..errors import InvalidValueError, PathwayModelsError
 from ..simulation.job import Job

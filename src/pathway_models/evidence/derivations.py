@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from .._authored import read_toml_tables, short_path
-from .._data import sbml_root
+from .._files.authored import read_toml_tables, short_path
+from .._files.data import sbml_root
 from .._formulas.expression import formula
 from .._types import Frozen
 from ..errors import InvalidValueError, ModelError, unknown_name

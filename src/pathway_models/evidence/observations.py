@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from .._authored import read_lines, short_path
+from .._files.authored import read_lines, short_path
 from ..errors import InvalidValueError, ModelError, Named, PathwayModelsError, require_range, unknown_name
 from ..models.library import Library
 from ..models.model import Model

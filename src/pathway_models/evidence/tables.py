@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from .._authored import read_lines, short_path
+from .._files.authored import read_lines, short_path
 from .._types import Frozen
 from ..errors import ModelError, unknown_name
 from ..models.library import Library

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from .._files import write_folder, write_whole
+from .._files.whole import write_folder, write_whole
 from .._sbml import antimony, sbml
 from .._sbml import files as _exchange_read
 from .._sbml.findings import Finding

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._files import write_folder
+from .._files.whole import write_folder
 from .._sbml import sbml
 from .._sbml.edit import add_parameter, add_rule, free_id, with_values
 from .._sbml.formulas import names_in, tree

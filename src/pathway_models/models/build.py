@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from .._data import sbml_root
-from .._files import write_whole
+from .._files.data import sbml_root
+from .._files.whole import write_whole
 from ..errors import PathwayModelsError
 from ..modules.generate import check_text, coupled_sbml, module_sbml
 from .library import OURS

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
-from .._authored import read_toml_tables, short_path
+from .._files.authored import read_toml_tables, short_path
 from .._types import Frozen
 from ..errors import ModelError, unknown_name
 from ..modules.flat import Context

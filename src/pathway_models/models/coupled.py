@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
-from .._authored import short_path
+from .._files.authored import short_path
 from .._sbml import sbml
 from ..errors import ModelError, unknown_name
 from ..modules.coupling import Combine, SharedInput, Wire

@@ -10,9 +10,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
 
-from .._authored import read_toml, short_path
-from .._data import sbml_root
-from .._files import read_text
+from .._files.authored import read_toml, short_path
+from .._files.data import sbml_root
+from .._files.whole import read_text
 from .._sbml.files import model_text
 from .._types import Frozen
 from ..errors import InvalidValueError, ModelError, PathwayModelsError, require_kind, unknown_name

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated
 
-from .._authored import read_lines, read_rows, short_path
+from .._files.authored import read_lines, read_rows, short_path
 from .._sbml import sbml
 from .._sbml.annotation import describe_model
 from .._sbml.native import libsbml

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from .._files import read_text
+from .._files.whole import read_text
 from .._sbml import sbml
 from .._sbml.antimony import from_antimony
 from ..errors import ModelError

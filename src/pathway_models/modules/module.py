@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from .._authored import read_rows, read_toml, short_path
-from .._files import read_text
+from .._files.authored import read_rows, read_toml, short_path
+from .._files.whole import read_text
 from .._sbml import sbml as _sbml
 from .._sbml.uncertainty import Kind, Law
 from .._types import Brief

@@ -10,7 +10,7 @@ from string import Template
 
 import numpy as np
 
-from .._files import write_whole
+from .._files.whole import write_whole
 from . import verdicts
 from .analysis import clock
 from .figures import DRAWN, plot_sobol

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Self
 
-from .._data import facts
+from .._files.data import facts
 from .._types import Frozen
 from ..errors import Named, require_choice, require_range
 from .schedule import CONSTANTS, HOURS_PER_WEEK, Dose, Level, check_window, require_whole

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from .._authored import read_rows
-from .._data import Kind, sbml_root
+from .._files.authored import read_rows
+from .._files.data import Kind, sbml_root
 from .._types import Frozen
 from ..errors import Named, require_choice, require_kind, require_range
 from .schedule import Dose, Level, check_window

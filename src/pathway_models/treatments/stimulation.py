@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._authored import read_rows
-from .._data import Kind, facts, sbml_root
+from .._files.authored import read_rows
+from .._files.data import Kind, facts, sbml_root
 from .._types import Frozen
 from ..errors import Named, require_choice, require_range
 from .schedule import CONSTANTS, HOURS_PER_WEEK, Dose, check_window, require_whole

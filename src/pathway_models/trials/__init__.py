@@ -1,10 +1,11 @@
 """Virtual patients, trials with them, and published trials to compare with."""
 
-from .patients import Population, assumptions, population
+from .patients import Enrolment, Population, assumptions, population
 from .published import published_trials
 from .virtual import Trial, trial
 
 __all__ = [
+    "Enrolment",
     "Population",
     "Trial",
     "assumptions",

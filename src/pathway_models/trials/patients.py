@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from .._authored import read_toml
-from .._data import facts, sbml_root
+from .._files.authored import read_toml
+from .._files.data import facts, sbml_root
 from .._types import Array, Brief, Frozen
-from ..errors import InvalidValueError, require_choice, require_count, require_kind, require_range, unknown_name
+from ..errors import InvalidValueError, Named, require_choice, require_count, require_kind, require_range, unknown_name
 from ..models.model import Model
 from ..modules.flat import require_model
 from ..modules.laws import sample
@@ -141,45 +141,76 @@ class Population(Brief):
         return replace(self, parameters=parameters, age_group=ages, **arrays)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Enrolment(Named):
+    """Who is taken into a trial.
+
+    Attributes:
+        age_group: 'child', 'adult', 'reference', or shares such as {'child': 0.6, 'adult': 0.4}.
+        minimum: seizures per 28 days in the diary, at least; so regression to the mean is part of the trial.
+        baseline_weeks: length of the diary before treatment.
+
+    Example:
+        >>> Enrolment(minimum=8).baseline_weeks
+        4.0
+    """
+
+    age_group: str | Mapping[str, float] = "child"
+    minimum: float = 4.0
+    baseline_weeks: float = 4.0
+
+    def __post_init__(self) -> None:
+        require_range("the entry rule in seizures per 28 days", self.minimum, 0.0, 28 * _constant("rate_max"))
+        require_range("the baseline in weeks", self.baseline_weeks, 1.0, 104.0)
+
+
 def population(
     model: Model,
     n: int,
     *,
     seed: int = 1,
-    age_group: str | Mapping[str, float] = "child",
-    minimum: float = 4.0,
-    baseline_weeks: float = 4.0,
+    enrolment: Enrolment | None = None,
     adherence: float | None = None,
     drift: str = "pooled",
     drop_out: bool = True,
     vary: Sequence[str] | None = None,
 ) -> Population:
-    """Draw `n` virtual patients for trials on `model`.
+    """Draw virtual patients for trials; all constants of their laws are in `assumptions()`.
 
-    Rates are lognormal (`clinical:P067`, `clinical:P068`); who has at least `minimum` seizures per 28 days in a diary
-    of `baseline_weeks` is enrolled, so that regression to the mean is part of the trial. `age_group` is 'child',
-    'adult', 'reference', or shares such as {'child': 0.6, 'adult': 0.4}. `adherence` 0..1 is drawn unless given.
-    `drift` is 'pooled', 'neal', 'sharma' (control arms) or 'none'. `vary` names the parameters that differ between
-    patients (default those of `sbml/trials/patients.toml`, as far as the model has them), drawn from their tables;
-    constants that the model sets itself (a hypothesis, `with_parameters`) stay. All other constants: `assumptions()`.
-    Raises `InvalidValueError` for values out of range and for an entry rule that hardly anybody meets,
-    `UnknownNameError` for unknown names.
+    Args:
+        model: what `pathway_models.load` gives; constants that it sets itself (a hypothesis, `with_parameters`) stay.
+        n: number of patients.
+        seed: of all draws.
+        enrolment: age, entry rule and baseline (default: children with 4 seizures per 28 days in a diary of 4 weeks).
+        adherence: 0 to 1 for all, or drawn.
+        drift: change without treatment: 'pooled', 'neal', 'sharma' (control arms) or 'none'.
+        drop_out: whether patients leave.
+        vary: parameters that differ between patients (default those of `sbml/trials/patients.toml`, as far as the model
+            has them), drawn from their tables.
 
-    >>> import pathway_models as pm
-    >>> patients = population(pm.load("excitability"), 5, minimum=8)
-    >>> bool((patients.baseline_count >= 8).all())
-    True
+    Returns:
+        The patients; rates are lognormal (`clinical:P067`, `clinical:P068`).
+
+    Raises:
+        InvalidValueError: for values out of range and for an entry rule that hardly anybody meets.
+        UnknownNameError: for unknown names.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> patients = population(pm.load("excitability"), 5, enrolment=Enrolment(minimum=8))
+        >>> bool((patients.baseline_count >= 8).all())
+        True
     """
     require_count("the number of patients", n, 1, 1_000_000)
     require_count("the seed", seed, 0)
-    require_range("the entry rule in seizures per 28 days", minimum, 0.0, 28 * _constant("rate_max"))
-    require_range("the baseline in weeks", baseline_weeks, 1.0, 104.0)
+    require_kind("enrolment", enrolment, (Enrolment, type(None)), "Enrolment(minimum=8)")
+    enrol = enrolment or Enrolment()
     drift_law = drifts()[require_choice("drift", drift, drifts())]
     require_model(model)
     # one stream per purpose: another number of parameters leaves rates and drop-outs as they are
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(7)]
-    rate, count = _enrolled(n, minimum, baseline_weeks, streams[0])
-    ages = _ages(n, age_group, streams[1])
+    rate, count = _enrolled(n, enrol.minimum, enrol.baseline_weeks, streams[0])
+    ages = _ages(n, enrol.age_group, streams[1])
     followed = _adherence(n, adherence, streams[2])
     stay = np.full(n, math.inf)
     if drop_out:
@@ -191,8 +222,8 @@ def population(
     return Population(
         model=model.name,
         seed=seed,
-        minimum=minimum,
-        baseline_weeks=baseline_weeks,
+        minimum=enrol.minimum,
+        baseline_weeks=enrol.baseline_weeks,
         parameters=Frozen(columns),
         age_group=ages,
         baseline_rate=rate,

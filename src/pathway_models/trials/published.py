@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._authored import read_toml_tables
-from .._data import facts, sbml_root
+from .._files.authored import read_toml_tables
+from .._files.data import facts, sbml_root
 from .._types import Frozen
 from ..ensembles.execution import Execution
 from ..errors import require_choice
@@ -18,7 +18,7 @@ from ..evidence.observations import treatment
 from ..evidence.tables import evidence_table, split_cell
 from ..models.model import Model
 from ..treatments.schedule import Dose, Treatment
-from .patients import POPULATION, population
+from .patients import POPULATION, Enrolment, population
 from .statistics import Interval, bootstrap_interval
 from .virtual import Trial, trial
 
@@ -52,11 +52,11 @@ class Arm:
 
 @dataclass(frozen=True, kw_only=True)
 class Enrolled:
-    """Arguments of `population`; None is its default."""
+    """Who was in a trial: age, entry rule in seizures per 28 days, change without treatment."""
 
     age_group: str
-    minimum: float | None = None
-    drift: str | None = None
+    minimum: float = 4.0
+    drift: str = "pooled"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,8 +125,10 @@ def published_trials(
     cited, rows = _cited(model), []
     for k, name in enumerate(chosen):
         t = known_trials()[name]
-        given = {key: value for key, value in vars(t.patients).items() if value is not None}
-        people = population(model, n, seed=seed + k, **given)  # other patients in every trial
+        enrolment = Enrolment(age_group=t.patients.age_group, minimum=t.patients.minimum)
+        people = population(
+            model, n, seed=seed + k, enrolment=enrolment, drift=t.patients.drift
+        )  # others in every trial
         arms = {arm: entry.plan() for arm, entry in t.arms.items()}
         result = trial(model, people, arms, weeks=t.days / 7, window_weeks=t.window_days / 7, execution=execution)
         for found in t.found:

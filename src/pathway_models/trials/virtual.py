@@ -340,7 +340,7 @@ def trial(
 def _plans(patients: Population, arms: Arms) -> dict[str, list[Treatment]]:
     """Treatments per arm; `InvalidValueError` for what is neither patients nor arms."""
     if not isinstance(patients, Population):
-        raise InvalidValueError(f"patients is {patients!r}; make them with pathway_models.population(n, seed)")
+        raise InvalidValueError(f"patients is {patients!r}; make them with pathway_models.population(model, n)")
     if not isinstance(arms, Mapping) or not arms:
         kind = "empty" if isinstance(arms, Mapping) else f"a {type(arms).__name__}"
         raise InvalidValueError(f"arms is {kind}; give at least one, e.g. {{'control': [], 'diet': [KetogenicDiet()]}}")

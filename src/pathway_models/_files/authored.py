@@ -14,8 +14,8 @@ from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from ._files import read_text
-from .errors import ModelError, repr_short, unknown_name
+from ..errors import ModelError, repr_short, unknown_name
+from .whole import read_text
 
 T = TypeVar("T")
 

@@ -8,9 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from ._authored import read_rows
-from ._types import Frozen
-from .errors import ModelError
+from .._types import Frozen
+from ..errors import ModelError
+from .authored import read_rows
 
 Kind: TypeAlias = Literal["measured", "derived", "assumed"]
 
@@ -18,7 +18,7 @@ Kind: TypeAlias = Literal["measured", "derived", "assumed"]
 @cache
 def sbml_root() -> Path:
     """The folder `sbml/`: inside the installed package, or at the root of a checkout."""
-    here = Path(__file__).resolve().parent
+    here = Path(__file__).resolve().parents[1]
     for folder in (here / "sbml", here.parents[1] / "sbml"):
         if (folder / "modules").is_dir():
             return folder

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import ModelError, PathwayModelsError
+from ..errors import ModelError, PathwayModelsError
 
 PLAIN = 0o644  # of what we write: a group that may write would make it a file that we do not trust
 
