@@ -1,7 +1,7 @@
 """Published experiments: tables, observations, how well a model predicts them, the works to cite."""
 
 from .citations import citations
-from .derivations import derivation, derivations
+from .derived import derivation, derivations
 from .observations import Observation, read_observations
 from .reports import EvidenceReport, report
 from .tables import evidence_table

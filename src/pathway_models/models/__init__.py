@@ -1,7 +1,7 @@
 """Models ready to be asked: the library, other people's SBML and PEtab files, a module in another's place."""
 
 from ..modules.module import Hypothesis, Parameter, Port
-from .library import Library, available, library, load
+from .collection import Library, available, library, load
 from .model import Model
 
 __all__ = [

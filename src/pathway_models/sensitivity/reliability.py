@@ -76,7 +76,7 @@ def failure_bounds(y: Floats, design: Design, ok: Bools) -> FailureBounds:
     Shapes: `y` (rows, K), `ok` (rows,). Nothing is assumed but that a failed run has a value between the smallest and
     the largest value seen: its step (A - AB)^2 lies between 0 and the squared range, and so on for the variance.
 
-    >>> from pathway_models import saltelli_design
+    >>> from pathway_models.sensitivity import saltelli_design
     >>> design = saltelli_design(2, 64, seed=0)
     >>> y = design.unit @ [[2.0], [1.0]]
     >>> bounds = failure_bounds(y, design, np.arange(len(y)) != 5)
