@@ -16,6 +16,7 @@ import matplotlib as mpl
 import pytest
 
 import pathway_models as pm
+from helpers import cores
 from pathway_models._cli.main import main
 from pathway_models._cli.new import write_module
 from pathway_models._cli.schema import schemas
