@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from pathway_models.simulation import job as _simulate
 THREADS = 8
 RATES = [0.01 * (i + 1) for i in range(32)]
 FINAL = pm.Outcome(variable="S", reduce="final")
+HERE = pm.Execution(workers=1, progress=False)
 EXACT = [10 * math.exp(-10 * k) for k in RATES]
 SECONDS = 60  # a test that hangs fails
 
@@ -102,7 +104,9 @@ def test_ensembles(decay: pm.Model, engine: str) -> None:
     pytest.importorskip("llvmlite")
 
     def one(k: float) -> float:
-        runs = pm.ensemble(decay, {"k": [k] * 70}, outcomes=[FINAL], duration=10, execution=pm.Execution(workers=1, progress=False, engine=engine))  # fmt: skip
+        runs = pm.ensemble(
+            decay, {"k": [k] * 70}, outcomes=[FINAL], duration=10, execution=replace(HERE, engine=engine)
+        )
         assert np.ptp(runs.values) == 0
         return float(runs.values[0, 0])
 
@@ -146,7 +150,14 @@ with ThreadPoolExecutor({THREADS}) as threads:
 
 def test_sobol(decay: pm.Model) -> None:
     def one(seed: int) -> np.ndarray:
-        found = pm.sobol(decay, outcomes=[FINAL], duration=10, factors={"k": (0.1, 1.0)}, n=pm.Sampling(n=16, seed=seed), execution=pm.Execution(workers=1, progress=False, engine="roadrunner"))  # fmt: skip
+        found = pm.sobol(
+            decay,
+            outcomes=[FINAL],
+            duration=10,
+            factors={"k": (0.1, 1.0)},
+            n=pm.Sampling(n=16, seed=seed),
+            execution=replace(HERE, engine="roadrunner"),
+        )
         return np.asarray(found.runs.values)
 
     assert_array_equal(np.array(in_threads(one, [1, 2, 3, 4] * 2)), np.array([one(s) for s in [1, 2, 3, 4] * 2]))
@@ -211,7 +222,13 @@ def test_a_thread_pool_as_executor(decay: pm.Model) -> None:
     k = np.array(RATES)
     with ThreadPoolExecutor(THREADS) as threads:
         for engine in ("roadrunner", "auto"):
-            runs = pm.ensemble(decay, {"k": np.tile(k, 4)}, outcomes=[FINAL], duration=10, execution=pm.Execution(progress=False, engine=engine, workers=threads))  # fmt: skip
+            runs = pm.ensemble(
+                decay,
+                {"k": np.tile(k, 4)},
+                outcomes=[FINAL],
+                duration=10,
+                execution=replace(HERE, engine=engine, workers=threads),
+            )
             assert runs.counts == {"ok": 4 * len(k)}
             assert_allclose(runs.values[:, 0], np.tile(EXACT, 4), rtol=1e-4)
 
@@ -224,7 +241,13 @@ def test_dask_with_threads(decay: pm.Model) -> None:
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
-        runs = pm.ensemble(decay, {"k": RATES * 4}, outcomes=[FINAL], duration=10, execution=pm.Execution(progress=False, workers=client.get_executor()))  # fmt: skip
+        runs = pm.ensemble(
+            decay,
+            {"k": RATES * 4},
+            outcomes=[FINAL],
+            duration=10,
+            execution=replace(HERE, workers=client.get_executor()),
+        )
     assert runs.counts == {"ok": 128}
     assert_allclose(runs.values[:, 0], EXACT * 4, rtol=1e-4)
 

@@ -23,6 +23,7 @@ from pathway_models._types import Frozen
 from pathway_models.errors import unknown_name
 
 FINAL = pm.Outcome(variable="S", reduce="final")
+HERE = pm.Execution(workers=1, progress=False)
 QUICK: dict[str, Any] = {"outcomes": [FINAL], "duration": 10, "workers": 1, "progress": False}
 DRUG = pm.Level(input="GABA", value=2.0)
 
@@ -33,6 +34,11 @@ def decay() -> pm.Model:
 
 def excitability() -> pm.Model:
     return pm.load("excitability")
+
+
+def trial() -> pm.trials.Trial:
+    patients = pm.population(excitability(), 4, seed=1)
+    return pm.trial(excitability(), patients, {"control": [], "drug": [DRUG]}, weeks=4, execution=HERE)
 
 
 def module() -> Any:
@@ -57,7 +63,7 @@ MADE: dict[str, Callable[[], Any]] = {
     "module": module,
     "run": lambda: decay().simulate(duration=1),
     "ensemble": ran_and_stored,
-    "sobol": lambda: pm.sobol(excitability(), [DRUG], outcomes=["seizure_rate"], weeks=1, n=8, execution=pm.Execution(workers=1, progress=False)),
+    "sobol": lambda: pm.sobol(excitability(), [DRUG], outcomes=["seizure_rate"], weeks=1, n=8, execution=HERE),
     "sobol of a file": lambda: flat(pm.sobol, decay(), parameters={"k": (0.1, 1)}, n=8, **QUICK),
     "cost": lambda: pm.sensitivity.sobol_cost(decay(), outcomes=[FINAL], duration=10, factors={"k": (0.1, 1)}, n=8),
     "morris": lambda: flat(pm.morris, decay(), parameters={"k": (0.1, 1)}, trajectories=4, **QUICK),
@@ -66,8 +72,8 @@ MADE: dict[str, Callable[[], Any]] = {
     "profile": lambda: MADE["calibration"]().profile("a", execution=pm.Execution(workers=1)),
     "evidence": lambda: pm.evidence.report(pm.load("acupuncture")),
     "population": lambda: pm.population(excitability(), 4, seed=1),
-    "trial": lambda: pm.trial(excitability(), pm.population(excitability(), 4, seed=1), {"control": [], "drug": [DRUG]}, weeks=4, execution=pm.Execution(workers=1, progress=False)),
-    "scan": lambda: pm.hypothesis_scan(pm.load("nlrp3_il1b"), [], outcomes=["IL1B"], weeks=1, execution=pm.Execution(workers=1, progress=False)),
+    "trial": trial,
+    "scan": lambda: pm.hypothesis_scan(pm.load("nlrp3_il1b"), [], outcomes=["IL1B"], weeks=1, execution=HERE),
     "design": lambda: pm.sensitivity.saltelli_design(2, 8, 1),
     "treatments": lambda: (pm.KetogenicDiet(), pm.Electroacupuncture(), pm.Dose(input="S", amount=1.0, times=(1.0,))),
     "error": lambda: unknown_name("module", "a", ["b"]),

@@ -135,7 +135,7 @@ def test_whatever_is_in_a_name_is_text() -> None:
     nasty = '<script>alert("&")</script> $x_{'
     outcome = pm.Outcome(variable="y", label=nasty)
     groups = {nasty: ["a"], "b & <i>": ["b"]}
-    found = flat(pm.sobol, 
+    found = flat(pm.sobol,
         replace(tiny(BODY), title=nasty), outcomes=[outcome, "z"], n=32, parameters=RANGES, groups=groups,
         second_order=True, duration=1, times=[1], **HERE,
     )  # fmt: skip
@@ -160,7 +160,7 @@ def test_a_file_that_cannot_be_written_is_a_clear_error(result: pm.sensitivity.S
 
 
 def test_failures_are_counted_with_their_messages() -> None:
-    found = flat(pm.sobol, 
+    found = flat(pm.sobol,
         tiny("k = 0; a = 1; y := a*sqrt(k)"), outcomes=["y"], n=64,
         parameters={"k": (-0.1, 1.0), "a": (0.5, 2.0)}, duration=1, **HERE,
     )  # fmt: skip
@@ -204,7 +204,7 @@ def test_the_python_of_a_file_gives_the_same_numbers(tmp_path: Path, capsys: pyt
     path.write_text(sbml(BODY), encoding="utf-8")
     model = pm.load(path).with_parameters(c=4.0)
     outcomes = ["y", pm.Outcome(variable="z", reduce="peak", label="largest, of z")]
-    found = flat(pm.sobol, 
+    found = flat(pm.sobol,
         model, [pm.Level(input="c", value=2.0, at=0.5)], outcomes=outcomes, n=8, seed=7,
         groups={"both": ["a", "b"]}, parameters={"a": (1.0, 3.0), "b": None}, duration=1, every=0.1, times=[0.3, 1],
         resamples=50, **HERE,
@@ -219,7 +219,7 @@ def test_the_python_of_a_library_model_gives_the_same_numbers(capfd: pytest.Capt
         pm.load("acupuncture", context="healthy").with_hypothesis("efficacy", "vns_like").with_parameters(tau_session=3)
     )
     outcomes = [pm.Outcome(variable="vagal_drive", reduce="peak", label="a, b")]
-    found = flat(pm.sobol, 
+    found = flat(pm.sobol,
         model, [treatment_from_text("electroacupuncture:weeks=1")], outcomes=outcomes, n=8, seed=0, weeks=1,
         parameters={"gain_vagal": None, "share_fast_vagal": (0.2, 0.4)}, second_order=True, times=[24.0, 168.0], **HERE,
     )  # fmt: skip

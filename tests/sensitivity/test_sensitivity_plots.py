@@ -149,7 +149,10 @@ def test_bands_are_the_indices_over_time(result: pm.sensitivity.SobolResult) -> 
 
 
 def test_weeks_are_written_where_the_model_has_hours() -> None:
-    found = pm.sobol(pm.Study(pm.load("acupuncture"), [pm.Electroacupuncture(weeks=1)], outcomes=["vagal_drive"], weeks=2, times=[24, 168, 336]), factors=["gain_vagal", "tau_session"], n=4, execution=pm.Execution(workers=1, progress=False))  # fmt: skip
+    model, needles = pm.load("acupuncture"), [pm.Electroacupuncture(weeks=1)]
+    study = pm.Study(model, needles, outcomes=["vagal_drive"], weeks=2, times=[24, 168, 336])
+    execution = pm.Execution(workers=1, progress=False)
+    found = pm.sobol(study, factors=["gain_vagal", "tau_session"], n=4, execution=execution)
     axes = drawn(found.plot(kind="bands")).axes
     assert axes[-1].get_xlabel() == "time (weeks)"
     assert_allclose(axes[-1].lines[0].get_xdata(), [1 / 7, 1, 2])

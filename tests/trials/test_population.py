@@ -165,7 +165,7 @@ def test_bad_values_are_refused(
     model: pm.Model, options: dict[str, object], error: type[Exception], text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pathway_models.trials.patients.LARGEST_DRAW", 4000)
+    entry = {k: options.pop(k) for k in ("minimum", "baseline_weeks", "age_group") if k in options}
+    given: dict[str, Any] = {"n": 50, "seed": 1, **options}
     with pytest.raises(error, match=text):
-        entry = {k: options.pop(k) for k in ("minimum", "baseline_weeks", "age_group") if k in options}
-        given: dict[str, Any] = {"n": 50, "seed": 1, **options}
         pm.population(model, enrolment=pm.trials.Enrolment(**entry), **given)  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+ROUNDING = 1e-9  # percent, below which a change is none
 CHECK_COLOUR, FIT_COLOUR, RIGHT_COLOUR, WRONG_COLOUR = "#0072B2", "#9a9a9a", "#009E73", "#D55E00"
 RATIO_LIMITS = (1 / 30, 30.0)  # what lies outside is drawn on the edge, as an arrow
 
@@ -109,6 +110,7 @@ def _change_text(percent: float) -> str:
         return "failed"
     if abs(percent) >= FROM_REST:
         return "moves from 0"
+    percent = 0.0 if abs(percent) < ROUNDING else percent
     return f"{percent:+.2g} %" if abs(percent) < 100 else f"x {1 + percent / 100:.3g}"
 
 

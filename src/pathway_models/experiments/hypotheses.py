@@ -37,7 +37,7 @@ IN_USE, OTHER = "#333333", "#0072B2"
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class HypothesisScan(Brief):
-    """Outcomes of one model under several alternatives; `alternatives` has one mapping hypothesis -> alternative per run.
+    """Outcomes of one model under several alternatives; `alternatives` has a mapping hypothesis -> alternative per run.
 
     The first run is the model as it is (`oneway`) or the first combination (`full`).
     """
@@ -71,8 +71,9 @@ class HypothesisScan(Brief):
     def spread(self) -> pd.DataFrame:
         """One row per outcome and hypothesis: lowest and highest value over its alternatives, all else as it is.
 
-        Of a full scan the means over all other alternatives; then also `S1` and `ST`, the Sobol indices of the hypotheses
-        as discrete factors with equally likely alternatives (exact, for every combination was run). Widest first.
+        Of a full scan the means over all other alternatives; then also `S1` and `ST`, the Sobol indices of the
+        hypotheses as discrete factors with equally likely alternatives (exact, for every combination was run). Widest
+        first.
         """
         import pandas as pd
 

@@ -48,7 +48,8 @@ class FlatModel:
     """An ODE model ready to be asked; every change gives a new model.
 
     `sbml` is the flat text as published; `settings` are the values that differ from it (context, hypotheses,
-    `with_parameters`); `source` is the path that it was read from (and the place in an archive). Get one from `pathway_models.load`.
+    `with_parameters`); `source` is the path that it was read from (and the place in an archive). Get one from
+    `pathway_models.load`.
 
     >>> import pathway_models as pm
     >>> pm.load("acupuncture").name

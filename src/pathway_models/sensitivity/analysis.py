@@ -71,7 +71,7 @@ def sampling_of(n: int | Sampling) -> Sampling:
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Analysis(Brief):
-    """A Sobol analysis before it runs: what is run, what varies, how it is sampled and executed, and all that resolved."""
+    """A Sobol analysis before it runs: what is run, what varies, how it is sampled and executed, and that resolved."""
 
     study: Study
     factors: Factors

@@ -282,7 +282,8 @@ def trial(
         weeks: length of the treatment.
         window_weeks: the last weeks, over which rates are means.
         allocation: 'paired' or 'randomised'.
-        markers: variables read before treatment (default those of `sbml/trials/patients.toml`, as far as the model has them).
+        markers: variables read before treatment (default those of `sbml/trials/patients.toml`, as far as the model has
+            them).
         execution: workers, engine, tolerances, limits; no checkpoint.
 
     Returns:
