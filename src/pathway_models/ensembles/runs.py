@@ -77,7 +77,7 @@ class Ensemble(Brief):
     Attributes:
         values: (rows, outcomes), in the unit of the outcome; NaN where a run failed.
         outcomes: what the columns are.
-        status: (rows,), number in the list of `counts`; 0 and 1 are good.
+        status: (rows,), 0 ok, 1 ok after a retry, 2 failed, 3 worker process died, 4 took too long.
         messages: row -> why it failed or was tried again.
         seconds: of wall-clock time.
         cost: what the runs took.

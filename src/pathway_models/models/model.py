@@ -88,8 +88,8 @@ class Model(FlatModel):
         """Run the model under treatments and return all states and outputs over time.
 
         Time 0 is the start of treatment; at a switch the values are those after it, at the last time as well. A run
-        that fails is tried again as `pathway_models.Limits` tells. Warns (`AccuracyWarning`) of an error above 1e-3 of a
-        range, of negative populations, of values that are not finite, of inputs whose switches could not be found.
+        that fails is tried again as `pathway_models.Limits` tells. Warns (`AccuracyWarning`) of an error above 1e-3 of
+        a range, of negative populations, of values that are not finite, of inputs whose switches could not be found.
 
         Args:
             treatments: diets, needles, drugs, levels, doses; none for the untreated course.

@@ -35,8 +35,8 @@ class Parameter:
         module: name of the module that it belongs to.
 
     Example:
-        >>> Parameter(id="k", value=1.0, unit="1/h", kind="assumed", low=0.5, high=2.0, distribution="uniform").uncertain
-        True
+        >>> Parameter(id="k", value=1.0, unit="1/h", kind="assumed").uncertain
+        False
     """
 
     id: str
