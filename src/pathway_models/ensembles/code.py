@@ -26,7 +26,7 @@ def changed_fields(thing: Any) -> dict[str, Any]:
     for f in fields(thing):
         default = f.default_factory() if f.default_factory is not MISSING else f.default
         value = getattr(thing, f.name)
-        if f.init and (default is MISSING or value is not default and _differ(value, default)):
+        if f.init and (default is MISSING or (value is not default and _differ(value, default))):
             found[f.name] = value
     return found
 

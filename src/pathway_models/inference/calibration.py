@@ -248,7 +248,7 @@ def calibrate(
     *,
     allow: Sequence[str] = ("fitted",),
     starts: int | Starts = 8,
-    residuals: Residuals = Residuals(),  # noqa: B008 (frozen)
+    residuals: Residuals = Residuals(),
     execution: Execution | None = None,
 ) -> Calibration:
     """Fit constants to observations by bounded least squares from several starts.

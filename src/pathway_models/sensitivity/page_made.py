@@ -93,7 +93,8 @@ def _design_facts(result: SobolData) -> Iterator[tuple[str, str]]:
     rows = f"N = {layout.n} base rows of a scrambled Sobol sequence, seed {layout.seed}"
     yield "Rows", f"{rows}; {layout.rows_per_base} runs each"
     pairs = ", S2 Saltelli 2002 (doi:10.1016/S0010-4655(02)00280-1)" if layout.second_order else ""
-    intervals = f"intervals by Student's t from {analysis.sampling.resamples} bootstrap resamples of the base rows, of ST in the logarithm"
+    resamples = f"{analysis.sampling.resamples} bootstrap resamples of the base rows"
+    intervals = f"intervals by Student's t from {resamples}, of ST in the logarithm"
     yield "Estimators", f"S1 Saltelli 2010, ST Jansen 1999 (doi:10.1016/j.cpc.2009.09.018){pairs}; {intervals}"
     yield "Correlations", "by a Gaussian copula within groups" if analysis.chosen.correlation is not None else ""
 
@@ -193,8 +194,9 @@ def _folder_text(result: SobolData) -> str:
     folder = plan_of(result).folder
     if folder is None:
         return (
-            "With Execution(checkpoint=FOLDER) (--checkpoint FOLDER) finished runs are kept: the same call resumes after an "
-            "interruption, and a larger n runs only what is new. In the same session result.extend(n) does that too."
+            "With Execution(checkpoint=FOLDER) (--checkpoint FOLDER) finished runs are kept: the same call resumes "
+            "after an interruption, and a larger n runs only what is new. In the same session result.extend(n) does "
+            "that too."
         )
     return (
         f"The finished runs are in {folder}: with checkpoint={literal(str(folder))} (--checkpoint {folder}) nothing "
