@@ -22,8 +22,8 @@ from scipy.stats import qmc
 import pathway_models as pm
 from pathway_models._batch.machine import Machine
 from pathway_models._sbml.native import roadrunner
-from pathway_models.ensembles import ensemble as ensembles
 from pathway_models.ensembles import processes
+from pathway_models.ensembles import runs as ensembles
 from pathway_models.modules.laws import sample
 from pathway_models.sensitivity.factors import choose
 

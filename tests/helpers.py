@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -18,8 +19,8 @@ import xarray as xr
 import pathway_models as pm
 from pathway_models._cli.main import main
 from pathway_models._sbml import sbml as _sbml
+from pathway_models.models.collection import OURS
 from pathway_models.models.foreign import from_sbml
-from pathway_models.models.library import OURS
 from pathway_models.modules.module import Module
 from pathway_models.simulation import job as _simulate
 from pathway_models.simulation.job import at_rest
@@ -32,6 +33,11 @@ UNITS = (
 )
 
 GUARD = 600.0  # seconds; nothing takes so long unless it hangs
+
+
+def cores(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """As if the machine had so many."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(count)), raising=False)
 
 
 def until(condition: Callable[[], bool]) -> None:

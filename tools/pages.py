@@ -15,7 +15,7 @@ from pathway_models._sbml.uncertainty import KINDS
 from pathway_models.evidence.observations import observations_paths
 from pathway_models.evidence.scores import FAILED, NO_ERROR, OUTSIDE, RIGHT, WITHIN_ONE, WITHIN_TWO, WRONG, Score
 from pathway_models.evidence.tables import split_cell
-from pathway_models.models.library import OURS
+from pathway_models.models.collection import OURS
 from pathway_models.models.model import Model
 from pathway_models.modules.coupling import Wire
 from pathway_models.modules.module import Alternative

@@ -11,7 +11,7 @@ from pathway_models._sbml.uncertainty import KINDS
 from pathway_models.errors import ModelError
 from pathway_models.evidence.observations import Use
 from pathway_models.evidence.scores import FAILED
-from pathway_models.models.library import OURS
+from pathway_models.models.collection import OURS
 
 SHORT = ("within 1 error", "2", "further", "no error given")
 

@@ -18,7 +18,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import pathway_models as pm
-from helpers import GUARD, flat
+from helpers import GUARD, cores, flat
 from pathway_models.errors import InvalidValueError, SimulationError, UnknownNameError
 from pathway_models.simulation import job as _simulate
 
@@ -186,7 +186,8 @@ def test_an_own_pool_gives_the_same_bits_and_stays_open(decay: pm.Model) -> None
     assert worker != os.getpid()
 
 
-def test_any_executor_gets_all_rows_in_blocks(decay: pm.Model) -> None:
+def test_any_executor_gets_all_rows_in_blocks(decay: pm.Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    cores(monkeypatch, 2)
     executor = InlineExecutor()
     k = np.linspace(0.1, 2, 100)
     runs = flat(pm.ensemble, decay, {"k": k}, outcomes=[FINAL_X], workers=executor, **SHORT)
@@ -286,7 +287,11 @@ def test_a_worker_that_dies_costs_its_own_row_only(decay: pm.Model) -> None:
     assert_array_equal(runs.values[others, 0], x[others])
 
 
-def test_a_block_that_an_own_pool_loses_goes_in_once_more_row_by_row(decay: pm.Model) -> None:
+def test_a_block_that_an_own_pool_loses_goes_in_once_more_row_by_row(
+    decay: pm.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cores(monkeypatch, 1)
+
     def fate(number: int) -> Exception | None:
         """Block 1 of 4 is lost, and again its second row."""
         return BrokenExecutor("a process was terminated") if number in (1, 5) else None
@@ -301,8 +306,11 @@ def test_a_block_that_an_own_pool_loses_goes_in_once_more_row_by_row(decay: pm.M
     assert_allclose(runs.values[others, 0], np.exp(-k[others]), rtol=1e-5)
 
 
-def test_an_own_pool_that_breaks_while_blocks_are_handed_in_raises_nothing(decay: pm.Model) -> None:
+def test_an_own_pool_that_breaks_while_blocks_are_handed_in_raises_nothing(
+    decay: pm.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """concurrent.futures refuses every task from the death of a worker on, in `submit` itself."""
+    cores(monkeypatch, 1)
 
     class Broken(InlineExecutor):
         def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:

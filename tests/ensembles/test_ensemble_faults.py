@@ -18,7 +18,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import pathway_models as pm
-from helpers import GUARD, flat, tiny, until
+from helpers import GUARD, cores, flat, tiny, until
 from pathway_models.ensembles import processes
 from pathway_models.errors import InvalidValueError, UnknownNameError
 from pathway_models.simulation import job
@@ -194,8 +194,9 @@ def test_compiled_code_in_a_worker_does_not_reach_the_terminal(
     assert capfd.readouterr() == (once, once)
 
 
-def test_the_model_goes_to_a_worker_once(decay: pm.Model) -> None:
+def test_the_model_goes_to_a_worker_once(decay: pm.Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks carry rows only; a worker that does not know the rest asks for it."""
+    cores(monkeypatch, 4)
     sizes: list[bool] = []
 
     class Counting(ProcessPoolExecutor):

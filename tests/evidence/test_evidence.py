@@ -210,7 +210,7 @@ def test_double_ids_and_broken_lines_are_refused(tmp_path: Path) -> None:
 
 def test_models_from_elsewhere_have_no_observations() -> None:
     for model in (tiny("x = 1; x' = -x", name="foreign"), tiny("x = 1; x' = -x", name="epilepsy")):
-        for ask in (pm.evidence, pm.evidence.read_observations, pm.evidence.citations):
+        for ask in (pm.evidence.report, pm.evidence.read_observations, pm.evidence.citations):
             with pytest.raises(ModelError, match=r"no model of the library: it has no observations"):
                 ask(model)
 

@@ -18,7 +18,7 @@ from pathway_models._sbml import files
 from pathway_models._sbml.annotation import resources
 from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
 from pathway_models.exchange.writing import FORMATS, export
-from pathway_models.models.library import OURS
+from pathway_models.models.collection import OURS
 from pathway_models.models.swap import module_from, with_module
 from pathway_models.simulation.phases import phases
 

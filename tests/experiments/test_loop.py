@@ -12,7 +12,7 @@ import xarray as xr
 import pathway_models as pm
 from helpers import at_rest, tiny
 from pathway_models.errors import ModelError
-from pathway_models.models.library import OURS
+from pathway_models.models.collection import OURS
 
 READOUT = "excitability"
 BURDEN = ("burden", "inflammation", "barrier_leak", "neuronal_loss", "remodelling")

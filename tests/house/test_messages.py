@@ -113,7 +113,6 @@ WRONG: list[tuple[Callable[[], object], list[str]]] = [
     (lambda: ensemble([0.1]), ["rows is [0.1]", "a value per row"]),
     # the wrong kind of thing
     (lambda: pm.load(None), ["name is None", 'load("epilepsy")']),  # type: ignore[arg-type]
-    (lambda: pm.simulate("epilepsy", duration=1), ["model is 'epilepsy'"]),  # type: ignore[arg-type]
     (lambda: pm.evidence.report("epilepsy"), ["model is 'epilepsy'"]),  # type: ignore[arg-type]
     (lambda: pm.lesion("epilepsy", outcomes=["E"]), ["model is 'epilepsy'"]),  # type: ignore[arg-type]
     (lambda: pm.hypothesis_scan("epilepsy", outcomes=["E"]), ["model is 'epilepsy'"]),  # type: ignore[arg-type]
@@ -287,7 +286,7 @@ def test_two_numbers_are_log_uniform_above_zero_and_the_summary_says_so() -> Non
 
 def test_the_law_is_in_the_code_that_repeats_the_analysis(tmp_path: Path) -> None:
     result = sobol(parameters={"k": (0.1, 10, "normal"), "u": (-1, 1)})
-    assert "parameters={'k': (0.1, 10, 'normal'), 'u': (-1, 1)}" in result.analysis.code()
+    assert "factors={'k': (0.1, 10, 'normal'), 'u': (-1, 1)}" in result.analysis.code()
     asked = parameters_named(["k=0.1:10:normal", "u=-1:1"])
     assert asked == {"k": (0.1, 10.0, "normal"), "u": (-1.0, 1.0)}
 

@@ -18,7 +18,7 @@ import pathway_models as pm
 import readme as _readme
 from helpers import at_rest, sbml
 from pathway_models.errors import ModelError
-from pathway_models.models.library import OURS
+from pathway_models.models.collection import OURS
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / pages.FOLDER

@@ -120,10 +120,10 @@ class TestKnownAnswer:
         assert (profile.low, profile.high) == (pytest.approx(0.25), pytest.approx(4.0))
 
     def test_seed_and_number_of_processes_do_not_matter(self):
-        one = fit(step(), ["a", "k_out"], data(), starts=3, seed=4, workers=1)
-        two = fit(step(), ["a", "k_out"], data(), starts=3, seed=4, workers=2)
+        one = fit(step(), ["a", "k_out"], data(), starts=pm.inference.Starts(n=3, seed=4), workers=1)
+        two = fit(step(), ["a", "k_out"], data(), starts=pm.inference.Starts(n=3, seed=4), workers=2)
         assert one.values == two.values
-        other = fit(step(), ["a", "k_out"], data(), starts=3, seed=5)
+        other = fit(step(), ["a", "k_out"], data(), starts=pm.inference.Starts(n=3, seed=5))
         assert other.starts[1].begin != one.starts[1].begin
         assert other.values == {k: pytest.approx(v, rel=1e-4) for k, v in one.values.items()}
 

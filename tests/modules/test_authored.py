@@ -13,7 +13,7 @@ import pathway_models as pm
 from pathway_models._files.authored import read_toml
 from pathway_models._files.data import sbml_root
 from pathway_models.errors import ModelError
-from pathway_models.models import library as _library
+from pathway_models.models import collection as _library
 from pathway_models.modules.module import ModuleFile, read_module
 
 MODULE = "acupuncture"

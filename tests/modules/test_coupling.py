@@ -17,7 +17,7 @@ import pathway_models as pm
 from helpers import UNITS, from_sbml, tiny_module, worst
 from pathway_models._sbml import sbml
 from pathway_models.errors import InvalidValueError, UnknownNameError
-from pathway_models.models.library import OURS
+from pathway_models.models.collection import OURS
 from pathway_models.modules.coupling import SharedInput, Wire, couple, flatten
 from pathway_models.modules.module import Module
 

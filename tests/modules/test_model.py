@@ -11,7 +11,7 @@ import pytest
 import pathway_models as pm
 from helpers import tiny
 from pathway_models.errors import InvalidValueError, UnknownNameError
-from pathway_models.models.library import OURS
+from pathway_models.models.collection import OURS
 
 
 @pytest.fixture(scope="module")
@@ -218,15 +218,21 @@ def test_unknown_context(coupled: pm.Model) -> None:
 def test_duration_in_the_unit_of_the_model(nlrp3: pm.Model) -> None:
     assert nlrp3.duration(2, None) == 336.0
     assert nlrp3.duration(None, 5.5) == 5.5
+    assert nlrp3.duration(None, None) == 12 * 168.0
     assert tiny("unit time_unit = 60 second; x = 1").duration(1, None) == pytest.approx(10080)
 
 
 @pytest.mark.parametrize(
-    ("weeks", "duration"), [(None, None), (1, 5), (0, None), (-1, None), (math.nan, None), (None, 0), (None, math.inf)]
+    ("weeks", "duration"), [(1, 5), (0, None), (-1, None), (math.nan, None), (None, 0), (None, math.inf)]
 )
 def test_duration_errors(nlrp3: pm.Model, weeks: float | None, duration: float | None) -> None:
     with pytest.raises(InvalidValueError, match=r"weeks=\.\.\. or duration=|the duration is"):
         nlrp3.duration(weeks, duration)
+
+
+def test_a_model_from_elsewhere_has_no_usual_length() -> None:
+    with pytest.raises(InvalidValueError, match=r"weeks=\.\.\. or duration="):
+        tiny("x = 1").duration(None, None)
 
 
 def test_hash_is_that_of_the_text(nlrp3: pm.Model) -> None:

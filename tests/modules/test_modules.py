@@ -20,7 +20,7 @@ from pathway_models._files.whole import read_text
 from pathway_models._sbml import sbml
 from pathway_models._sbml.uncertainty import KINDS, LAWS
 from pathway_models.errors import ModelError
-from pathway_models.models.library import OURS
+from pathway_models.models.collection import OURS
 from pathway_models.modules.generate import coupled_sbml, module_sbml
 from pathway_models.modules.laws import sample
 from pathway_models.modules.module import read_module, read_module_file

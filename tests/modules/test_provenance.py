@@ -12,11 +12,11 @@ import pathway_models as pm
 from pathway_models._files.data import sbml_root
 from pathway_models._files.whole import read_text
 from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
-from pathway_models.evidence import derivations as derivations_
-from pathway_models.evidence.derivations import derivation, derivations, entries
+from pathway_models.evidence import derived as derivations_
+from pathway_models.evidence.derived import derivation, derivations, entries
 from pathway_models.evidence.tables import evidence_ids
 from pathway_models.evidence.units import UnknownUnitError, convert, parse_unit
-from pathway_models.models.library import OURS
+from pathway_models.models.collection import OURS
 
 NAMES = tuple(OURS.modules)
 CONSTANTS = {f"{n}.{p.id}": p for n in NAMES for p in OURS.module(n).parameters}
@@ -56,7 +56,9 @@ def test_derived_constants_rest_on_published_numbers(name: str) -> None:
 
     def rests(key: str) -> bool:
         sources = [i.source for i in derivation(key).inputs if i.source]
-        return any(s in evidence_ids() or (CONSTANTS[s].kind in ("measured", "derived") and rests(s)) for s in sources)
+        return any(
+            s in evidence_ids(OURS) or (CONSTANTS[s].kind in ("measured", "derived") and rests(s)) for s in sources
+        )
 
     assert rests(name)
 

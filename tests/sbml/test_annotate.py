@@ -20,7 +20,7 @@ from pathway_models._files.whole import read_text
 from pathway_models._sbml import sbml
 from pathway_models._sbml.annotation import LICENCE, Coverage, coverage, describe_model, resources
 from pathway_models.errors import ModelError
-from pathway_models.models.library import OURS
+from pathway_models.models.collection import OURS
 from pathway_models.modules import annotate, coupling
 from pathway_models.modules.generate import module_sbml
 from pathway_models.modules.module import ParameterRow

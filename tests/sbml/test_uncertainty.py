@@ -16,7 +16,7 @@ from pathway_models._sbml import sbml as _sbml
 from pathway_models._sbml import uncertainty as _uncertainty
 from pathway_models._sbml.uncertainty import Uncertainty
 from pathway_models.errors import ModelError, ModelWarning
-from pathway_models.models.library import OURS
+from pathway_models.models.collection import OURS
 from pathway_models.modules import coupling
 from pathway_models.modules.annotate import uncertainty_of
 from pathway_models.modules.module import ParameterRow

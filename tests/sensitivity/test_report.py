@@ -139,7 +139,7 @@ def test_whatever_is_in_a_name_is_text() -> None:
         replace(tiny(BODY), title=nasty), outcomes=[outcome, "z"], n=32, parameters=RANGES, groups=groups,
         second_order=True, duration=1, times=[1], **HERE,
     )  # fmt: skip
-    page = Page(written := report_text(found, nasty, 15))
+    page = Page(written := report_text(found, 15))
     assert (page.open, page.problems) == ([], [])
     assert "<script" not in written
     assert "<i>" not in written

@@ -13,7 +13,7 @@ import xarray as xr
 import pathway_models as pm
 from helpers import scale, tiny, worst
 from pathway_models.errors import AccuracyWarning, InvalidValueError, SimulationError
-from pathway_models.models.library import OURS
+from pathway_models.models.collection import OURS
 from pathway_models.simulation import job as _simulate
 from pathway_models.simulation.phases import phases
 from pathway_models.simulation.run import output_times

@@ -15,7 +15,7 @@ import pathway_models as pm
 from helpers import flat
 from pathway_models._files.data import facts
 from pathway_models.errors import InvalidValueError, ModelWarning, UnknownNameError
-from pathway_models.models.library import OURS
+from pathway_models.models.collection import OURS
 from pathway_models.simulation.phases import phases, warn_idle
 from pathway_models.treatments.diets import carb_restriction, ketogenic_capacities
 from pathway_models.treatments.drugs import known_agents

@@ -20,7 +20,7 @@ from ..errors import InvalidValueError, PathwayModelsError
 from ..evidence.reports import report
 from ..exchange.writing import FORMATS, check, export
 from ..experiments import arms as _combination
-from ..models.library import DEFAULT_CONTEXT
+from ..models.collection import DEFAULT_CONTEXT
 from ..models.model import Model
 from ..sensitivity.analysis import Sampling, announce
 from ..sensitivity.factors import GROUPINGS, OWN_LAWS, Factors

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .._files.whole import read_text, write_whole
 from ..errors import InvalidValueError, ModelError
-from ..models.library import BAD_NAME, NAME, OURS
+from ..models.collection import BAD_NAME, NAME, OURS
 
 SKELETON = "skeleton"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidValueError
-from ..models.library import DEFAULT_CONTEXT, VARIABLE, Library, library
+from ..models.collection import DEFAULT_CONTEXT, VARIABLE, Library, library
 from ..models.model import Model
 from ..treatments.schedule import Treatment
 from ..treatments.text import treatment_classes, treatment_from_text

@@ -107,7 +107,7 @@ def in_order(reads: Mapping[str, Iterable[str]]) -> tuple[list[str], tuple[str, 
     >>> in_order({"z": ["y"], "y": ["x"]})
     (['x', 'y', 'z'], ())
     >>> in_order({"z": ["y"], "y": ["z"]})
-    ([], ('y', 'z', 'y'))
+    ([], ('z', 'y', 'z'))
     """
     try:
         return list(TopologicalSorter({k: sorted(reads[k]) for k in reads}).static_order()), ()

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..models.library import DEFAULT_CONTEXT, Library
+from ..models.collection import DEFAULT_CONTEXT, Library
 from ..models.model import Model
 
 WIDTH = 100  # characters of a line of code

@@ -1,7 +1,7 @@
 """Published experiments: tables, observations, how well a model predicts them, the works to cite."""
 
 from .citations import citations
-from .derivations import Derivation, Ingredient, derivation, derivations
+from .derived import Derivation, Ingredient, derivation, derivations
 from .observations import Observation, read_observations
 from .reports import EvidenceReport, report
 from .scores import Score

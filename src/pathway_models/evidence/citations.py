@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..models.collection import Library
 from ..models.hypotheses import alternative_in_force
-from ..models.library import Library
 from ..models.model import Model
 from ..modules.module import read_module_file
 from .observations import observations_paths

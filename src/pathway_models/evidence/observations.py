@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from .._files.authored import read_lines, short_path
 from ..errors import InvalidValueError, ModelError, Named, PathwayModelsError, require_range, unknown_name
-from ..models.library import Library
+from ..models.collection import Library
 from ..models.model import Model
 from ..modules.flat import set_values
 from ..simulation.phases import phases

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from .._files.authored import read_lines, short_path
 from .._types import Frozen
 from ..errors import ModelError, unknown_name
-from ..models.library import Library
-from ..models.library import library as usual
+from ..models.collection import Library
+from ..models.collection import library as usual
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,8 +9,8 @@ from .._sbml import sbml
 from ..errors import ModelError, PathwayModelsError
 from ..evidence.observations import observations_paths, read_observations
 from ..evidence.tables import evidence_ids, split_cell
-from ..models.library import Library
-from ..models.library import library as usual
+from ..models.collection import Library
+from ..models.collection import library as usual
 from ..models.model import Model
 from ..modules.module import ModuleFile, read_module_file
 

@@ -13,7 +13,7 @@ from .._sbml.edit import add_assignment, add_parameter, free_id, set_value, with
 from .._sbml.native import libsbml
 from .._sbml.units import unit_id
 from ..errors import InvalidValueError
-from ..models.library import Library
+from ..models.collection import Library
 from ..models.model import Model
 from ..simulation.events import MAX_EVENTS, add_switch, with_beginning
 from ..simulation.job import make_job, run_job

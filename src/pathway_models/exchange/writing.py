@@ -13,7 +13,7 @@ from .._sbml import files as _exchange_read
 from .._sbml.findings import Finding
 from .._sbml.levels import LEVELS, convert_level
 from ..errors import ModelWarning, require_kind, unknown_name
-from ..models.library import Library
+from ..models.collection import Library
 from ..models.model import Model
 from ..modules.flat import require_model
 from ..treatments.schedule import Treatment

@@ -5,8 +5,8 @@ from ..modules.coupling import SharedInput, Wire
 from ..modules.experiments import Experiments, Measurement, Period
 from ..modules.flat import Context
 from ..modules.module import Alternative, Hypothesis, Module, Parameter, Port
+from .collection import Library, available, library, load
 from .coupled import CoupledFile
-from .library import Library, available, library, load
 from .model import Model
 
 __all__ = [

@@ -9,7 +9,7 @@ from .._files.data import sbml_root
 from .._files.whole import write_whole
 from ..errors import PathwayModelsError
 from ..modules.generate import check_text, coupled_sbml, module_sbml
-from .library import OURS
+from .collection import OURS
 
 
 def build(root: Path) -> list[Path]:

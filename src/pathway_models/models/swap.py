@@ -14,8 +14,8 @@ from ..errors import InvalidValueError, unknown_name
 from ..modules.coupling import couple, flatten
 from ..modules.flat import Context
 from ..modules.module import Module, Port, finite_or_none
+from .collection import DEFAULT_CONTEXT, library
 from .foreign import from_sbml
-from .library import DEFAULT_CONTEXT, library
 from .model import Model
 
 

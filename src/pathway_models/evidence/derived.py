@@ -18,7 +18,7 @@ from .._files.data import sbml_root
 from .._formulas.expression import formula
 from .._types import Frozen
 from ..errors import InvalidValueError, ModelError, unknown_name
-from ..models.library import OURS
+from ..models.collection import OURS
 from ..models.model import Model
 from ..modules.module import Parameter
 from .fits import FUNCTIONS

@@ -36,7 +36,7 @@ Stamp: TypeAlias = "tuple[tuple[str, int, int], ...]"
 
 @dataclass(frozen=True, kw_only=True)
 class Library:
-    """Our models, and beside them those in folders of a user; get one from `pathway_models.library`.
+    """Our models, and beside them those in folders of a user; get one from `pathway_models.collection`.
 
     Attributes:
         folders: of the user.
