@@ -29,7 +29,18 @@ _NO_CURE = "see the section of the SBML specification that the message names"
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One remark on a file: severity (fatal, error, warning, note), line (0: the whole file), message, cure."""
+    """One remark on a file.
+
+    Attributes:
+        severity: 'fatal', 'error', 'warning' or 'note'.
+        line: of the file; 0 is the whole file.
+        message: what there is to say.
+        cure: what to do about it.
+
+    Example:
+        >>> Finding(severity="note", line=0, message="no units").cure
+        ''
+    """
 
     severity: str
     line: int

@@ -146,16 +146,32 @@ def is_hierarchical(document: libsbml.SBMLDocument) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Quantity:
-    """One species, parameter or compartment of a model: value, unit text and role."""
+    """One species, parameter or compartment of a model: value, unit text and role.
+
+    Attributes:
+        id: as in the SBML.
+        kind: 'species', 'parameter' or 'compartment'.
+        value: at the start, in `unit`; NaN where the file gives none.
+        unit: as text.
+        constant: whether it never changes.
+        ruled: kind of its rule: 'assignment', 'rate', or empty.
+        amount: whether a species is counted in amounts, not concentrations.
+        boundary: whether a species is not changed by reactions.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> pm.load("nlrp3_il1b").quantities["IL1B"].kind
+        'species'
+    """
 
     id: str
-    kind: str  # species, parameter, compartment
+    kind: str
     value: float
     unit: str
     constant: bool
-    ruled: str  # "", "assignment" or "rate"
-    amount: bool  # a species that is counted in amounts, not concentrations
-    boundary: bool = False  # a species that reactions do not change
+    ruled: str
+    amount: bool
+    boundary: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

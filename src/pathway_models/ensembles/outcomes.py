@@ -19,16 +19,25 @@ DEFAULT_WINDOW_WEEKS = 4.0
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome(Named):
-    """A number per run: how the course of `variable` is reduced.
+    """A number per run, taken from the course of one variable.
 
-    `reduce` is 'mean' (over the last `window` of the run; default 4 weeks, or a third of a shorter run), 'final',
-    'peak' (largest), 'trough' (smallest), 'area' (time integral) or 'time_to_half' (of the change between the start
-    and the mean at the end). `window` is in model time. With `relative` the value (for 'area' its mean) is divided by
-    the one before treatment. Unit: that of the variable, times model time for 'area', model time for 'time_to_half'.
-    Raises `UnknownNameError` for another reduction and `InvalidValueError` for a window that is not positive.
+    Unit: that of the variable, times model time for 'area', model time for 'time_to_half'; none if `relative`.
 
-    >>> Outcome(variable="IL1B", reduce="peak", relative=True).name
-    'IL1B peak, relative to untreated'
+    Attributes:
+        variable: an id, or a name as in `Model.resolve`.
+        reduce: 'mean' (over the last `window` of the run), 'final', 'peak' (largest), 'trough' (smallest), 'area' (time
+            integral) or 'time_to_half' (of the change between the start and the mean at the end).
+        window: in model time (None: 4 weeks, or a third of a shorter run).
+        relative: whether the value (for 'area' its mean) is divided by the one before treatment.
+        label: a name of your own.
+
+    Raises:
+        UnknownNameError: another reduction.
+        InvalidValueError: a window that is not positive, a time relative to a value.
+
+    Example:
+        >>> Outcome(variable="IL1B", reduce="peak", relative=True).name
+        'IL1B peak, relative to untreated'
     """
 
     variable: str

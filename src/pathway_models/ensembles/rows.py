@@ -34,12 +34,18 @@ GRACE = 5.0  # seconds after twice the limit: then a worker of ours that is stuc
 class Limits:
     """What one row may cost, and how a row that fails is tried again.
 
-    `steps` of the solver between two output points; `seconds` of wall-clock time per attempt, after which the row
-    counts as failed (the result then depends on the machine, so keep it generous). Raises `InvalidValueError` for
-    values out of range.
+    Attributes:
+        steps: of the solver between two output points.
+        seconds: of wall-clock time per attempt, after which the row counts as failed (the result then depends on the
+            machine, so keep it generous).
+        attempts: how a row is tried, one after the other until it succeeds.
 
-    >>> Limits(seconds=30, attempts=(Attempt(),)).steps
-    20000
+    Raises:
+        InvalidValueError: values out of range, no attempts.
+
+    Example:
+        >>> Limits(seconds=30, attempts=(Attempt(),)).steps
+        20000
     """
 
     steps: int = MAX_STEPS

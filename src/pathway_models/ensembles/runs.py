@@ -42,10 +42,19 @@ ENGINE_TITLES = {"roadrunner": "libroadrunner", "batch": "the batch engine"}
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What an ensemble took: rows run and taken over, wall-clock and core seconds, largest memory of a process.
+    """What an ensemble took.
 
-    >>> Cost(run=10, reused=0, seconds=2.0, core_seconds=4.0, peak_bytes=0, workers=2).efficiency
-    1.0
+    Attributes:
+        run: number of rows that were run.
+        reused: number of rows that were taken over from before.
+        seconds: of wall-clock time.
+        core_seconds: of all workers together.
+        peak_bytes: largest memory of a process.
+        workers: number of processes.
+
+    Example:
+        >>> Cost(run=10, reused=0, seconds=2.0, core_seconds=4.0, peak_bytes=0, workers=2).efficiency
+        1.0
     """
 
     run: int
@@ -63,11 +72,31 @@ class Cost:
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Ensemble(Brief):
-    """Outcomes of many runs: `values` (rows x outcomes, NaN where a run failed), `status` per row, messages.
+    """Outcomes of many runs.
 
-    `over_time` (rows x courses x `times`) holds the variables of the outcomes at the asked times. `engine` ran the
-    rows, for `engine_reason`, at these tolerances (per state in its unit). `numerical_error` per outcome is in units of
-    its spread over the rows, NaN where it is not known.
+    Attributes:
+        values: (rows, outcomes), in the unit of the outcome; NaN where a run failed.
+        outcomes: what the columns are.
+        status: (rows,), 0 ok, 1 ok after a retry, 2 failed, 3 worker process died, 4 took too long.
+        messages: row -> why it failed or was tried again.
+        seconds: of wall-clock time.
+        cost: what the runs took.
+        plan: what was run, resolved.
+        times: model times of `over_time`.
+        over_time: (rows, courses, times), the variables of the outcomes at the asked times; None without.
+        versions: of what the numbers depend on.
+        engine: what ran the rows, 'roadrunner' or 'batch'.
+        engine_reason: why that one.
+        relative_tolerance: of the solver.
+        absolute_tolerance: state -> tolerance, in its unit.
+        numerical_error: (outcomes,), in units of the outcome's spread over the rows; NaN where it is not known.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> runs = pm.ensemble(pm.load("acupuncture"), {"efficacy": [0.0, 1.0]}, outcomes=["vagal_drive"], weeks=1,
+        ...                    execution=pm.Execution(workers=1, progress=False))
+        >>> runs.counts
+        {'ok': 2}
     """
 
     values: Array
@@ -125,8 +154,13 @@ class Ensemble(Brief):
     def with_outcomes(self, outcomes: Sequence[str | Outcome], *, times: Sequence[float] = ()) -> Ensemble:
         """Other outcomes of the same runs, from the stored time courses; nothing is simulated.
 
-        Raises `InvalidValueError` unless the ensemble was run with `store=True`, or if a variable was not
-        stored; `UnknownNameError` for unknown names.
+        Args:
+            outcomes: as in `Study`.
+            times: as in `Study`.
+
+        Raises:
+            InvalidValueError: an ensemble that was not run with `store=True`, a variable that was not stored.
+            UnknownNameError: unknown names.
         """
         plan = self.plan
         if not plan.stored or plan.folder is None:

@@ -23,7 +23,7 @@ class Study:
         outcomes: names of variables (the mean of the last 4 weeks), or `Outcome` objects.
         weeks: length in weeks, or
         duration: in the model's unit of time; 12 weeks for models of the library if neither is said.
-        every: step of the output grid, in model time (None: 6 h, or a two-hundredth of a run without a unit).
+        every: step of the output grid, in model time (None: a 400th of the length, at most 6 h in our models).
         times: further times (model time) at which the variables of the outcomes are kept.
         start: 'auto' (library models from the steady state of their context, files from their own values),
             'steady' or 'file'.
@@ -66,7 +66,7 @@ class Study:
         return self.code()
 
     def code(self) -> str:
-        """The code that makes the study again."""
+        """The code that makes the study again, as text."""
         named = changed_fields(self)
         first = [("", named.pop("model")), *(("", list(t)) for t in [named.pop("treatments", ())] if len(t))]
         return call("pm.Study", [*first, *named.items()])

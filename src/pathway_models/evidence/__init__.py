@@ -1,14 +1,18 @@
 """Published experiments: tables, observations, how well a model predicts them, the works to cite."""
 
 from .citations import citations
-from .derived import derivation, derivations
+from .derived import Derivation, Ingredient, derivation, derivations
 from .observations import Observation, read_observations
 from .reports import EvidenceReport, report
+from .scores import Score
 from .tables import evidence_table
 
 __all__ = [
+    "Derivation",
     "EvidenceReport",
+    "Ingredient",
     "Observation",
+    "Score",
     "citations",
     "derivation",
     "derivations",

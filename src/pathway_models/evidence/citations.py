@@ -18,13 +18,21 @@ if TYPE_CHECKING:
 def citations(model: Model) -> pd.DataFrame:
     """The works behind the values in use, those with most parameters first.
 
-    Columns: citation, reference, parameters (ids, joined by ', '), rows (evidence ids). A value that the user changed
-    rests on no work; one set by a hypothesis rests on the evidence for that alternative. Raises `ModelError` for a
-    file from elsewhere, which names no works.
+    A value that the user changed rests on no work; one set by a hypothesis rests on the evidence for that alternative.
 
-    >>> import pathway_models as pm
-    >>> list(citations(pm.load("acupuncture")).columns)
-    ['citation', 'reference', 'parameters', 'rows']
+    Args:
+        model: a model of the library, with its own settings.
+
+    Returns:
+        One row per work: citation, reference, parameters (ids, joined by ', '), rows (evidence ids).
+
+    Raises:
+        ModelError: a file from elsewhere, which names no works.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> list(citations(pm.load("acupuncture")).columns)
+        ['citation', 'reference', 'parameters', 'rows']
     """
     import pandas as pd
 

@@ -64,7 +64,18 @@ class DerivationEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class Ingredient:
-    """A number that goes into a derivation; `source` is an evidence id, a constant (`module.constant`), or empty."""
+    """A number that goes into a derivation.
+
+    Attributes:
+        name: in the formula.
+        source: an evidence id, a constant (`module.constant`), or empty for an assumption.
+        value: in `unit`.
+        unit: as text.
+
+    Example:
+        >>> derivation("mtor_autophagy.Kd_rapamycin_MTORC1").inputs[0].source
+        'mtor_autophagy:MTA_P188'
+    """
 
     name: str
     source: str
@@ -74,7 +85,22 @@ class Ingredient:
 
 @dataclass(frozen=True, kw_only=True)
 class Derivation:
-    """How a constant follows from the evidence: `computed` from `inputs` by `formula`, beside the model's `value`."""
+    """How a constant follows from the evidence.
+
+    Attributes:
+        constant: `module.constant`.
+        kind: of evidence, such as 'measured' or 'derived'.
+        unit: of the constant, as text.
+        formula: over the names of the inputs.
+        inputs: the numbers that go into it.
+        computed: what they give, in `unit`.
+        value: what the model has, in `unit`.
+        note: the reasoning.
+
+    Example:
+        >>> round(derivation("mtor_autophagy.Kd_rapamycin_MTORC1").computed, 4)
+        11.4583
+    """
 
     constant: str
     kind: str
@@ -133,6 +159,9 @@ def derivations(model: Model) -> pd.DataFrame:
     Returns:
         One row per constant, index `constant` (`module.constant`): kind, formula, sources (joined by ', '), computed,
         value (in the model as it stands), unit, note.
+
+    Raises:
+        ModelError: a table of derivations that breaks its schema.
 
     Example:
         >>> import pathway_models as pm

@@ -62,13 +62,35 @@ INTERVAL = re.compile(rf"({NUMBER})(?:-| to )({NUMBER})")
 class Observation(Named):
     """One experiment in terms of a model: condition, read-out, what was found.
 
-    `hours` and the schedule are in hours (in the model's own time for a file from elsewhere, which has no context and
-    starts as the file says), `value` on the scale of `comparison` (percent, fold, or the unit of the observable),
-    `error` as one standard deviation or standard error on that scale. `use` is 'fit' where the row sets a constant of
-    the model. Raises `InvalidValueError` or `UnknownNameError` for what makes no sense by itself.
+    A file from elsewhere has no context and starts as the file says; its times are in its own unit and not in hours.
 
-    >>> Observation(id="day 3", observable="S", hours=72, value=7.4, error=0.2).comparison
-    'absolute'
+    Attributes:
+        id: a name of its own.
+        observable: a variable of the model.
+        hours: when it was measured, in hours; 0 is the rest.
+        value: on the scale of `comparison` (percent, fold, or the unit of the observable); None for a direction.
+        error: one standard deviation or standard error on that scale; None where none is known.
+        comparison: 'fold', 'percent_change', 'absolute', or a direction: 'up', 'down', 'none'.
+        baseline: what the change is relative to: 'self' (the start of the run), 'untreated', 'healthy', or empty.
+        reduce: 'at' that hour, or 'peak', 'trough', 'time_of_peak' up to it.
+        schedule: the treatments, times in hours.
+        settings: (constant or input, value), in the unit of the model.
+        context: 'healthy', 'epilepsy', one of your own, or empty.
+        hypotheses: (name, alternative) that the experiment takes for granted.
+        expected_under: (name, alternative) under which it should come out so.
+        use: 'fit' where the row sets a constant of the model, 'check' where it tests it.
+        treatments: the schedule as the table writes it.
+        error_kind: 'SD', 'SEM', 'CI95', 'IQR' or empty: what was printed.
+        source: ids of rows of the evidence tables.
+        note: how the experiment was translated.
+
+    Raises:
+        InvalidValueError: what makes no sense by itself.
+        UnknownNameError: another word for `use`, `baseline`, `reduce` or `comparison`.
+
+    Example:
+        >>> Observation(id="day 3", observable="S", hours=72, value=7.4, error=0.2).comparison
+        'absolute'
     """
 
     id: str
@@ -85,7 +107,7 @@ class Observation(Named):
     hypotheses: tuple[tuple[str, str], ...] = ()
     expected_under: tuple[tuple[str, str], ...] = ()
     use: str = "fit"
-    treatments: str = ""  # the schedule as the table writes it
+    treatments: str = ""
     error_kind: str = ""
     source: tuple[str, ...] = ()
     note: str = ""
@@ -129,14 +151,24 @@ def observations_paths(model: Model) -> tuple[Path, ...]:
 
 
 def read_observations(model: Model, path: Path | None = None) -> tuple[Observation, ...]:
-    """The observations of a library model, or those in another file of the same columns (`path`).
+    """The observations of a model.
 
-    Raises `ModelError` with file and line for a row that the model cannot be asked: an unknown use, context,
-    hypothesis, setting, treatment, observable or source, or a value that does not fit the comparison.
+    Args:
+        model: what `pathway_models.load` gives.
+        path: of another file of the same columns; None for the files of a library model.
 
-    >>> import pathway_models as pm
-    >>> {o.use for o in read_observations(pm.load("acupuncture"))} <= {"fit", "check"}
-    True
+    Returns:
+        The observations, in the order of the file.
+
+    Raises:
+        ModelError: with file and line, a row that the model cannot be asked: an unknown use, context, hypothesis,
+            setting, treatment, observable or source, or a value that does not fit the comparison; a model without
+            observations.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> {o.use for o in read_observations(pm.load("acupuncture"))} <= {"fit", "check"}
+        True
     """
     found: dict[str, Observation] = {}
     for file in (path,) if path else observations_paths(model):

@@ -35,7 +35,19 @@ REDUCTIONS: Mapping[str, Reduction] = {"at": "final", "peak": "peak", "trough": 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class EvidenceReport(Brief):
-    """A model against its observations: table, sentences, figure. Rows of use 'fit' are no test of the model."""
+    """A model against its observations: table, sentences, figure. Rows of use 'fit' are no test of the model.
+
+    Attributes:
+        model: its name.
+        title: what it is.
+        rows: each observation with what the model gives for it.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> found = pm.evidence.report(pm.load("acupuncture"))
+        >>> len(found.to_dataframe()) == len(found.rows)
+        True
+    """
 
     model: str
     title: str
@@ -52,7 +64,11 @@ class EvidenceReport(Brief):
         return pd.DataFrame([_record(row) for row in self.rows], columns=list(REPORT_COLUMNS))
 
     def totals(self, use: Use) -> dict[str, int]:
-        """Verdict -> number of rows of that use."""
+        """Verdict -> number of rows.
+
+        Args:
+            use: which rows: 'fit' or 'check'.
+        """
         verdicts = [row.verdict for row in self._of(use)]
         return {v: verdicts.count(v) for v in (WITHIN_ONE, WITHIN_TWO, OUTSIDE, NO_ERROR, RIGHT, WRONG, FAILED)}
 

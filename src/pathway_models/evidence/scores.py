@@ -16,12 +16,25 @@ NO_ERROR, RIGHT, WRONG, FAILED = "no error given", "right", "wrong", "failed"
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """One observation with what the model gives for it, on the same scale; directions in percent of the baseline."""
+    """One observation with what the model gives for it.
+
+    Attributes:
+        observation: what was found.
+        prediction: what the model gives, on the scale of the observation; of a direction in percent of the baseline.
+        hypotheses: those in force that are not the default, `name=alternative`, joined by ;.
+        expected: whether the alternatives under which the row is expected are in force.
+        message: why there is no prediction; empty where there is one.
+
+    Example:
+        >>> row = Observation(id="day 3", observable="S", hours=72, value=7.4, error=0.2)
+        >>> Score(observation=row, prediction=7.5).verdict
+        'within one error'
+    """
 
     observation: Observation
     prediction: float
     hypotheses: str = ""
-    expected: bool = True  # whether the alternatives under which the row is expected are in force
+    expected: bool = True
     message: str = ""
 
     @property

@@ -36,13 +36,22 @@ TABLE_COLUMNS: Mapping[str, tuple[str, ...]] = {
 
 
 def evidence_table(kind: Kind = "responses", *, library: Library | None = None) -> pd.DataFrame:
-    """The published numbers as text, index `id`: 'measurements' (constants) or 'responses' (what changed).
+    """The published numbers, as they were printed.
 
-    Those of a `library` with folders of your own come after ours. Units are as printed, column `unit`. Raises
-    `UnknownNameError` for another kind and `ModelError`, with file and line, for a table that breaks its schema.
+    Args:
+        kind: 'measurements' (constants) or 'responses' (what changed).
+        library: whose tables; those of your own folders come after ours.
 
-    >>> evidence_table("responses").loc["clinical:C001", "value"]
-    '62'
+    Returns:
+        One row per number, all of it text, index `id`; its unit is in the column `unit`.
+
+    Raises:
+        UnknownNameError: another kind.
+        ModelError: a table that breaks its schema, with file and line.
+
+    Example:
+        >>> evidence_table("responses").loc["clinical:C001", "value"]
+        '62'
     """
     import pandas as pd
 

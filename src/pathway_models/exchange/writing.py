@@ -36,21 +36,35 @@ def export(
 ) -> Path:
     """Write a scenario: `model` with its settings, at rest in its context, under a schedule of `treatments`.
 
-    `format` is 'sbml' (flat L3V2), 'sbml-l3v1', 'sbml-l2v5' or 'sbml-l2v4' for older tools, 'comp' (hierarchical, for
-    the coupled models of the library), 'antimony', 'omex' (COMBINE archive: SBML, SED-ML, expected values, figure,
-    description, `creators`, licence) or 'petab' (a folder: version 2, the schedule as periods of an experiment).
-    In the others treatments become initial values and events (`time >= t`) within `weeks`, or
-    `duration` in model time (default for our models 12 weeks); without them it is the bare model. The file appears
-    when it is complete. Warns with `ModelWarning` of what tools are known to run the file without (MxlPy drops events).
-    Returns the path. Raises `UnknownNameError` for another format, `InvalidValueError` for a
-    schedule that does not fit the model and `ModelError` if the level cannot hold the model or the file cannot be
-    written.
+    The file appears when it is complete. Warns with `ModelWarning` of what tools are known to run the file without
+    (MxlPy drops events).
 
-    >>> import pathway_models as pm, tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     course = [pm.Electroacupuncture(weeks=1)]
-    ...     pm.export(pm.load("acupuncture"), f"{folder}/a.xml", treatments=course, weeks=2).name
-    'a.xml'
+    Args:
+        model: what `pathway_models.load` gives.
+        path: of the file, or of the folder for 'petab'.
+        format: 'sbml' (flat L3V2), 'sbml-l3v1', 'sbml-l2v5' or 'sbml-l2v4' for older tools, 'comp' (hierarchical, for
+            the coupled models of the library), 'antimony', 'omex' (COMBINE archive: SBML, SED-ML, expected values,
+            figure, description, licence) or 'petab' (a folder: version 2, the schedule as periods of an experiment).
+        treatments: what becomes initial values and events (`time >= t`), of 'petab' periods; without them, and without
+            a length, it is the bare model.
+        weeks: length of the scenario in weeks, or
+        duration: in model time; 12 weeks for our models if neither is said.
+        creators: of an archive.
+
+    Returns:
+        The path of what was written.
+
+    Raises:
+        UnknownNameError: another format.
+        InvalidValueError: a schedule that does not fit the model.
+        ModelError: a level that cannot hold the model, a file that cannot be written.
+
+    Example:
+        >>> import pathway_models as pm, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     course = [pm.Electroacupuncture(weeks=1)]
+        ...     pm.export(pm.load("acupuncture"), f"{folder}/a.xml", treatments=course, weeks=2).name
+        'a.xml'
     """
     require_model(model)
     require_kind("path", path, (str, os.PathLike), '"model.xml"')
@@ -86,19 +100,29 @@ def _warn_of_losses(text: str, name: str) -> None:
 
 
 def check(path: str | Path, *, library: Library | None = None) -> tuple[Finding, ...]:
-    """What there is to say of a file, worst first; an empty tuple is a clean bill.
+    """What there is to say of a file: libSBML's findings, then notes on what some tool does not take, with cures.
 
-    libSBML's findings (consistency, units), then notes on annotation and on constructs that COPASI, AMICI,
-    roadrunner, SimBiology or SBMLToolkit do not take, each with its cure. A file without any of severity `error` or
-    `fatal` can be used. Antimony and archives are checked as the SBML that they hold. Of a folder of your own modules
-    and coupled models, or of one module in it, every part is read, its units and its rest are checked, and its sources
-    looked up; `library` has further folders that it needs. Raises `ModelError` if the file cannot be read.
+    Findings are of consistency and units; notes of annotation, and of constructs that COPASI, AMICI, roadrunner,
+    SimBiology or SBMLToolkit do not take. A file without any of severity `error` or `fatal` can be used. Antimony and
+    archives are checked as the SBML that they hold. Of a folder of your own modules and coupled models, or of one
+    module in it, every part is read, its units and its rest are checked, and its sources looked up.
 
-    >>> import pathway_models as pm, tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     found = pm.check(pm.export(pm.load("nlrp3_il1b"), f"{folder}/a.xml"))
-    >>> {f.severity for f in found} <= {"note"}
-    True
+    Args:
+        path: of a file that `load` takes, or of a folder.
+        library: further folders that a folder needs.
+
+    Returns:
+        What was found, worst first; an empty tuple is a clean bill.
+
+    Raises:
+        ModelError: a file that cannot be read, a folder that is no library.
+
+    Example:
+        >>> import pathway_models as pm, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     found = pm.check(pm.export(pm.load("nlrp3_il1b"), f"{folder}/a.xml"))
+        >>> {f.severity for f in found} <= {"note"}
+        True
     """
     if Path(path).is_dir():
         return tuple(Finding(severity="error", line=0, message=m) for m in folder_faults(Path(path), library))

@@ -33,11 +33,25 @@ SCALES = {
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Comparison(Brief):
-    """Four arms of one model: `runs` (dims arm, time), `table` (arm by outcome), `interaction` (outcome by scale)."""
+    """Four arms of one model: no treatment, either one, and both.
+
+    Attributes:
+        arms: their names.
+        outcomes: what was read.
+        values: (4, outcomes), in the unit of the outcome.
+        runs: all states and outputs over time, dims arm and time (model time).
+
+    Example:
+        >>> import pathway_models as pm
+        >>> arms = pm.compare(pm.load("nlrp3_il1b"), pm.Level(input="vagal_drive", value=0.5),
+        ...                   pm.Level(input="MCC950", value=0.1), weeks=1, outcomes=["IL1B"])
+        >>> list(arms.interaction.columns)
+        ['log_additive', 'bliss', 'hsa']
+    """
 
     arms: tuple[str, str, str, str]
     outcomes: tuple[Outcome, ...]
-    values: Array  # (4, outcomes)
+    values: Array
     runs: xr.Dataset
 
     @property
@@ -65,7 +79,11 @@ class Comparison(Brief):
         return frame.join(self.interaction.add_prefix("interaction_"))
 
     def plot(self, *names: str) -> Figure:
-        """The four arms over time, one panel per variable (default: the variables of the outcomes)."""
+        """The four arms over time, one panel per variable.
+
+        Args:
+            names: of variables; without any, those of the outcomes.
+        """
         return plot_arms(self.runs, names or tuple(o.variable for o in self.outcomes))
 
 

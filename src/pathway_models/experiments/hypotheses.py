@@ -37,9 +37,23 @@ IN_USE, OTHER = "#333333", "#0072B2"
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class HypothesisScan(Brief):
-    """Outcomes of one model under several alternatives; `alternatives` has a mapping hypothesis -> alternative per run.
+    """Outcomes of one model under several alternatives of contested mechanisms.
 
-    The first run is the model as it is (`oneway`) or the first combination (`full`).
+    Attributes:
+        model: its name.
+        arm: a short name of the treatments.
+        which: 'oneway' or 'full'.
+        in_force: hypothesis -> alternative of the model as it is.
+        alternatives: hypothesis -> alternative, per run; the first is the model as it is ('oneway') or the first
+            combination ('full').
+        runs: the outcomes (runs, outcomes) and how the runs fared.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> scan = pm.hypothesis_scan(pm.load("acupuncture"), outcomes=["plastic_trace"], weeks=1,
+        ...                           execution=pm.Execution(workers=1, progress=False))
+        >>> scan.alternatives[0] == scan.in_force
+        True
     """
 
     model: str
@@ -130,7 +144,15 @@ class HypothesisScan(Brief):
         return "\n".join(lines)
 
     def plot(self, outcome: str | None = None, *, top: int = 10) -> Figure:
-        """Outcomes over the alternatives of each hypothesis, the widest on top; a line marks the model as it is."""
+        """Outcomes over the alternatives of each hypothesis, the widest on top; a line marks the model as it is.
+
+        Args:
+            outcome: its name; None for all.
+            top: number of hypotheses at most.
+
+        Raises:
+            UnknownNameError: another outcome.
+        """
         if outcome is not None and outcome not in self.outcomes:
             raise unknown_name("outcome", outcome, self.outcomes)
         return _plot(self, self.outcomes if outcome is None else (outcome,), top)

@@ -42,7 +42,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Profile(ProfileData):
-    """Sum of squares along one constant with all others refitted, and its figure."""
+    """Sum of squares along one constant with all others refitted, and its figure.
+
+    Attributes:
+        parameter: id of the constant.
+        unit: of the constant, as text.
+        values: (points,), of the constant, in its unit.
+        cost: (points,), sums of squared residuals, dimensionless.
+        low: lower bound of the 95 percent interval, in the unit of the constant.
+        high: upper bound.
+        open_low: whether the range ends before the sum of squares has risen by 3.84 below.
+        open_high: the same above.
+
+    Example:
+        >>> profile = Profile(parameter="k", unit="1/h", values=np.array([1.0, 2.0]), cost=np.array([0.5, 4.5]),
+        ...                   low=1.0, high=1.9, open_low=True, open_high=False)
+        >>> profile.to_dataframe()["rise"].tolist()
+        [0.0, 4.0]
+    """
 
     def plot(self) -> Figure:
         """Rise of the sum of squares over the constant, with the 95 percent bounds."""
@@ -51,12 +68,40 @@ class Profile(ProfileData):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Calibration(FitData):
-    """A fit: the data, what they say, and profiles of its constants."""
+    """A fit: the data, what they say, and profiles of its constants.
+
+    Attributes:
+        model: as it was before.
+        parameters: the constants that were fitted.
+        targets: the observations with their errors.
+        before: each observation with what the model gave before.
+        after: each observation with what the fitted model gives.
+        values: constant -> value found, in the unit of the model.
+        starts: the local fits.
+        jacobian: (observations, constants), derivatives of the residuals (in errors) per range of each constant.
+        prior: whether the ranges counted.
+        runs: number of runs.
+        engines: what ran the rows, and why.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> fit = pm.calibrate(pm.load("ampk_pgc1a"), ["gain_BHB_GSH"], ["kd_gsh"], allow=["assumed"], starts=1,
+        ...                    execution=pm.Execution(workers=1, progress=False))
+        >>> list(fit.values)
+        ['gain_BHB_GSH']
+    """
 
     def profile(self, parameter: str, *, points: int = 8, execution: Execution | None = None) -> Profile:
-        """Profile likelihood of one constant: all others are refitted at up to `points` values on each side.
+        """Profile likelihood of one constant: all others are refitted at values on each side.
 
-        Raises `UnknownNameError` for a constant that was not fitted.
+        Args:
+            parameter: a constant that was fitted.
+            points: number of values on each side at most.
+            execution: as in `calibrate`.
+
+        Raises:
+            UnknownNameError: a constant that was not fitted.
+            InvalidValueError: fewer than 2 points, a checkpoint.
         """
         ids = [p.id for p in self.parameters]
         name = self.model.resolve(parameter)
@@ -178,6 +223,9 @@ class Starts(Named):
         seed: of the design.
         at: other values of fitted constants, such as those before an earlier fit: the first start, and the centre of
             the prior. Hypotheses in force stay as the model has them.
+
+    Raises:
+        InvalidValueError: numbers that make no sense.
 
     Example:
         >>> Starts(n=2).seed

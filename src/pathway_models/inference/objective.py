@@ -43,7 +43,18 @@ SAME_COST = 0.01  # relative difference of cost at which two starts end in one p
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """An observation with the error it is fitted with; `printed` is False where that error is assumed."""
+    """An observation with the error it is fitted with.
+
+    Attributes:
+        observation: what was found.
+        error: one standard deviation, on the scale of the observation.
+        printed: whether the error was printed, and not assumed.
+
+    Example:
+        >>> row = Observation(id="day 3", observable="S", hours=72, value=7.4, error=0.2)
+        >>> Target(observation=row, error=0.2, printed=True).residual(np.array([7.6])).round(9).tolist()
+        [1.0]
+    """
 
     observation: Observation
     error: float
@@ -62,7 +73,11 @@ class Target:
         return {"percent_change": 100 + value, "fold": value}.get(o.comparison, abs(value))
 
     def residual(self, prediction: Array) -> Array:
-        """Distance in errors; for directions one-sided: 0 where the direction is right."""
+        """Distance in errors; for directions one-sided: 0 where the direction is right.
+
+        Args:
+            prediction: on the scale of the observation; of a direction in percent of the baseline.
+        """
         o = self.observation
         if o.value is None:
             return self._wrong(np.log(np.maximum(1 + prediction / 100, SMALLEST)))

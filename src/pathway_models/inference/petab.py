@@ -51,7 +51,20 @@ Values = dict[str, str]  # id -> formula of its value
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class PetabProblem(Brief):
-    """What `write_petab` wrote: the YAML file, the ids of the measured observations, and what was left out and why."""
+    """What `write_petab` wrote.
+
+    Attributes:
+        yaml: path of the YAML file.
+        measured: ids of the observations that the problem has.
+        left_out: one row per observation that it has not, index `id`: reason.
+
+    Example:
+        >>> import pathway_models as pm, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     made = write_petab(pm.load("ampk_pgc1a"), ["gain_BHB_GSH"], ["kd_gsh"], folder, allow=["assumed"])
+        >>> len(made.left_out)
+        0
+    """
 
     yaml: Path
     measured: tuple[str, ...]
@@ -71,15 +84,29 @@ def write_petab(
 ) -> PetabProblem:
     """Write the problem that `calibrate` would solve as PEtab 2.0 into `folder`, for pyPESTO, AMICI or `pm.load`.
 
-    Arguments as in `calibrate`, same errors, priors and ranges. There is one observable per observation. Experiments
-    begin at rest (a period at -inf); what the context holds there gets its own value at time 0, where treatment
-    begins. The SBML has a constant `before_X` for each variable X whose ratio is measured: it takes the value before
-    treatment. A constant that some observation sets itself is estimated as `fit_` and its id. Percent changes are
-    written as folds. Directions, extremes, and baselines in health under a treatment cannot be expressed: they are in
-    `left_out` and left_out.tsv with the reason.
+    Errors, priors and ranges are those of `calibrate`. There is one observable per observation. Experiments begin at
+    rest (a period at -inf); what the context holds there gets its own value at time 0, where treatment begins. The SBML
+    has a constant `before_X` for each variable X whose ratio is measured: it takes the value before treatment. A
+    constant that some observation sets itself is estimated as `fit_` and its id. Percent changes are written as folds.
+    Directions, extremes, and baselines in health under a treatment cannot be expressed: they are in left_out.tsv with
+    the reason.
+
+    Args:
+        model: a model of the library.
+        parameters: what is fitted, as in `calibrate`.
+        observations: as in `calibrate`.
+        folder: where the files go.
+        start_at: constant -> nominal value and centre of its prior, in the unit of the model.
+        allow: as in `calibrate`.
+        prior: whether the ranges count, as normal laws on the scale of each constant.
+        assumed_error: of a number without a printed error, as a share of it.
+
+    Returns:
+        The YAML file, what is measured, and what was left out and why.
 
     Raises:
         InvalidValueError: as `calibrate`, and if nothing can be expressed.
+        UnknownNameError: unknown names.
         ModelError: the folder cannot be written.
 
     Source:

@@ -29,7 +29,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Start(Brief):
-    """One local fit: where it began and ended (values), the sums of squares there, how it ended."""
+    """One local fit.
+
+    Attributes:
+        begin: constant -> value where it began, in the unit of the model.
+        end: constant -> value where it ended.
+        cost_begin: sum of squared residuals where it began, dimensionless.
+        cost_end: the same where it ended.
+        message: how it ended.
+
+    Example:
+        >>> Start(begin={"k": 1.0}, end={"k": 2.0}, cost_begin=9.0, cost_end=1.0, message="converged").end["k"]
+        2.0
+    """
 
     begin: Mapping[str, float]
     end: Mapping[str, float]
@@ -40,10 +52,7 @@ class Start(Brief):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ProfileData(Brief):
-    """Sum of squares along one constant with all others refitted; `low` and `high` bound 95 percent.
-
-    `open_low` and `open_high` say that the range ends before the sum of squares has risen by 3.84.
-    """
+    """A profile as data; `Profile` adds its figure and says what the fields are."""
 
     parameter: str
     unit: str
@@ -63,10 +72,7 @@ class ProfileData(Brief):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class FitData(Brief):
-    """A fit: `values` of the constants, the runs before and after, and what the data leave open.
-
-    `jacobian` holds the derivatives of the data residuals (observations x constants) per range of each constant.
-    """
+    """A fit as data; `Calibration` adds words, figures and profiles and says what the fields are."""
 
     model: Model
     parameters: tuple[Parameter, ...]

@@ -38,9 +38,13 @@ Stamp: TypeAlias = "tuple[tuple[str, int, int], ...]"
 class Library:
     """Our models, and beside them those in folders of a user; get one from `pathway_models.collection`.
 
-    >>> import pathway_models as pm
-    >>> "epilepsy_core" in pm.library().available()
-    True
+    Attributes:
+        folders: of the user.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> "epilepsy_core" in pm.library().available()
+        True
     """
 
     folders: tuple[Path, ...] = ()
@@ -63,12 +67,7 @@ class Library:
         return tuple(path for root in self.roots if (path := root / "evidence").is_dir())
 
     def available(self) -> Mapping[str, str]:
-        """Name -> title of every model that `load` knows.
-
-        >>> import pathway_models as pm
-        >>> "epilepsy" in pm.available()
-        True
-        """
+        """Name -> title of every model that `load` knows."""
         titles = {n: self.read_coupled(n).title for n in self.coupled}
         return titles | {n: read_module_file(folder).title for n, folder in self.modules.items()}
 
@@ -76,6 +75,9 @@ class Library:
         """The files with observations of a model, those of what it extends first; any folder may add to a model.
 
         The one beside the model, whether it is there or not, if there is none.
+
+        Args:
+            name: of a module or a coupled model.
         """
         if name in self.coupled:
             parts = [Path("coupled", f"{n}-observations.tsv") for n in self.lineage(name)]
@@ -85,14 +87,27 @@ class Library:
         return tuple(p for p in paths if p.exists()) or (self.home(name) / parts[-1],)
 
     def home(self, name: str) -> Path:
-        """The folder, ours or a user's, that holds a model."""
+        """The folder, ours or a user's, that holds a model.
+
+        Args:
+            name: of a module or a coupled model.
+        """
         path = self.modules[name] if name in self.modules else self.coupled[name]
         return path.parents[1]
 
     # ---- models ----------------------------------------------------------------------------------------------
 
     def load(self, name: str | Path, *, context: str = DEFAULT_CONTEXT, model: str | None = None) -> Model:
-        """As `pathway_models.load`, with the models of this library."""
+        """As `pathway_models.load`, with the models of this library.
+
+        Args:
+            name: as there.
+            context: as there.
+            model: as there.
+
+        Raises:
+            InvalidValueError: a `model` of what is no archive; the others are those of `pathway_models.load`.
+        """
         require_kind("name", name, (str, os.PathLike), 'load("epilepsy") or load("file.xml")')
         known = {*self.coupled, *self.modules}
         if isinstance(name, str) and name in known:
@@ -110,13 +125,27 @@ class Library:
         raise unknown_name("model", str(name), [*known, "a path to an SBML file"])
 
     def module(self, name: str) -> Module:
-        """A module, read from its folder; the SBML of a user's module is made from its Antimony."""
+        """A module, read from its folder; the SBML of a user's module is made from its Antimony.
+
+        Args:
+            name: a key of `modules`.
+
+        Raises:
+            UnknownNameError: another name.
+        """
         if name not in self.modules:
             raise unknown_name("module", name, self.modules)
         return _module(self, self._stamp(), name)
 
     def read_coupled(self, name: str) -> CoupledFile:
-        """The TOML of a coupled model; what it `extends` comes first (modules, wires, inputs, aliases)."""
+        """The TOML of a coupled model; what it `extends` comes first (modules, wires, inputs, aliases).
+
+        Args:
+            name: a key of `coupled`.
+
+        Raises:
+            ModelError: no modules, one that is not there or is there twice.
+        """
         base, *others = (read_toml(self.coupled[n], CoupledFile) for n in self.lineage(name))
         for made in others:
             base = made.after(base)
@@ -132,7 +161,14 @@ class Library:
         return base
 
     def lineage(self, name: str) -> tuple[str, ...]:
-        """A coupled model after those that it extends, the oldest first; `ModelError` for a ring."""
+        """A coupled model after those that it extends, the oldest first.
+
+        Args:
+            name: a key of `coupled`.
+
+        Raises:
+            ModelError: a ring, or a model to extend that is not there.
+        """
         names = [name]
         while base := read_toml(self.coupled[names[0]], CoupledFile).extends:
             file = short_path(self.coupled[names[0]])
@@ -144,12 +180,21 @@ class Library:
         return tuple(names)
 
     def parts(self, name: str) -> tuple[list[Module], list[Wire], list[SharedInput]]:
-        """Modules, wires and shared inputs that the TOML of a coupled model names."""
+        """Modules, wires and shared inputs that the TOML of a coupled model names.
+
+        Args:
+            name: a key of `coupled`.
+        """
         made = self.read_coupled(name)
         return [self.module(n) for n in made.modules], made.wires, made.shared
 
     def text(self, name: str, *, hierarchical: bool = False) -> str:
-        """SBML of a coupled model: ours as published, a user's made from its TOML."""
+        """SBML of a coupled model: ours as published, a user's made from its TOML.
+
+        Args:
+            name: a key of `coupled`.
+            hierarchical: whether it is of SBML comp, with a submodel per module, and not flat.
+        """
         if self.home(name) == sbml_root():
             return read_text(self.coupled[name].with_name(f"{name}-comp.xml" if hierarchical else f"{name}.xml"))
         return _texts(self, self._stamp(), name)[hierarchical]
@@ -208,7 +253,10 @@ def library(*folders: str | Path) -> Library:
 
 
 def available() -> Mapping[str, str]:
-    """Name -> title of every model that `load` knows.
+    """The models that `load` knows.
+
+    Returns:
+        Name -> title.
 
     Example:
         >>> "epilepsy" in available()

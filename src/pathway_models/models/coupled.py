@@ -50,7 +50,11 @@ class CoupledFile:
     inputs: Annotated[Mapping[str, SharedEntry], "inputs that feed several modules"] = field(default_factory=dict)
 
     def after(self, base: CoupledFile) -> CoupledFile:
-        """This model with what it extends in front."""
+        """This model with what it extends in front.
+
+        Args:
+            base: what it extends.
+        """
         return replace(
             self,
             modules=base.modules + self.modules,

@@ -22,18 +22,29 @@ from .model import Model
 def module_from(path: str | Path, *, ports: Mapping[str, str] | Sequence[str], name: str | None = None) -> Module:
     """A module made of anybody's SBML (any file that `load` takes), to be coupled in the place of one of ours.
 
-    `ports` says which ids of the file are ports, as `{"IL1B": "il1b_conc", "BHB": "ketones"}` (our name: id in the
-    file) or as a list where the names are the same; the file's ids are renamed. A parameter without a rule is an input
-    and keeps its value as reference; a species or a computed parameter is an output. Units stay: a wire checks them.
-    Raises `UnknownNameError` for an id that the file lacks, `InvalidValueError` for a name that it uses for something
-    else, `ModelError` for a file that cannot be read.
+    A parameter without a rule is an input and keeps its value as reference; a species or a computed parameter is an
+    output. Units stay: a wire checks them.
 
-    >>> import pathway_models as pm, tempfile
-    >>> from pathway_models.models.swap import module_from
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     theirs = pm.export(pm.load("acupuncture"), f"{folder}/theirs.xml")
-    ...     module_from(theirs, ports={"drive": "vagal_drive"}).outputs[0].id
-    'drive'
+    Args:
+        path: of the file.
+        ports: which ids of the file are ports, as `{"IL1B": "il1b_conc", "BHB": "ketones"}` (our name: id in the file)
+            or as a list where the names are the same; the file's ids are renamed.
+        name: of the module; None for that of the file.
+
+    Returns:
+        The module, for `with_module`.
+
+    Raises:
+        UnknownNameError: an id that the file lacks.
+        InvalidValueError: a name that the file uses for something else.
+        ModelError: a file that cannot be read.
+
+    Example:
+        >>> import pathway_models as pm, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     theirs = pm.export(pm.load("acupuncture"), f"{folder}/theirs.xml")
+        ...     pm.exchange.module_from(theirs, ports={"drive": "vagal_drive"}).outputs[0].id
+        'drive'
     """
     source = Path(path)
     title = name or source.stem
@@ -81,13 +92,26 @@ def _port(model: Model, name: str) -> Port:
 def with_module(name: str, module: Module, *, replacing: str, context: str = DEFAULT_CONTEXT) -> Model:
     """The coupled model `name` of the library with `module` in the place of its module `replacing`.
 
-    Wires, the other modules and contexts stay. Raises `UnknownNameError` if the model has no such module, and
-    `InvalidValueError` that names the ports that the wires need and the module lacks, or units that do not fit.
+    Wires, the other modules and contexts stay.
 
-    >>> import pathway_models as pm
-    >>> ours = pm.library().module("acupuncture")
-    >>> len(with_module("epilepsy_core", ours, replacing="acupuncture").gains)
-    35
+    Args:
+        name: of a coupled model.
+        module: what comes in, such as `module_from` gives.
+        replacing: name of the module that goes.
+        context: as in `load`.
+
+    Returns:
+        The coupled model.
+
+    Raises:
+        UnknownNameError: a module that the model does not have, an unknown context.
+        InvalidValueError: ports that the wires need and the module lacks, or units that do not fit.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> ours = pm.library().module("acupuncture")
+        >>> len(pm.exchange.with_module("epilepsy_core", ours, replacing="acupuncture").gains)
+        35
     """
     found = library()
     base = found.load(name, context=context)

@@ -25,10 +25,18 @@ Combine: TypeAlias = Literal["", "sum", "product"]
 class Wire:
     """An output that drives an input: alone `input := r + gain*(scale*output - r)`, where r is the input's reference.
 
-    `source` is `module.output` or the name of an input of the coupled model; `target` is `module.input`. Several wires
-    drive one input if one of them says how they `combine`: 'sum' is `r + sum of gain*(scale*output - reference)`,
-    'product' is `r * product of (1 + gain*(scale*output/reference - 1))`. The wire's `reference` is the value of
-    `scale*output` without effect, in the unit of the output; usually it is r.
+    Attributes:
+        source: `module.output`, or the name of an input of the coupled model.
+        target: `module.input`.
+        scale: factor on the output.
+        combine: how several wires drive one input, which one of them must say: 'sum' is
+            `r + sum of gain*(scale*output - reference)`, 'product' is
+            `r * product of (1 + gain*(scale*output/reference - 1))`.
+        reference: value of `scale*output` without effect, in the unit of the output; None for r.
+
+    Example:
+        >>> Wire(source="BHB_brain.BHB", target="nlrp3_il1b.BHB").gain
+        'gain_BHB_to_nlrp3_il1b__BHB'
     """
 
     source: str
@@ -47,7 +55,19 @@ class Wire:
 
 @dataclass(frozen=True, kw_only=True)
 class SharedInput:
-    """An input of the coupled model that feeds several modules."""
+    """An input of the coupled model that feeds several modules.
+
+    Attributes:
+        id: its name.
+        title: what it is.
+        reference: value in health, dimensionless.
+        low: least value allowed.
+        high: largest value allowed.
+
+    Example:
+        >>> SharedInput(id="stress", title="stress", reference=1.0, low=0.0, high=3.0).reference
+        1.0
+    """
 
     id: str
     title: str

@@ -30,9 +30,18 @@ SHOWN = 6  # changed values in the short text of a model
 class Context:
     """A named overlay: 'healthy', 'epilepsy'.
 
-    `anchors` are set to a variable's value at the context's rest; `held` constants have these values while the rest is
-    searched, and their own again afterwards. `loop` names the `input` that stands for the `output` of a feedback loop
-    while the constant `switch` is 0.
+    Attributes:
+        name: as `load` takes it.
+        title: what it is.
+        settings: id -> value, in the unit of the model.
+        anchors: constant -> variable whose value at the context's rest it is set to.
+        held: constant -> value that it has while the rest is searched; afterwards it has its own again.
+        loop: `input` that stands for the `output` of a feedback loop while the constant `switch` is 0.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> pm.load("acupuncture").contexts["healthy"].name
+        'healthy'
     """
 
     name: str
@@ -45,16 +54,7 @@ class Context:
 
 @dataclass(frozen=True, kw_only=True)
 class FlatModel:
-    """An ODE model ready to be asked; every change gives a new model.
-
-    `sbml` is the flat text as published; `settings` are the values that differ from it (context, hypotheses,
-    `with_parameters`); `source` is the path that it was read from (and the place in an archive). Get one from
-    `pathway_models.load`.
-
-    >>> import pathway_models as pm
-    >>> pm.load("acupuncture").name
-    'acupuncture'
-    """
+    """The data of a model, and the variants of it; `Model` runs them and says what the fields are."""
 
     name: str
     title: str
@@ -96,7 +96,11 @@ class FlatModel:
         )
 
     def is_fixed(self, key: str) -> bool:
-        """Whether `key` is a species that neither rules nor reactions change."""
+        """Whether a species is changed neither by rules nor by reactions.
+
+        Args:
+            key: an SBML id.
+        """
         q = self.quantities.get(key)
         return q is not None and q.kind == "species" and q.boundary and not q.ruled
 
@@ -160,9 +164,13 @@ class FlatModel:
         return hashlib.sha256(self.sbml.encode()).hexdigest()[:16]
 
     def resolve(self, name: str) -> str:
-        """The SBML id for an id, `module.id`, an alias of the coupled model, or an unambiguous last part.
+        """The SBML id for a name.
 
-        Raises `UnknownNameError` for a name that is not there or that several modules have.
+        Args:
+            name: an id, `module.id`, an alias of the coupled model, or an unambiguous last part.
+
+        Raises:
+            UnknownNameError: a name that is not there or that several modules have.
         """
         names = self._selectable
         for candidate in (name, name.replace(".", "__"), self.aliases.get(name, "")):
@@ -190,17 +198,26 @@ class FlatModel:
     # ---- variants ------------------------------------------------------------------------------------------
 
     def with_parameters(self, values: Mapping[str, float] | None = None, /, **named: float) -> Self:
-        """The model with other values at the start (names as in `resolve`): the same as a file with these values in it.
+        """The model with other values at the start: the same as a file with these values in it.
 
         Constants, sizes of compartments, species and whatever else has a value of its own; a value wins over an initial
         assignment, and what is computed from it follows. Of a species it is what its id stands for: the concentration,
         or the amount with `hasOnlySubstanceUnits`. Models of the library start at rest, so that their states cannot be
-        set. Raises `UnknownNameError` for a name that is not there, `InvalidValueError` for a value that is not finite,
-        for a negative value of a quantity whose table has no negative range, and for what a rule computes.
+        set.
 
-        >>> import pathway_models as pm
-        >>> dict(pm.load("acupuncture").with_parameters(efficacy=0.5).settings)["efficacy"]
-        0.5
+        Args:
+            values: name (as in `resolve`) -> value, in the unit of the model.
+            named: the same by keyword.
+
+        Raises:
+            UnknownNameError: a name that is not there.
+            InvalidValueError: a value that is not finite, a negative value of a quantity whose table has no negative
+                range, what a rule computes.
+
+        Example:
+            >>> import pathway_models as pm
+            >>> dict(pm.load("acupuncture").with_parameters(efficacy=0.5).settings)["efficacy"]
+            0.5
         """
         require_kind("values", values or {}, Mapping, "{'k': 2.0}")
         changed = set_values(self, {**(values or {}), **named})
@@ -234,7 +251,12 @@ class FlatModel:
     def with_hypothesis(self, hypothesis: str, alternative: str) -> Self:
         """The model under another alternative of a contested mechanism.
 
-        Raises `UnknownNameError` with the names that exist.
+        Args:
+            hypothesis: a name of `hypotheses`.
+            alternative: one of its alternatives.
+
+        Raises:
+            UnknownNameError: other names.
         """
         by_id = {h.id: h for h in self.hypothesis_set}
         if hypothesis not in by_id:
@@ -245,9 +267,13 @@ class FlatModel:
         return replace(self, settings=Frozen({**self.settings, **alternatives[alternative].settings}))
 
     def with_context(self, name: str) -> Self:
-        """The model in another context ('healthy', 'epilepsy'); the other settings stay.
+        """The model in another context; the other settings stay.
 
-        Raises `UnknownNameError` if the model has no such context.
+        Args:
+            name: 'healthy', 'epilepsy', or one of your own.
+
+        Raises:
+            UnknownNameError: a context that the model does not have.
         """
         if name not in self.contexts:
             raise unknown_name(f"context of {self.name}", name, self.contexts)
@@ -270,7 +296,13 @@ class FlatModel:
     def duration(self, weeks: float | None, duration: float | None) -> float:
         """Length of a run in model time, from weeks or as given; 12 weeks for models of the library if nothing is said.
 
-        Raises `InvalidValueError` for both, and for neither where the model is from elsewhere.
+        Args:
+            weeks: the length in weeks, or None.
+            duration: the length in model time, or None.
+
+        Raises:
+            InvalidValueError: both, neither where the model is from elsewhere, weeks where it declares no unit of time,
+                a length that is none.
         """
         if weeks is None and duration is None and self.context is not None:
             weeks = DEFAULT_WEEKS

@@ -20,15 +20,32 @@ FAR = 1000.0  # times the usual value: a slip of the unit rather than another op
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
-    """A constant of a model: value, unit, range, and where it comes from."""
+    """A constant of a model: value, unit, range, and where it comes from.
+
+    Attributes:
+        id: as in the SBML.
+        value: in `unit`.
+        unit: as text.
+        kind: of evidence (measured, derived, fitted, assumed), 'gain' of a wire, 'unknown' for a file without a table.
+        low: lower end of the range in `unit`; None without a range.
+        high: upper end.
+        distribution: law of the range; 'fixed' without one.
+        source: ids of rows of the evidence tables, joined by ;.
+        note: the reasoning.
+        module: name of the module that it belongs to.
+
+    Example:
+        >>> Parameter(id="k", value=1.0, unit="1/h", kind="assumed").uncertain
+        False
+    """
 
     id: str
     value: float
     unit: str
-    kind: str  # one of KINDS, "gain" for the gain of a wire, "unknown" for a file without a table
+    kind: str
     low: float | None = None
     high: float | None = None
-    distribution: str = "fixed"  # one of LAWS
+    distribution: str = "fixed"
     source: str = ""
     note: str = ""
     module: str = ""
@@ -55,13 +72,29 @@ def warn_far(p: Parameter, value: float) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Port:
-    """An input or output of a model: what it is, its unit, its value in health."""
+    """An input or output of a model: what it is, its unit, its value in health.
+
+    Attributes:
+        id: as in the SBML.
+        title: what it is.
+        unit: as text.
+        role: 'level' (a parameter that is set), 'dose' (a species that is added to) or 'output'.
+        reference: value in health, in `unit`; None for an output that has none.
+        low: least value allowed of an input.
+        high: largest value allowed.
+        module: name of the module that it belongs to.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> pm.load("nlrp3_il1b").output_ports[0].role
+        'output'
+    """
 
     id: str
     title: str
     unit: str
-    role: str  # "level" (a parameter that is set), "dose" (a species that is added to), "output"
-    reference: float | None = None  # of outputs that have none
+    role: str
+    reference: float | None = None
     low: float = float("-inf")
     high: float = float("inf")
     module: str = ""
@@ -74,7 +107,18 @@ def finite_or_none(value: float) -> float | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Alternative:
-    """One alternative of a contested mechanism: parameter settings, with the evidence for and against."""
+    """One alternative of a contested mechanism: parameter settings, with the evidence for and against.
+
+    Attributes:
+        settings: constant -> its value under this alternative, in the unit of the constant.
+        supports: ids of rows of the evidence tables that speak for it.
+        opposes: ids of rows that speak against it.
+        note: what to know of it.
+
+    Example:
+        >>> Alternative(settings={"gain": 0.0}).supports
+        ()
+    """
 
     settings: Mapping[str, float]
     supports: tuple[str, ...] = ()
@@ -84,7 +128,21 @@ class Alternative:
 
 @dataclass(frozen=True, kw_only=True)
 class Hypothesis:
-    """A contested mechanism as named alternatives, one of them the default."""
+    """A contested mechanism as named alternatives, one of them the default.
+
+    Attributes:
+        id: its name.
+        title: what is contested.
+        default: name of the alternative whose settings the published model has.
+        alternatives: name -> `Alternative`.
+        module: name of the module that it belongs to.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> found = pm.load("epilepsy_core").hypothesis_set[0]
+        >>> found.default in found.alternatives
+        True
+    """
 
     id: str
     title: str
@@ -95,7 +153,25 @@ class Hypothesis:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Module(Brief):
-    """A module as its folder holds it; ids carry no module name here."""
+    """A module as its folder holds it; ids carry no module name here.
+
+    Attributes:
+        name: of its folder.
+        title: what the module is.
+        summary: what goes in, what happens, what comes out.
+        notes: what to know before use.
+        sbml: its SBML text.
+        parameters: its constants.
+        inputs: what wires and treatments drive.
+        outputs: what wires and readers take.
+        hypotheses: its contested mechanisms.
+        epilepsy: id -> value in untreated epilepsy, of what differs there.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> pm.library().module("acupuncture").prefixed().parameters[0].id.partition("__")[0]
+        'acupuncture'
+    """
 
     name: str
     title: str

@@ -71,7 +71,22 @@ def sampling_of(n: int | Sampling) -> Sampling:
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Analysis(Brief):
-    """A Sobol analysis before it runs: what is run, what varies, how it is sampled and executed, and that resolved."""
+    """A Sobol analysis before it runs.
+
+    Attributes:
+        study: what is run.
+        factors: what varies.
+        sampling: how it is sampled.
+        execution: how it is executed.
+        chosen: the factors as the model has them.
+        plan: what is run, resolved.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> study = pm.Study(pm.load("acupuncture"), outcomes=["vagal_drive"], weeks=1)
+        >>> make_analysis(study, Factors(parameters=["gain_vagal"]), Sampling(), Execution()).runs_for(8)
+        24
+    """
 
     study: Study
     factors: Factors
@@ -81,25 +96,42 @@ class Analysis(Brief):
     plan: Plan
 
     def design(self, n: int) -> Design:
-        """The design of n base rows; that of 2 n begins with it."""
+        """The design of n base rows; that of 2 n begins with it.
+
+        Args:
+            n: base rows, a power of two.
+        """
         how = self.sampling
         groups = self.chosen.group_of
         return saltelli_design(len(self.chosen.parameters), n, how.seed, group_of=groups, second_order=how.second_order)
 
     def table(self, unit: Array) -> Array:
-        """Parameter values (rows x parameters), checked against what the model allows."""
+        """Parameter values (rows x parameters), checked against what the model allows.
+
+        Args:
+            unit: places in 0..1 (rows x parameters).
+        """
         return check_rows(self.study.model, self.plan.job.varied, self.chosen.table(unit))
 
     def runs_for(self, n: int) -> int:
-        """Number of runs of n base rows."""
+        """Number of runs of n base rows.
+
+        Args:
+            n: base rows.
+        """
         return n * ((2 if self.sampling.second_order else 1) * len(dict.fromkeys(self.chosen.group_of)) + 2)
 
     def run(self, unit: Array, before: Ensemble | None) -> Ensemble:
-        """All rows, without those that `before` or the checkpoint has."""
+        """Outcomes of all rows; those that are known are not run again.
+
+        Args:
+            unit: places in 0..1 (rows x parameters).
+            before: the first rows, or None; what the checkpoint has counts too.
+        """
         return execute(self.plan, self.table(unit), self.execution, before)
 
     def code(self) -> str:
-        """The code that repeats the analysis."""
+        """The code that repeats the analysis, as text."""
         arguments: list[tuple[str, Any]] = [("", self.study), ("n", _shortest(self.sampling, Sampling, "n"))]
         if self.factors != Factors():
             arguments.append(("factors", _shortest(self.factors, Factors, "parameters")))
@@ -128,10 +160,19 @@ def make_analysis(study: Study, factors: Factors, sampling: Sampling, execution:
 
 @dataclass(frozen=True, kw_only=True)
 class CostEstimate:
-    """What an analysis will take, from a few of its rows: runs, seconds per run, hours of wall clock, bytes, engine.
+    """What an analysis will take, from a few of its rows.
 
-    >>> print(CostEstimate(runs=1000, seconds_per_run=0.1, workers=2, memory_bytes=2**20, disk_bytes=0))
-    1000 runs of 0.1 s each: about 50 s on 2 processes, 1 MB of memory for results
+    Attributes:
+        runs: their number.
+        seconds_per_run: on one core.
+        workers: number of processes.
+        memory_bytes: of the results.
+        disk_bytes: of the checkpoint; 0 without one.
+        engine: that will run them, 'roadrunner' or 'batch'.
+
+    Example:
+        >>> print(CostEstimate(runs=1000, seconds_per_run=0.1, workers=2, memory_bytes=2**20, disk_bytes=0))
+        1000 runs of 0.1 s each: about 50 s on 2 processes, 1 MB of memory for results
     """
 
     runs: int

@@ -142,13 +142,19 @@ def _group_name(model: Model, parameter: Parameter, grouping: str) -> str:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class GaussianCopula(Brief, Named):
-    """Correlated parameters: correlations of normal scores, by pairs of names; the law of each alone is kept.
+    """Correlated parameters; the law of each alone is kept.
 
-    For an analysis of shares of variance all parameters that hang together must lie in one group. Raises
-    `InvalidValueError` for a correlation outside -1 to 1 or of a parameter with itself.
+    For an analysis of shares of variance all parameters that hang together must lie in one group.
 
-    >>> GaussianCopula(correlations={("Vmax", "Km"): 0.8}).correlations[("Vmax", "Km")]
-    0.8
+    Attributes:
+        correlations: (name, other name) -> correlation of their normal scores.
+
+    Raises:
+        InvalidValueError: a correlation outside -1 to 1, or of a parameter with itself.
+
+    Example:
+        >>> GaussianCopula(correlations={("Vmax", "Km"): 0.8}).correlations[("Vmax", "Km")]
+        0.8
     """
 
     correlations: Mapping[tuple[str, str], float]
@@ -160,7 +166,15 @@ class GaussianCopula(Brief, Named):
                 raise InvalidValueError(f"{a} is correlated with itself; name two parameters")
 
     def matrix(self, model: Model, parameters: Sequence[Parameter]) -> Array:
-        """Correlation matrix in the order of `parameters`; raises `InvalidValueError` if it is not possible."""
+        """Correlation matrix in the order of `parameters`.
+
+        Args:
+            model: whose names these are.
+            parameters: what varies.
+
+        Raises:
+            InvalidValueError: a parameter that does not vary, correlations that contradict each other.
+        """
         place = {p.id: i for i, p in enumerate(parameters)}
         matrix = np.eye(len(parameters))
         for (a, b), value in self.correlations.items():
@@ -252,14 +266,29 @@ def factors_of(factors: Factors | Wanted) -> Factors:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Chosen:
-    """Factors as one model has them: parameters, the group of each, the correlation of all."""
+    """Factors as one model has them.
+
+    Attributes:
+        parameters: what varies.
+        group_of: the group of each.
+        correlation: (parameters, parameters); None where they are independent.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> choose_factors(pm.load("acupuncture"), Factors(parameters=["gain_vagal"])).group_of
+        ('gain_vagal',)
+    """
 
     parameters: tuple[Parameter, ...]
     group_of: tuple[str, ...]
     correlation: Array | None
 
     def table(self, unit: Array) -> Array:
-        """Values of the parameters (rows x parameters) for places in 0..1."""
+        """Values of the parameters (rows x parameters), in the unit of the model.
+
+        Args:
+            unit: places in 0..1 (rows x parameters).
+        """
         places = unit if self.correlation is None else correlate(unit, self.correlation)
         return np.column_stack([sample(p, places[:, j]) for j, p in enumerate(self.parameters)])
 

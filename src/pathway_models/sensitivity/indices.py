@@ -1,8 +1,7 @@
 """Sobol indices: the design in the unit cube, and the estimators with their bootstrap intervals.
 
-A functional core that knows nothing of models. `saltelli_design` says which points to run, `sobol_indices`
-turns the outcomes at these points into first-order, total and second-order indices, for all outcome columns
-at once. Rows and point estimates are those of SALib 1.6 (doi:10.21105/joss.00097).
+A functional core that knows nothing of models. Rows and point estimates are those of SALib 1.6
+(doi:10.21105/joss.00097).
 """
 
 from __future__ import annotations
@@ -18,8 +17,6 @@ import numpy.typing as npt
 from .._types import Brief
 from ..errors import InvalidValueError, require_count
 from .intervals import reach_of, resample_counts, with_interval
-
-__all__ = ["Design", "Indices", "saltelli_design", "sobol_indices"]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -40,8 +37,6 @@ class Design(Brief):
         groups: what the G indices belong to: group names, or 0 .. parameters - 1 without groups.
         second_order: whether the BA rows are there.
         seed: the seed of the scrambling.
-
-    Source: Saltelli et al. 2010, doi:10.1016/j.cpc.2009.09.018.
 
     Example:
         >>> saltelli_design(3, 8, seed=0).rows_per_base
@@ -64,19 +59,18 @@ class Design(Brief):
 class Indices(Brief):
     """Sobol indices of K outcome columns with respect to G groups, with bootstrap intervals.
 
-    How often the intervals hold the true index was measured: docs/intervals.md.
-
     Attributes:
         S1, S1_low, S1_high: (G, K), dimensionless, first-order index and the ends of its interval.
         ST, ST_low, ST_high: (G, K), dimensionless, total index and the ends of its interval.
         S2, S2_low, S2_high: (G, G, K), dimensionless, second-order index of the pair (i, j), i < j, and NaN
             elsewhere, as in SALib; None if the design has no second order.
-        S1_dummy, ST_dummy (and _low, _high): (K,), dimensionless, what the estimators make of a parameter that does
-            nothing: the covariance of A and B, and 1 less the share of A in the variance. Both are 0 but for noise.
+        S1_dummy, S1_dummy_low, S1_dummy_high, ST_dummy, ST_dummy_low, ST_dummy_high: (K,), dimensionless, what the
+            estimators make of a parameter that does nothing: the covariance of A and B, and 1 less the share of A in
+            the variance. Both are 0 but for noise.
         mean: (K,), in the unit of the outcome, over the used A and B rows.
         variance: (K,), in the squared unit of the outcome, over the used A and B rows.
         groups: names of the G groups, as in the design.
-        confidence: probability that the intervals are meant to cover.
+        confidence: probability that the intervals are meant to cover; what they do cover: docs/intervals.md.
         n_used, n_dropped: base rows used, and base rows dropped because one of their rows failed.
 
     Example:
@@ -113,25 +107,27 @@ class Indices(Brief):
 
 
 def saltelli_design(
-    n_params: int,
-    n: int,
-    seed: int,
-    *,
-    group_of: Sequence[Hashable] | None = None,
-    second_order: bool = False,
+    n_params: int, n: int, seed: int, *, group_of: Sequence[Hashable] | None = None, second_order: bool = False
 ) -> Design:
     """Lay out a scrambled Sobol sequence for first-order, total and (on request) second-order indices.
 
-    Shapes: `group_of` names the group of each of the `n_params` parameters; all parameters of a group are
-    swapped together, and groups keep the order of their first appearance. The design has n * (G + 2) rows, or
-    n * (2 G + 2) with `second_order`, and is the one that SALib.sample.sobol lays out.
+    Args:
+        n_params: number of parameters.
+        n: base rows, a power of two.
+        seed: of the scrambling.
+        group_of: the group of each of the parameters, which are swapped together; in the order of first appearance.
+        second_order: whether the rows for pairs are there.
+
+    Returns:
+        n * (G + 2) rows, or n * (2 G + 2) with `second_order`, as SALib.sample.sobol lays them out.
 
     Raises:
-        ValueError: n is not a power of two above 1 (the balance of the sequence is lost), there is no
-            parameter, `group_of` has another length than there are parameters, or the seed is negative.
+        InvalidValueError: n is no power of two above 1 (the balance of the sequence is lost), there is no parameter,
+            `group_of` has another length than there are parameters, or the seed is negative.
 
-    Source: Saltelli et al. 2010, doi:10.1016/j.cpc.2009.09.018; scrambling: Matousek 1998,
-    doi:10.1006/jcom.1998.0489; why n is a power of two: Owen 2020, arXiv:2008.08051.
+    Source:
+        Saltelli et al. 2010, doi:10.1016/j.cpc.2009.09.018; scrambling: Matousek 1998, doi:10.1006/jcom.1998.0489; why
+        n is a power of two: Owen 2020, arXiv:2008.08051.
 
     Example:
         >>> design = saltelli_design(3, 8, seed=0, group_of=["uptake", "uptake", "decay"])
@@ -165,22 +161,28 @@ def sobol_indices(
     """Estimate Sobol indices with bootstrap intervals for all outcome columns at once.
 
     Base rows are resampled; an interval is the estimate give or take Student's t (n_used - 1 degrees of freedom) times
-    the spread of the resamples around it, for ST on the logarithmic scale.
+    the spread of the resamples around it, for ST on the logarithmic scale. Memory: 8 * (resamples + 1) * n bytes of
+    bootstrap weights, a copy of `y` if rows are dropped, and chunks of columns of about 256 MB.
 
-    Shapes: `y` (rows, K), one row per row of `design.unit`, any unit; `ok` (rows,), False where a run failed.
-    A row that is not ok, or has a value that is not finite, drops its whole base row for every column. A
-    column without variance has NaN indices; a resample in which a column has no variance is left out of its
-    interval. Memory: 8 * (resamples + 1) * n bytes of bootstrap weights, a copy of `y` if rows are dropped,
-    and chunks of columns of about 256 MB.
+    Args:
+        y: (rows, K), one row per row of `design.unit`, any unit; one that is not finite drops its base row everywhere.
+        design: what `saltelli_design` gives.
+        resamples: of the bootstrap.
+        confidence: that the intervals are meant to have, in 0..1.
+        seed: of the resampling.
+        ok: (rows,), False where a run failed, which drops its base row.
+
+    Returns:
+        The indices; NaN for a column without variance, whose resamples without variance do not count either.
 
     Raises:
-        ValueError: shapes do not match the design, `ok` is not boolean, `resamples` or `confidence` is out of
+        InvalidValueError: shapes do not match the design, `ok` is not boolean, `resamples` or `confidence` is out of
             range, or fewer than two base rows are left.
 
-    Source: S1 Saltelli et al. 2010 and ST Jansen 1999, doi:10.1016/j.cpc.2009.09.018,
-    doi:10.1016/S0010-4655(98)00154-4; S2 Saltelli 2002, doi:10.1016/S0010-4655(02)00280-1; resampling
-    Archer, Saltelli & Sobol 1997, doi:10.1080/00949659708811825; dummy Khorashadi Zadeh et al. 2017,
-    doi:10.1016/j.envsoft.2017.02.001.
+    Source:
+        S1 Saltelli et al. 2010 and ST Jansen 1999, doi:10.1016/j.cpc.2009.09.018, doi:10.1016/S0010-4655(98)00154-4; S2
+        Saltelli 2002, doi:10.1016/S0010-4655(02)00280-1; resampling Archer, Saltelli & Sobol 1997,
+        doi:10.1080/00949659708811825; dummy Khorashadi Zadeh et al. 2017, doi:10.1016/j.envsoft.2017.02.001.
 
     Example:
         >>> design = saltelli_design(2, 256, seed=0)

@@ -195,7 +195,8 @@ def _folder_text(result: SobolData) -> str:
     if folder is None:
         return (
             "With Execution(checkpoint=FOLDER) (--checkpoint FOLDER) finished runs are kept: the same call resumes "
-            "after an interruption, and a larger n runs only what is new. In the same session result.extend(n) does that too."
+            "after an interruption, and a larger n runs only what is new. In the same session result.extend(n) does "
+            "that too."
         )
     return (
         f"The finished runs are in {folder}: with checkpoint={literal(str(folder))} (--checkpoint {folder}) nothing "

@@ -58,13 +58,27 @@ def measured_at(n: int) -> int:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FailureBounds:
-    """Ends (groups x outcomes) between which ST lies if the failed runs had values in the range of the others."""
+    """Ends between which ST lies if the failed runs had values in the range of the others.
+
+    Attributes:
+        ST_low: (groups, outcomes), dimensionless, the lower end.
+        ST_high: (groups, outcomes), dimensionless, the upper end.
+
+    Example:
+        >>> bounds = FailureBounds(ST_low=np.array([[0.4]]), ST_high=np.array([[0.7]]))
+        >>> round(bounds.largest_shift(np.array([[0.5]])), 6)
+        0.2
+    """
 
     ST_low: Floats
     ST_high: Floats
 
     def largest_shift(self, total: Floats) -> float:
-        """Largest change of an index `total` that the failed runs could make."""
+        """Largest change of an index that the failed runs could make.
+
+        Args:
+            total: ST (groups, outcomes), dimensionless.
+        """
         with np.errstate(invalid="ignore"):
             gaps = np.maximum(self.ST_high - total, total - self.ST_low)
         return float(np.nanmax(gaps, initial=0.0))

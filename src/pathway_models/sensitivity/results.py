@@ -25,7 +25,16 @@ COLUMNS = ("mu_star", "mu_star_low", "mu_star_high", "mu", "sigma", "effects")
 
 
 class Doubling(NamedTuple):
-    """A step of the search for narrow intervals: base rows, and the width of the widest interval of ST."""
+    """A step of the search for narrow intervals.
+
+    Attributes:
+        n: base rows.
+        width: of the widest interval of ST, dimensionless.
+
+    Example:
+        >>> Doubling(256, 0.08).n
+        256
+    """
 
     n: int
     width: float
@@ -33,11 +42,7 @@ class Doubling(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class SobolData:
-    """Sobol indices of one model under one treatment, with the design and the runs they came from.
-
-    `over_time` holds the indices of the courses at `runs.times`, one column per course and time; `timings` are the
-    seconds in design, simulation and estimator; `doublings` and `stopped` tell how N was found.
-    """
+    """Sobol indices as data; `SobolResult` adds words and figures and says what the fields are."""
 
     analysis: Analysis
     design: Design
@@ -91,7 +96,11 @@ class SobolData:
         return pd.concat(frames, ignore_index=True)
 
     def second_order(self) -> pd.DataFrame:
-        """One row per outcome and pair: S2 with its interval. `InvalidValueError` unless it was asked for."""
+        """One row per outcome and pair: S2 with its interval.
+
+        Raises:
+            InvalidValueError: an analysis without `second_order`.
+        """
         import pandas as pd
 
         if self.indices.S2 is None or self.indices.S2_low is None or self.indices.S2_high is None:
@@ -107,7 +116,11 @@ class SobolData:
         return pd.DataFrame(rows, columns=["outcome", "a", "b", "S2", "S2_low", "S2_high"])
 
     def indices_over_time(self) -> xr.Dataset:
-        """S1 and ST with intervals, dims factor, course, time (model time); `InvalidValueError` without `times=`."""
+        """S1 and ST with intervals, dims factor, course, time (model time).
+
+        Raises:
+            InvalidValueError: a study without `times`.
+        """
         import xarray as xr
 
         if self.over_time is None:
@@ -120,7 +133,11 @@ class SobolData:
         return xr.Dataset(data, coords)
 
     def convergence(self, *, resamples: int = 200) -> pd.DataFrame:
-        """ST against the number of base rows (8, 16, ... all): n, outcome, factor, ST, ST_low, ST_high."""
+        """ST against the number of base rows (8, 16, ... all): n, outcome, factor, ST, ST_low, ST_high.
+
+        Args:
+            resamples: bootstrap resamples of the intervals.
+        """
         import pandas as pd
 
         found = trace(
@@ -175,6 +192,11 @@ class MorrisDesign(Brief):
         group_of: (parameters,), number of the group of each parameter.
         delta: size of a step, a share of the range.
         levels: number of levels of the grid.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> pm.sensitivity.morris_design(3, 4, seed=0).moved.shape
+        (4, 3)
     """
 
     unit: Floats
@@ -188,12 +210,7 @@ class MorrisDesign(Brief):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class MorrisData:
-    """Elementary effects of one model, in the unit of the outcome per whole range of a parameter.
-
-    `mu_star` (mean size, with a 95 percent interval), `mu` (mean) and `sigma` (standard deviation) are
-    (factors, outcomes); mu and sigma are NaN for groups, whose effects have no sign. `effects` counts those that
-    could be computed, (factors,).
-    """
+    """Elementary effects as data; `MorrisResult` adds words and a figure and says what the fields are."""
 
     model: str
     arm: str

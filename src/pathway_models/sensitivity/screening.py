@@ -31,7 +31,30 @@ STREAM = 2  # spawn key, apart from those of the Sobol designs of the same seed
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class MorrisResult(MorrisData):
-    """Elementary effects of one model: the data and what they say."""
+    """Elementary effects of one model: the data and what they say.
+
+    Effects are in the unit of the outcome per whole range; mu and sigma are NaN for groups, whose effects have no sign.
+
+    Attributes:
+        model: its name.
+        arm: a short name of the treatments.
+        parameters: what varied.
+        design: the trajectories.
+        runs: the outcomes (rows, outcomes) and how the rows fared.
+        mu: (factors, outcomes), mean of the effects.
+        mu_star: (factors, outcomes), mean of their sizes.
+        mu_star_low: (factors, outcomes), lower end of the 95 percent interval of mu_star.
+        mu_star_high: (factors, outcomes), upper end.
+        sigma: (factors, outcomes), standard deviation of the effects.
+        effects: (factors,), number of effects that could be computed.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> screen = pm.morris(pm.load("acupuncture"), outcomes=["plastic_trace"], trajectories=2, weeks=1,
+        ...                    factors=["gain_vagal"], execution=pm.Execution(workers=1, progress=False))
+        >>> screen.mu_star.shape
+        (1, 1)
+    """
 
     def summary(self) -> str:
         """Plain sentences: runs, failures, and how many factors make up nine tenths of all effects."""
@@ -48,21 +71,43 @@ class MorrisResult(MorrisData):
         return "\n".join(lines)
 
     def plot(self, outcome: str | None = None, *, top: int = 15) -> Figure:
-        """Mean sizes with intervals, and beside them against their spread; raises for an unknown outcome."""
+        """Mean sizes with intervals, and beside them against their spread.
+
+        Args:
+            outcome: its name; None for all.
+            top: number of factors at most.
+
+        Raises:
+            UnknownNameError: another outcome.
+        """
         return plot_morris(self, outcome, top)
 
 
 def morris_design(
     n_params: int, trajectories: int, seed: int, *, levels: int = 4, group_of: Sequence[Hashable] | None = None
 ) -> MorrisDesign:
-    """Random trajectories on a grid of `levels`; each visits G + 1 points and moves every group once.
+    """Random trajectories on a grid; each visits G + 1 points and moves every group once.
 
-    Raises `InvalidValueError` for fewer than 2 trajectories, an odd or too small number of levels, no parameter.
-    Source: Morris 1991, doi:10.1080/00401706.1991.10484804; groups Campolongo et al. 2007,
-    doi:10.1016/j.envsoft.2006.10.004.
+    Args:
+        n_params: number of parameters.
+        trajectories: their number, from 2.
+        seed: of the random numbers.
+        levels: of the grid in each range, an even number from 4.
+        group_of: the group of each of the parameters; None for each alone.
 
-    >>> morris_design(3, 4, seed=0).unit.shape
-    (16, 3)
+    Returns:
+        The points, (trajectories * (G + 1), parameters) in the unit cube, and how they were reached.
+
+    Raises:
+        InvalidValueError: numbers that make no sense.
+
+    Source:
+        Morris 1991, doi:10.1080/00401706.1991.10484804; groups Campolongo et al. 2007,
+        doi:10.1016/j.envsoft.2006.10.004.
+
+    Example:
+        >>> morris_design(3, 4, seed=0).unit.shape
+        (16, 3)
     """
     require_count("n_params", n_params)
     require_count("seed", seed, 0)
@@ -85,11 +130,27 @@ def morris_design(
 
 
 def elementary_effects(y: Floats, design: MorrisDesign, ok: Bools | None = None) -> Floats:
-    """Effects (trajectories, G, K) per whole range; NaN where one of the two runs failed, sizes only for groups.
+    """Elementary effects of K outcome columns with respect to G groups.
 
-    >>> design = morris_design(2, 3, seed=0)
-    >>> elementary_effects(design.unit @ [[2.0], [-1.0]], design)[0, :, 0].round(9).tolist()
-    [2.0, -1.0]
+    Args:
+        y: (rows, K), one row per row of `design.unit`, any unit.
+        design: what `morris_design` gives.
+        ok: (rows,), False where a run failed.
+
+    Returns:
+        (trajectories, G, K), in the unit of `y` per whole range; NaN where one of the two runs failed, sizes only for
+        groups of several parameters.
+
+    Raises:
+        ValueError: a `y` that has other rows than the design.
+
+    Source:
+        Morris 1991, doi:10.1080/00401706.1991.10484804.
+
+    Example:
+        >>> design = morris_design(2, 3, seed=0)
+        >>> elementary_effects(design.unit @ [[2.0], [-1.0]], design)[0, :, 0].round(9).tolist()
+        [2.0, -1.0]
     """
     count, n_groups = design.moved.shape
     good: Bools = np.asarray(np.isfinite(y).all(axis=1))

@@ -37,15 +37,37 @@ DOUBLINGS = 6  # of N at most, where a width is asked for without a budget
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class SobolResult(SobolData):
-    """Sobol indices of one model under one treatment: the data, what they say, and more of them."""
+    """Sobol indices of one model under one treatment: the data, what they say, and more of them.
+
+    Attributes:
+        analysis: what was run, what varied, and how.
+        design: the points (rows, parameters).
+        indices: S1, ST and S2 with their intervals (factors, outcomes).
+        runs: the outcomes (rows, outcomes) and how the rows fared.
+        over_time: indices of the courses at `runs.times`, one column per course and time; None without.
+        timings: seconds in design, simulation and estimator.
+        doublings: the steps by which N was found.
+        stopped: why the search for N ended; empty where there was none.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> result = pm.sobol(pm.load("acupuncture"), outcomes=["plastic_trace"], n=8, factors=["gain_vagal"], weeks=1,
+        ...                   execution=pm.Execution(workers=1, progress=False))
+        >>> result.design.unit.shape
+        (24, 1)
+    """
 
     # ---- more of it ------------------------------------------------------------------------------------------------
 
     def extend(self, n: int, execution: Execution | None = None) -> SobolResult:
         """The same analysis with n base rows; every run so far is used again, and the checkpoint goes on.
 
-        `execution` says on which workers and with what progress; engine, tolerances, limits and checkpoint stay.
-        Raises `InvalidValueError` if n is not a power of two above the present one.
+        Args:
+            n: base rows, a power of two above the present one.
+            execution: on which workers and with what progress; engine, tolerances, limits and checkpoint stay.
+
+        Raises:
+            InvalidValueError: another n.
         """
         require_count("n", n, 2)
         if n <= self.design.n:
@@ -58,7 +80,16 @@ class SobolResult(SobolData):
         return replace(longer, doublings=(*self.doublings, *longer.doublings))
 
     def with_outcomes(self, outcomes: Sequence[str | Outcome], *, times: Sequence[float] = ()) -> SobolResult:
-        """Indices of other outcomes, from the stored time courses; raises as `Ensemble.with_outcomes` does."""
+        """Indices of other outcomes, from the stored time courses.
+
+        Args:
+            outcomes: as in `Study`.
+            times: as in `Study`.
+
+        Raises:
+            InvalidValueError: as `Ensemble.with_outcomes`.
+            UnknownNameError: unknown names.
+        """
         runs = self.runs.with_outcomes(outcomes, times=times)
         study = replace(self.analysis.study, outcomes=outcomes, times=times)
         return _analysed(replace(self.analysis, study=study, plan=runs.plan), self.design, runs, dict(self.timings))
@@ -93,19 +124,30 @@ class SobolResult(SobolData):
         return "\n".join(filter(None, [*lines, *trust, *sentences, self.stopped]))
 
     def plot(self, outcome: str | None = None, *, kind: str = "bars", top: int = DRAWN) -> Figure:
-        """A figure of all outcomes or of the named one; `top` factors at most.
+        """A figure of all outcomes, or of one.
 
-        `kind`: 'bars' (S1 and ST with 95 percent intervals), 'tornado' (mean of the outcome at both ends of each
-        range: the direction), 'heatmap' (ST, factor by outcome), 'bands' (indices over time; needs `times=`),
-        'interactions' (pairs; needs `second_order=True`), 'convergence' (ST against N). Raises `UnknownNameError` for
-        another kind or outcome, `InvalidValueError` for what was not asked for.
+        Args:
+            outcome: its name; None for all.
+            kind: 'bars' (S1 and ST with 95 percent intervals), 'tornado' (mean of the outcome at both ends of each
+                range: the direction), 'heatmap' (ST, factor by outcome), 'bands' (indices over time; needs `times=`),
+                'interactions' (pairs; needs `second_order=True`), 'convergence' (ST against N).
+            top: number of factors at most.
+
+        Raises:
+            UnknownNameError: another kind or outcome.
+            InvalidValueError: what the analysis was not asked for.
         """
         return plot_sobol(self, kind, outcome, top)
 
     def report_html(self, path: str | os.PathLike[str], *, top: int = DRAWN) -> Path:
         """Write one self-contained HTML page: verdicts, figures, indices, design, cost, failures, how to repeat it.
 
-        `top` as in `plot`. Raises `ModelError` if the file cannot be written.
+        Args:
+            path: of the page.
+            top: as in `plot`.
+
+        Raises:
+            ModelError: a file that cannot be written.
         """
         return write_report(self, Path(path), top)
 

@@ -80,26 +80,7 @@ def simulate(
     atol: Tolerance | None = None,
     variables: Sequence[str] = (),
 ) -> xr.Dataset:
-    """Run `model` under `treatments` and return all states and outputs over time.
-
-    `weeks` or `duration` (model time) is the length; `every` the output step in model time (hours in our models,
-    default 6; 1/400 of the length in others). `start` is 'steady' (rest of the context; default for our models) or
-    'file' (values in the file; default for others). Time 0 is the start of treatment; at a switch the values are those
-    after it, at the last time as well. `variables` names more that is wanted: constants, fixed species, rates of
-    reactions. `rtol` (default 5e-9) and `atol` (a number, or one per state, in the unit of the state) are the
-    tolerances of the solver; a run that fails is tried again as `pathway_models.Limits` tells.
-
-    Returns an `xarray.Dataset` with dim `time`, per variable the attributes `units` and `numerical_error` (of its
-    range, from a second run at other tolerances), and in `attrs` all that is needed to repeat the run. Warns
-    (`AccuracyWarning`) of an error above 1e-3 of a range, of negative populations, of values that are not finite, of
-    inputs whose switches could not be found. Raises `SimulationError` if the integrator fails or there is no steady
-    state.
-
-    >>> import pathway_models as pm
-    >>> run = pm.load("acupuncture").simulate([pm.Electroacupuncture(weeks=1)], weeks=2)
-    >>> float(run["plastic_trace"][0])
-    0.0
-    """
+    """See `Model.simulate`."""
     require_model(model)
     length = model.duration(weeks, duration)
     times = output_times(model, length, every)

@@ -36,14 +36,24 @@ LEAST_OUTPUTS = 50  # a run with fewer output points may take as many steps as o
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One rung of the ladder: tolerances (None: as asked), first step (model time, 0: free) and method.
+    """One rung of the ladder on which a run that fails is tried again.
 
-    `coarse` takes larger absolute tolerances, a thousandth of the relative one times a typical size: where an input
-    jumps at a time that is not known, a state near 0 cannot be followed as finely as otherwise. `absolute_tolerance` is
-    that of every state, in the unit in which the solver counts it (amounts of species).
+    Attributes:
+        relative_tolerance: None as asked.
+        coarse: whether absolute tolerances are larger, a thousandth of the relative one times a typical size: where an
+            input jumps at a time that is not known, a state near 0 cannot be followed as finely as otherwise.
+        absolute_tolerance: of every state, in the unit in which the solver counts it (amounts of species); None as
+            asked.
+        initial_step: first step in model time; 0 leaves it to the solver.
+        method: 'bdf' or 'adams'.
 
-    >>> Attempt(initial_step=1e-6).method
-    'bdf'
+    Raises:
+        InvalidValueError: a number out of range.
+        UnknownNameError: another method.
+
+    Example:
+        >>> Attempt(initial_step=1e-6).method
+        'bdf'
     """
 
     relative_tolerance: float | None = None

@@ -52,7 +52,14 @@ class _Diet(Named):
         check_window(name, self.start, self.stop)
 
     def for_age(self, age_group: str) -> Self:
-        """The same diet in patients of another age group."""
+        """The same diet in patients of another age group.
+
+        Args:
+            age_group: 'reference', 'child' or 'adult'.
+
+        Raises:
+            UnknownNameError: another age group.
+        """
         return replace(self, age_group=age_group)  # type: ignore[type-var]
 
     def _window(self) -> tuple[float, float | None]:
@@ -78,7 +85,7 @@ class KetogenicDiet(_Diet):
     Carbohydrate restriction follows from the ratio: fat has 9 kcal/g, the rest 4 kcal/g, protein stays at 6 percent of
     energy and a usual diet has 50 percent carbohydrate (both assumed), so 4:1 restricts by 92 percent.
 
-    Args:
+    Attributes:
         ratio: Fat in g per g of protein and carbohydrate, 1..5.
         start: Week in which it begins.
         stop: Week in which it ends; None is the end of the run.
@@ -133,7 +140,7 @@ class ModifiedAtkinsDiet(_Diet):
     20 g of carbohydrate a day is the adult form (`clinical:P080`); 65 percent of energy from fat is assumed (as g per g
     a ratio of 0.8).
 
-    Args:
+    Attributes:
         carbohydrate_g: Carbohydrate in g a day, 5..60.
         energy_kcal: Energy in kcal a day, 600..4000.
         fat_energy: Share of energy from fat, 0.4..0.8.
@@ -180,7 +187,7 @@ class MCTDiet(_Diet):
     60 percent MCT gave the ketosis of a 3:1 diet in children (`clinical:C052`); the equivalent ratio is taken in
     proportion (assumed).
 
-    Args:
+    Attributes:
         mct_energy: Share of energy from medium-chain triglycerides, 0.3..0.75.
         decanoic_acid: Level at the neuron, free, in mmol/L (0..1); it acts on mTORC1. No measured value is in the
             evidence tables, so it is 0 unless given.
@@ -223,7 +230,7 @@ class MCTDiet(_Diet):
 class Fasting(Named):
     """Complete fasting; it opens many classical diets.
 
-    Args:
+    Attributes:
         hours: Length in hours, 1..720.
         start_hours: Hour in which it begins.
 
@@ -253,7 +260,7 @@ class KetoneEster(Named):
 
     The dose goes into the gut depot of `ketone_katp` as mmol of BHB equivalents per kg of body weight.
 
-    Args:
+    Attributes:
         mg_per_kg: One dose in mg per kg of body weight, 0..2000.
         times_per_day: Doses a day, a whole number 1..6.
         days: Length of the course in days.

@@ -63,7 +63,7 @@ def agents() -> pd.DataFrame:
 class Drug(Named):
     """A drug or provocation of `agents()`; kinetics are not modelled, so the amount is the exposure.
 
-    Args:
+    Attributes:
         name: A row of `agents()`.
         amount: In the unit of the table; None is the usual one there.
         start_hours: Hour in which it begins.

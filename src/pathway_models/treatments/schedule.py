@@ -26,7 +26,7 @@ CONSTANTS = "treatments/constants.tsv"  # of diets, esters and stimulation; each
 class Level(Named):
     """Hold an input at a value for a while. Levels on one input must not overlap.
 
-    Args:
+    Attributes:
         input: An input or a constant of the model.
         value: In the unit of the input.
         at: When it begins, in the time of the model (hours in our models).
@@ -61,7 +61,7 @@ class Level(Named):
 class Dose(Named):
     """Add an amount to a state of the model, once or several times.
 
-    Args:
+    Attributes:
         input: A state of the model.
         amount: What is added each time, in the unit of the state.
         times: When, in the time of the model (hours in our models).
@@ -92,9 +92,16 @@ class Dose(Named):
 
 @runtime_checkable
 class Treatment(Protocol):
-    """Anything with a `schedule()` of levels and doses: a `Level`, a `Dose`, a `KetogenicDiet`, your own."""
+    """Anything with a `schedule()` of levels and doses: a `Level`, a `Dose`, a `KetogenicDiet`, your own.
 
-    def schedule(self) -> Sequence[Level | Dose]: ...
+    Example:
+        >>> isinstance(Level(input="BHB", value=1.0), Treatment)
+        True
+    """
+
+    def schedule(self) -> Sequence[Level | Dose]:
+        """What it sets and adds on which inputs, and when; times in the time of the model (hours in our models)."""
+        ...
 
 
 @runtime_checkable

@@ -65,7 +65,7 @@ class Electroacupuncture(Named):
     Up to five sessions a week fall on weekdays, spread evenly; one of 30 minutes is a dose of 1 into the `acupuncture`
     module. From 50 Hz on it is counted as a high-frequency session, whose effect is a hypothesis (`high_frequency`).
 
-    Args:
+    Attributes:
         sessions_per_week: A whole number 1..7.
         weeks: Length of the course in weeks, 0..520.
         start: Week in which it begins.

@@ -102,10 +102,24 @@ FREQUENCY = "excitability.seizure_frequency_untreated"
 class Population(Brief):
     """Virtual patients of one seed; every array has one entry per patient.
 
-    `parameters` are columns for `ensemble` (names as in the model they were drawn for). `baseline_rate` is the true
-    rate and `baseline_count` what the diary of `baseline_weeks` holds, in seizures per 28 days and seizures.
-    `drop_out_weeks` counts from the start of treatment, `drift` is the factor on the rate that comes without treatment,
-    and `luck` (0..1) the quantile of the diary under treatment, the same in every arm.
+    Attributes:
+        model: name of the model that they were drawn for.
+        seed: of the draws.
+        minimum: entry rule, seizures per 28 days in the diary.
+        baseline_weeks: length of that diary.
+        parameters: name in the model -> values, in its unit: columns for `ensemble`.
+        age_group: 'child', 'adult' or 'reference'.
+        baseline_rate: true rate, seizures per 28 days.
+        baseline_count: seizures in the diary.
+        adherence: share of the treatment that is followed, 0..1.
+        drop_out_weeks: weeks from the start of treatment until the patient leaves; infinite without drop-out.
+        drift: factor on the rate that comes without treatment.
+        luck: quantile of the diary under treatment, 0..1, the same in every arm.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> len(pm.population(pm.load("excitability"), 5))
+        5
     """
 
     model: str
@@ -133,7 +147,11 @@ class Population(Brief):
         return pd.DataFrame(columns).rename_axis("patient")
 
     def subset(self, keep: Mask) -> Population:
-        """The patients for which `keep` is true."""
+        """Some of the patients.
+
+        Args:
+            keep: (patients,), True for who stays.
+        """
         names = ("baseline_rate", "baseline_count", "adherence", "drop_out_weeks", "drift", "luck")
         arrays: dict[str, Any] = {k: getattr(self, k)[keep] for k in names}
         ages = tuple(a for a, k in zip(self.age_group, keep, strict=True) if k)
@@ -149,6 +167,9 @@ class Enrolment(Named):
         age_group: 'child', 'adult', 'reference', or shares such as {'child': 0.6, 'adult': 0.4}.
         minimum: seizures per 28 days in the diary, at least; so regression to the mean is part of the trial.
         baseline_weeks: length of the diary before treatment.
+
+    Raises:
+        InvalidValueError: values out of range.
 
     Example:
         >>> Enrolment(minimum=8).baseline_weeks

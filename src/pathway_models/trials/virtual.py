@@ -45,11 +45,26 @@ COLOURS = ("#9a9a9a", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#000000")  # 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Trial(Brief):
-    """Patients by arms: what the model says (`ratio`, untreated = 1) and what the diaries hold (`counts`).
+    """Patients by arms: what the model says and what the diaries hold.
 
-    `population` are those enrolled, `excluded` says who was left out and why (numbers of the population handed in).
-    `counts` are seizures in the last `window_weeks` of `weeks`; `assigned` who belongs to which arm (paired: all to
-    all); `markers` values before treatment.
+    Attributes:
+        population: the patients who were enrolled.
+        arms: their names; the first is the control.
+        weeks: length of the treatment.
+        window_weeks: the last weeks, in which seizures are counted.
+        ratio: (patients, arms), rate under treatment over that without, as the model has it.
+        counts: (patients, arms), seizures in the window.
+        assigned: (patients, arms), who belongs to which arm; paired all to all.
+        markers: name -> values before treatment (patients,), in the unit of the model.
+        excluded: number of a patient in the population handed in -> why they were left out.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> model = pm.load("excitability")
+        >>> result = pm.trial(model, pm.population(model, 4), {"control": [], "drug": pm.Level(input="GABA", value=2)},
+        ...                   weeks=8, execution=pm.Execution(workers=1, progress=False))
+        >>> result.percent.shape == result.counts.shape
+        True
     """
 
     population: Population
@@ -75,7 +90,11 @@ class Trial(Brief):
         return np.asarray(self.assigned & stayed[:, None])
 
     def responders(self, reduction: float = 50.0) -> Mask:
-        """Who completed with at least that percent fewer seizures; drop-outs are non-responders (patients x arms)."""
+        """Who completed with fewer seizures; drop-outs are non-responders (patients x arms).
+
+        Args:
+            reduction: of the seizures, at least, in percent of the baseline.
+        """
         return np.asarray(self.completed & (self.percent <= 100 - reduction + 1e-9))
 
     def patients(self) -> pd.DataFrame:
@@ -149,13 +168,19 @@ class Trial(Brief):
         return _named("difference", difference) | _named("RR50_ratio", risk_ratio(yes[k], n[k], yes[0], n[0]))
 
     def predictors(self, arm: str | None = None, *, of: Literal["diary", "model"] = "diary") -> pd.DataFrame:
-        """What goes with response in `arm` (default the last), among completers; strongest first, index `marker`.
+        """What goes with response among completers; strongest first, index `marker`.
 
         `rho`: rank correlation with the reduction; `auc`: chance that a responder (50 percent) has the larger value;
         95 percent intervals, one marker at a time: of twenty without any effect one leaves its interval by chance.
         `measurable`: could be measured before treatment (baseline diary, age, state of the model at rest); the others
-        are the loop gain, the patient's constants and the adherence. `of='model'` takes the model's rate ratio in the
-        place of the diary, without drift and chance.
+        are the loop gain, the patient's constants and the adherence.
+
+        Args:
+            arm: its name; None for the last.
+            of: 'diary', or 'model' for the model's rate ratio in its place, without drift and chance.
+
+        Raises:
+            UnknownNameError: another arm, or another word for `of`.
         """
         import pandas as pd
 
@@ -200,7 +225,10 @@ class Trial(Brief):
     def plot(self, axis: Axes | None = None) -> Figure:
         """Responder curve per arm: share of patients (intention to treat) who reach at least that reduction.
 
-        Draws on `axis` if it is given. Bands are 95 percent Wilson intervals, each point for itself.
+        Bands are 95 percent Wilson intervals, each point for itself.
+
+        Args:
+            axis: of matplotlib, to draw on; None for a figure of its own.
         """
         return _plot(self, axis)
 
