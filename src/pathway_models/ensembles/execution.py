@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
+from .._types import Brief
 from ..errors import InvalidValueError, Named, require_choice, require_kind
 from ..simulation.tolerances import Tolerance
 from .choice import ENGINE_NAMES
@@ -19,8 +20,8 @@ from .rows import Limits
 Folder: TypeAlias = str | os.PathLike[str]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Execution(Named):
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Execution(Brief, Named):
     """How runs are executed: on what, how exactly, with which limits, and what is kept. Results depend on no worker.
 
     Attributes:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
-from .._types import Array
+from .._types import Array, Brief
 from ..errors import InvalidValueError, require_range
 from ..simulation.job import Job, climb, retry_message
 from ..simulation.tolerances import LADDER, MAX_STEPS, Attempt
@@ -30,8 +30,8 @@ Statuses: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 GRACE = 5.0  # seconds after twice the limit: then a worker of ours that is stuck in compiled code is ended
 
 
-@dataclass(frozen=True, kw_only=True)
-class Limits:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Limits(Brief):
     """What one row may cost, and how a row that fails is tried again.
 
     Attributes:

@@ -2,7 +2,8 @@
 
 from .patients import Enrolment, Population, assumptions, population
 from .published import published_trials
-from .virtual import Trial, trial
+from .results import Trial
+from .virtual import trial
 
 __all__ = [
     "Enrolment",

@@ -19,8 +19,9 @@ from ..evidence.tables import evidence_table, split_cell
 from ..models.model import Model
 from ..treatments.schedule import Dose, Treatment
 from .patients import POPULATION, Enrolment, population
+from .results import Trial
 from .statistics import Interval, bootstrap_interval
-from .virtual import Trial, trial
+from .virtual import trial
 
 if TYPE_CHECKING:
     import pandas as pd
