@@ -40,8 +40,24 @@ class Doubling(NamedTuple):
     width: float
 
 
+class _Named:
+    """What both kinds of result name."""
+
+    runs: Ensemble
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """Names of the parameters or groups, in the order of the design."""
+        return tuple(map(str, self.design.groups))  # type: ignore[attr-defined]
+
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        """Names of the outcomes, in the order of the runs."""
+        return tuple(o.name for o in self.runs.outcomes)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class SobolData:
+class SobolData(_Named):
     """Sobol indices as data; `SobolResult` adds words and figures and says what the fields are."""
 
     analysis: Analysis
@@ -67,16 +83,6 @@ class SobolData:
     def parameters(self) -> tuple[Parameter, ...]:
         """What varied."""
         return self.analysis.chosen.parameters
-
-    @property
-    def factors(self) -> tuple[str, ...]:
-        """Names of the parameters or groups, in the order of the indices."""
-        return tuple(map(str, self.design.groups))
-
-    @property
-    def outcomes(self) -> tuple[str, ...]:
-        """Names of the outcomes, in the order of the indices."""
-        return tuple(o.name for o in self.runs.outcomes)
 
     def __repr__(self) -> str:
         what = f"{self.model}, {self.arm}: {len(self.factors)} factors, N = {self.design.n}"
@@ -209,7 +215,7 @@ class MorrisDesign(Brief):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class MorrisData:
+class MorrisData(_Named):
     """Elementary effects as data; `MorrisResult` adds words and a figure and says what the fields are."""
 
     model: str
@@ -223,16 +229,6 @@ class MorrisData:
     mu_star_high: Floats
     sigma: Floats
     effects: np.ndarray[Any, np.dtype[np.int64]]
-
-    @property
-    def factors(self) -> tuple[str, ...]:
-        """Names of the parameters or groups."""
-        return tuple(map(str, self.design.groups))
-
-    @property
-    def outcomes(self) -> tuple[str, ...]:
-        """Names of the outcomes."""
-        return tuple(o.name for o in self.runs.outcomes)
 
     def __repr__(self) -> str:
         what = f"{self.model}, {self.arm}: {len(self.factors)} factors, {len(self.design.moved)} trajectories"
