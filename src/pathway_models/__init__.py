@@ -9,13 +9,13 @@ What is used daily stands here; the rest in rooms: `treatments`, `sensitivity`, 
 'mmol/L'
 """
 
+from importlib import import_module as _import_module
 from importlib.metadata import version as _version
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from . import ensembles, errors, evidence, exchange, experiments, inference, models, sensitivity, treatments, trials
+from . import ensembles, errors, evidence, experiments, models, sensitivity, treatments
 from .ensembles import Execution, Limits, Outcome, Study, ensemble
-from .exchange import check, export
 from .experiments import compare, hypothesis_scan, lesion, loop_gains
-from .inference import calibrate
 from .models import Library, Model, available, library, load
 from .sensitivity import Factors, Sampling, draw, morris, sobol
 from .treatments import (
@@ -28,9 +28,30 @@ from .treatments import (
     ModifiedAtkinsDiet,
     Treatment,
 )
-from .trials import population, trial
+
+if _TYPE_CHECKING:
+    from . import exchange, inference, trials
+    from .exchange import check, export
+    from .inference import calibrate
+    from .trials import population, trial
 
 __version__ = _version("pathway-models")
+
+# Rooms that are read when they are first asked for, and what stands here of them: a fifth of the import of the package.
+_LATE = {"check": "exchange", "export": "exchange", "calibrate": "inference", "population": "trials", "trial": "trials"}
+
+
+def __getattr__(name: str) -> object:
+    if name in _LATE.values():
+        return _import_module(f".{name}", __name__)
+    if name in _LATE:
+        return getattr(_import_module(f".{_LATE[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 __all__ = [
     "Dose",

@@ -77,6 +77,16 @@ def test_import_leaves_out_what_is_needed_later_or_never(heavy: str) -> None:
     assert done.stdout.strip() == "False", done.stderr
 
 
+def test_late_rooms_and_what_stands_at_the_front_of_them_are_there_from_the_first_use_on() -> None:
+    code = (
+        "import pathway_models as pm, sys; before = 'pathway_models.trials' in sys.modules; pm.trial, pm.trials.Trial; "
+    )
+    done = fresh(code + "print(before, pm.trial is pm.trials.trial, set(pm.__all__) <= set(dir(pm)))")
+    assert done.stdout.split() == ["False", "True", "True"], done.stderr
+    with pytest.raises(AttributeError, match="has no attribute 'simulate'"):
+        pm.simulate  # noqa: B018
+
+
 def test_import_writes_nothing() -> None:
     done = fresh("import pathway_models")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -107,8 +117,8 @@ def test_all_is_complete_and_importable() -> None:
     assert set(pm.__all__) <= set(namespace)
     public = {
         name
-        for name, value in vars(pm).items()
-        if not name.startswith("_") and not (inspect.ismodule(value) and name not in ROOMS)
+        for name in dir(pm)
+        if not name.startswith("_") and not (inspect.ismodule(getattr(pm, name)) and name not in ROOMS)
     }
     assert public == set(pm.__all__)
 

@@ -1,13 +1,13 @@
 """Files that people write, TOML and tab-separated tables, read into frozen dataclasses: the class is the schema.
 
 A field without a default is needed, a key without a field is refused, and each error names file, place and what is
-allowed. A field `from_` stands for the key `from`, which Python keeps for itself.
+allowed. Such classes neither compare nor print themselves: each of these methods would be made at every import. A
+field `from_` stands for the key `from`, which Python keeps for itself.
 """
 
 from __future__ import annotations
 
 import math
-import tomllib
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
@@ -46,6 +46,8 @@ def read_toml_tables(path: Path, kind: type[T]) -> dict[str, T]:
 
 def parsed_toml(path: Path) -> dict[str, Any]:
     """A TOML file as it stands; `ModelError` with file and line for bad syntax."""
+    import tomllib  # here and not above: its patterns take a while to compile
+
     try:
         return tomllib.loads(read_text(path))
     except tomllib.TOMLDecodeError as error:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html import escape  # that of xml.sax brings urllib along, a tenth of the import of the package
 from typing import Literal, get_args
-from xml.sax.saxutils import quoteattr
 
 from ..errors import ModelError, ModelWarning
 from .native import libsbml
@@ -54,7 +54,7 @@ def write_uncertainty(parameter: libsbml.Parameter, uncertainty: Uncertainty) ->
     Every other annotation stays. Raises `ModelError` if libSBML refuses.
     """
     parameter.removeTopLevelAnnotationElement(ELEMENT, NAMESPACE)
-    attributes = " ".join(f"{name}={quoteattr(value)}" for name, value in _attributes(uncertainty))
+    attributes = " ".join(f'{name}="{escape(value)}"' for name, value in _attributes(uncertainty))
     text = f'<{PREFIX}:{ELEMENT} xmlns:{PREFIX}="{NAMESPACE}" {attributes}/>'
     if parameter.appendAnnotation(text) != libsbml.LIBSBML_OPERATION_SUCCESS:
         raise ModelError(f"libSBML could not annotate {parameter.getId()!r} with its uncertainty")

@@ -23,11 +23,9 @@ from concurrent.futures import (
     CancelledError,
     Executor,
     Future,
-    ProcessPoolExecutor,
 )
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -279,8 +277,10 @@ def _result(future: Future[Block | None]) -> Block | str | None:
 
 
 @contextmanager
-def own_pool(workers: int, sbml: str) -> Iterator[ProcessPoolExecutor]:
+def own_pool(workers: int, sbml: str) -> Iterator[Executor]:
     """Spawned processes that hold the compiled model; they end at once if we are interrupted."""
+    from concurrent.futures import ProcessPoolExecutor  # here and not above: it starts with sockets and queues
+
     spawn = multiprocessing.get_context("spawn")
     with _luggage(sbml) as luggage:
         pool = ProcessPoolExecutor(max_workers=workers, mp_context=spawn, initializer=_begin, initargs=(luggage,))
@@ -358,11 +358,13 @@ def _mute_compiled_code() -> None:
 def _follow_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
-        wait_for([parent.sentinel])
+        from multiprocessing.connection import wait
+
+        wait([parent.sentinel])
         os._exit(1)
 
 
-def _end_processes(pool: ProcessPoolExecutor) -> None:
+def _end_processes(pool: Executor) -> None:
     for process in list((getattr(pool, "_processes", None) or {}).values()):
         process.terminate()
 

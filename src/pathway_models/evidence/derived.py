@@ -34,7 +34,7 @@ NUMBER = r"([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)"
 READING = "published"  # the input of a constant that is the number of its row
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class InputEntry:
     """An input as `derivations.toml` writes it: from a row of the evidence, another constant, or a value of its own.
 
@@ -52,7 +52,7 @@ class InputEntry:
     into: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class DerivationEntry:
     """[CONSTANT] of derivations.toml; without formula and function the constant is its only input."""
 
@@ -210,7 +210,7 @@ def _entry(module: str, key: str) -> DerivationEntry | None:
     return DerivationEntry(inputs={READING: InputEntry(row=split_cell(p.source)[0])})
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class _Rule:
     """One entry of derivations.toml, with the constant that it is for."""
 

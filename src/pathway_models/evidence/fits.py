@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from math import exp, log
-from statistics import NormalDist
 from typing import TypeAlias
 
 import numpy as np
@@ -71,6 +70,8 @@ def _saturation(points: Mapping[str, float]) -> tuple[float, float, float]:
 
 def normal_deviate_above(*, share: float) -> float:
     """The normal deviate above which this share lies."""
+    from statistics import NormalDist
+
     return NormalDist().inv_cdf(1 - share)
 
 

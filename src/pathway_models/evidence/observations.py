@@ -27,7 +27,7 @@ Comparison = Literal["fold", "percent_change", "absolute", "up", "down", "none"]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ObservationRow:
     """A row of observations.tsv: a published experiment in terms of a model."""
 

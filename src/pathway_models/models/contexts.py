@@ -13,7 +13,7 @@ from ..errors import ModelError, unknown_name
 from ..modules.flat import Context
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class LoopEntry:
     """`loop` of a context: input and output of the feedback loop, and the constant that closes it."""
 
@@ -22,7 +22,7 @@ class LoopEntry:
     output: Annotated[str, "module.variable that is fed back"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ContextEntry:
     """[NAME] of contexts.toml."""
 

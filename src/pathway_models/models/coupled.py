@@ -14,7 +14,7 @@ from ..modules.coupling import Combine, SharedInput, Wire
 from ..modules.module import Module, Parameter, Port
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class SharedEntry:
     """[inputs.NAME] of a coupled model: an input, dimensionless, that feeds several modules."""
 
@@ -24,7 +24,7 @@ class SharedEntry:
     high: Annotated[float, "largest value allowed"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class WireEntry:
     """[[wire]] of a coupled model."""
 
@@ -37,7 +37,7 @@ class WireEntry:
     ] = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class CoupledFile:
     """The TOML of a coupled model."""
 

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from .._sbml.files import read
 from ..errors import ModelError
 
@@ -67,6 +65,8 @@ def yaml_file(source: Path) -> Path:
 
 
 def read_files(path: Path) -> ProblemFiles:
+    import yaml  # here and not above: a tenth of the time to import the package
+
     try:
         content = yaml.safe_load(read(path))
     except (yaml.YAMLError, RecursionError) as error:

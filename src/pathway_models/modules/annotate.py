@@ -50,7 +50,7 @@ _SBO_OF_UNIT = {"mmol/L": 196, "umol/L": 196, "nmol/L": 196}  # concentration of
 _SBO_PARAMETER = 2  # quantitative systems description parameter
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Annotation:
     """A row of annotations.tsv: a resource that says what an element of the model is."""
 

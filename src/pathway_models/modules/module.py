@@ -208,7 +208,7 @@ class Module(Brief):
 # ---- the files of a folder -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class PortEntry:
     """[inputs.NAME] or [outputs.NAME] of module.toml."""
 
@@ -217,7 +217,7 @@ class PortEntry:
     high: Annotated[float, "largest value allowed of an input"] = float("inf")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class AlternativeEntry:
     """[hypotheses.NAME.alternatives.NAME] of module.toml."""
 
@@ -227,7 +227,7 @@ class AlternativeEntry:
     note: Annotated[str, "what to know of it"] = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class HypothesisEntry:
     """[hypotheses.NAME] of module.toml."""
 
@@ -236,7 +236,7 @@ class HypothesisEntry:
     alternatives: Annotated[Mapping[str, AlternativeEntry], "the alternatives by name"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class OverlayEntry:
     """[epilepsy.NAME] of module.toml: the value of a constant or an input in untreated epilepsy."""
 
@@ -245,7 +245,7 @@ class OverlayEntry:
     note: Annotated[str, "how the value follows from them"] = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ModuleFile:
     """module.toml: what the names in model.ant are."""
 
@@ -259,7 +259,7 @@ class ModuleFile:
     irreversible: Annotated[tuple[str, ...], "states that do not come back after a push"] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ParameterRow:
     """A row of parameters.tsv: a constant of model.ant."""
 

@@ -38,14 +38,13 @@ def carb_restriction(ratio: float) -> float:
     return 1.0 - max(0.0, carbohydrate) / _constant("usual_carbohydrate_energy")
 
 
-@dataclass(frozen=True, kw_only=True)
 class _Diet(Named):
-    """What all diets share: weeks, adherence, age."""
+    """What all diets share: weeks, adherence, age. Each has these fields after its own: an error names the first one."""
 
-    start: float = 0.0
-    stop: float | None = None
-    adherence: float = 1.0
-    age_group: str = "reference"
+    start: float
+    stop: float | None
+    adherence: float
+    age_group: str
 
     def _check(self, name: str) -> None:
         require_range(f"the adherence to {name}", self.adherence, 0.0, 1.0)
@@ -61,7 +60,7 @@ class _Diet(Named):
         Raises:
             UnknownNameError: another age group.
         """
-        return replace(self, age_group=age_group)
+        return replace(self, age_group=age_group)  # type: ignore[type-var]
 
     def _window(self) -> tuple[float, float | None]:
         """Start and stop in hours."""
@@ -103,7 +102,11 @@ class KetogenicDiet(_Diet):
     """
 
     ratio: float = 4.0
+    start: float = 0.0
+    stop: float | None = None
+    adherence: float = 1.0
     titration_weeks: float = 0.0
+    age_group: str = "reference"
 
     def __post_init__(self) -> None:
         require_range("the ratio of the ketogenic diet (g fat : g protein and carbohydrate)", self.ratio, 1.0, 5.0)
@@ -157,6 +160,10 @@ class ModifiedAtkinsDiet(_Diet):
     carbohydrate_g: float = 20.0
     energy_kcal: float = 2000.0
     fat_energy: float = 0.65
+    start: float = 0.0
+    stop: float | None = None
+    adherence: float = 1.0
+    age_group: str = "reference"
 
     def __post_init__(self) -> None:
         require_range("the carbohydrate of the modified Atkins diet in g per day", self.carbohydrate_g, 5.0, 60.0)
@@ -199,6 +206,10 @@ class MCTDiet(_Diet):
 
     mct_energy: float = 0.6
     decanoic_acid: float = 0.0
+    start: float = 0.0
+    stop: float | None = None
+    adherence: float = 1.0
+    age_group: str = "reference"
 
     def __post_init__(self) -> None:
         require_range("the share of energy from MCT", self.mct_energy, 0.3, 0.75)

@@ -33,7 +33,7 @@ LARGEST_DRAW = 4_000_000  # candidates for the entry rule; a rule that fewer tha
 POPULATION = "trials/population.tsv"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Patients:
     """`sbml/trials/patients.toml`: parameters that differ between patients, and what is read before treatment."""
 
@@ -68,7 +68,7 @@ def _constant(name: str) -> float:
     return facts(POPULATION)[name].value
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Drift:
     """What happens to untreated patients during a trial: a lognormal factor on the rate, and a share of remissions."""
 

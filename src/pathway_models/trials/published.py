@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Sessions:
     """Stimulation at even distances from the start on, each a dose of 1."""
 
@@ -51,7 +51,7 @@ class Arm:
         return found
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Enrolled:
     """Who was in a trial: age, entry rule in seizures per 28 days, change without treatment."""
 
@@ -60,7 +60,7 @@ class Enrolled:
     drift: str = "pooled"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Finding:
     """A published number: the row of the evidence tables, the arm, and the statistic that it is."""
 
