@@ -108,7 +108,7 @@ def changes(model: Model) -> tuple[bool, dict[str, str], dict[str, float]]:
     alternatives = {}
     for h in model.hypothesis_set:
         for name, alternative in h.alternatives.items():
-            if name != h.default and alternative.settings and alternative.settings.items() <= other.items():
+            if alternative.settings and alternative.settings.items() <= other.items():
                 alternatives[h.id] = name
                 other = {k: v for k, v in other.items() if k not in alternative.settings}
                 break
