@@ -29,7 +29,7 @@ def test_a_study_takes_nothing_beside_it(name: str, value: Any) -> None:
 
 @pytest.mark.parametrize("length", [{"weeks": -1}, {"duration": -1}, {"weeks": 1, "duration": 1}])
 def test_a_length_that_is_none_is_refused_at_once(length: dict[str, float]) -> None:
-    with pytest.raises(InvalidValueError, match="weeks|duration"):
+    with pytest.raises(InvalidValueError, match=r"weeks|duration"):
         pm.Study(pm.load("acupuncture"), **length)  # type: ignore[arg-type]
 
 
