@@ -98,6 +98,14 @@ def test_both_rests_are_run_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
         pm.loop_gains(readout(), execution=pm.Execution(checkpoint="here"))
 
 
+def test_a_row_that_lacks_one_anchor_at_rest_has_no_gain() -> None:
+    rest = {v: np.ones(3) for v in readout().anchors.values()}
+    rest["IL1B"][1] = np.nan
+    on = pm.Execution(workers=1, progress=False)
+    gains = loop.gains_from_rest(readout(), {"weight_GLU": np.ones(3)}, rest, on)
+    assert np.isnan(gains).tolist() == [False, True, False]
+
+
 def test_a_model_without_a_loop_is_refused() -> None:
     for model in (pm.load("gaba_gad67"), pm.load(READOUT, context="healthy"), tiny("S = 1; S' = -S")):
         with pytest.raises(ModelError, match="has no feedback loop"):

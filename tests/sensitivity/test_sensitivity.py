@@ -404,6 +404,8 @@ def test_the_summary_says_what_does_not_vary(linear: pm.Model) -> None:
         ({"n": 1}, "n is 1"),
         ({"seed": -1}, "seed"),
         ({"resamples": 0}, "resamples"),
+        ({"target_width": 0.0}, "target width is 0"),
+        ({"budget": 0}, "budget is 0"),
         ({"parameters": []}, "not empty"),
         ({"parameters": {}}, "not empty"),
         ({"parameters": "a"}, "list of names"),
