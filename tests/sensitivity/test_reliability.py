@@ -17,6 +17,7 @@ import pathway_models as pm
 from helpers import count_rows, flat, tiny
 from pathway_models.errors import InvalidValueError
 from pathway_models.sensitivity import analysis
+from pathway_models.sensitivity.analysis import make_analysis
 from pathway_models.sensitivity.reliability import failure_bounds, trace, where_failed, widest
 from pathway_models.simulation.tolerances import OF_ENSEMBLES_ELSEWHERE
 
@@ -284,6 +285,17 @@ def test_the_cost_is_known_before_the_start(tmp_path: Path) -> None:
     assert cost.disk_bytes == 0
     with pytest.raises(InvalidValueError, match="power of two"):
         pm.sensitivity.sobol_cost(tiny(ISHIGAMI), outcomes=["y"], duration=1, factors=RANGES, n=3)
+
+
+@pytest.mark.parametrize("second_order", [False, True])
+@pytest.mark.parametrize("groups", [None, {"two": ["x1", "x2"], "one": ["x3"]}])
+def test_the_runs_that_are_counted_are_those_of_the_design(
+    groups: dict[str, list[str]] | None, second_order: bool
+) -> None:
+    study = pm.Study(tiny(ISHIGAMI), outcomes=["y"], duration=1, every=1)
+    factors = pm.Factors(parameters=RANGES, groups=groups)
+    made = make_analysis(study, factors, pm.Sampling(second_order=second_order), pm.Execution(workers=1))
+    assert made.runs_for(8) == len(made.design(8).unit)
 
 
 @pytest.mark.parametrize(("engine", "rows"), [("roadrunner", 4), ("batch", 64)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -328,6 +329,11 @@ def test_few_patients_start_no_processes_unless_asked(
     on = pm.Execution(workers=workers, progress=False)
     pm.trial(model, pm.population(model, n), {"drug": [DRUG]}, weeks=8, execution=on)
     assert pools == [asked]
+
+
+def test_one_bar_counts_the_runs_of_all_questions(model: pm.Model, capfd: pytest.CaptureFixture[str]) -> None:
+    pm.trial(model, pm.population(model, 4), {"control": [], "drug": DRUG}, weeks=8, execution=pm.Execution(workers=1))
+    assert set(re.findall(r"\d+/(\d+)", capfd.readouterr().err)) == {str(2 * 4 + 2 * 4)}
 
 
 def test_a_gain_of_one_or_none_at_all_is_not_chronic(
