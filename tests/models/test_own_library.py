@@ -165,6 +165,14 @@ def test_rows_can_be_added_to_a_model_of_ours(folder: Path) -> None:
     assert len(read_observations(model)) == len(read_observations(pm.load("nlrp3_il1b"))) + 1
 
 
+def test_rows_of_what_is_extended_come_first_in_whatever_folder(finished: Path, tmp_path: Path) -> None:
+    added = tmp_path / "coupled/epilepsy_core-observations.tsv"
+    added.parent.mkdir()
+    added.touch()
+    found = pm.library(finished, tmp_path).observations("epilepsy_astrocyte")
+    assert found[1:] == (added, finished / "coupled/epilepsy_astrocyte-observations.tsv")
+
+
 def test_a_context_of_ones_own_extends_ours(folder: Path) -> None:
     mild = '[mild]\ntitle = "Mild"\nextends = "epilepsy"\ninputs = { seizure_drive = 0.5 }\n'
     (folder / "contexts.toml").write_text(mild, encoding="utf-8")
