@@ -307,6 +307,7 @@ class TestRefused:
             ({"allow": "assumed"}, "give a list of kinds"),
             ({"starts": 0}, "number of starts is 0"),
             ({"assumed_error": 0.0}, "assumed error"),
+            ({"prior": "no"}, "prior is 'no'"),
             ({"parameters": ["a", "a"]}, "twice"),
             ({"workers": 0}, "workers is 0"),
         ],

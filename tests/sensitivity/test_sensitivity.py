@@ -406,6 +406,7 @@ def test_the_summary_says_what_does_not_vary(linear: pm.Model) -> None:
         ({"resamples": 0}, "resamples"),
         ({"target_width": 0.0}, "target width is 0"),
         ({"budget": 0}, "budget is 0"),
+        ({"second_order": "no"}, "second_order is 'no'"),
         ({"parameters": []}, "not empty"),
         ({"parameters": {}}, "not empty"),
         ({"parameters": "a"}, "list of names"),

@@ -11,7 +11,7 @@ import numpy as np
 
 from .._types import Array, Frozen
 from ..ensembles.execution import Execution, execution_without_checkpoint, one_pool
-from ..errors import Named, SimulationError, require_count, unknown_name
+from ..errors import Named, SimulationError, require_count, require_kind, unknown_name
 from ..evidence.reports import report
 from ..models.model import Model
 from ..modules.flat import require_model
@@ -205,6 +205,9 @@ class Residuals(Named):
         prior: whether each constant has one residual more: a normal law round the value in use, whose central 95
             percent are as wide as the range.
 
+    Raises:
+        InvalidValueError: a `prior` that is no truth value.
+
     Example:
         >>> Residuals(prior=False).assumed_error
         0.25
@@ -212,6 +215,9 @@ class Residuals(Named):
 
     assumed_error: float = 0.25
     prior: bool = True
+
+    def __post_init__(self) -> None:
+        require_kind("prior", self.prior, bool, "prior=False")
 
 
 @dataclass(frozen=True, kw_only=True)
