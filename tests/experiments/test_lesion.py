@@ -93,6 +93,12 @@ def test_a_gain_that_the_user_set_stays(pair: pm.Model) -> None:
     half = pair.with_parameters({C: 0.5})
     assert _table(half, groups={"Y": [Y]})["intact", "all"] == pytest.approx(12.25)
     assert _table(half, groups={"Y": [Y]})["Y", "without"] == pytest.approx(6.25)
+    assert _table(half, groups={"Y": [Y], "C": [C]}, held="reference") == {
+        ("intact", "all"): 12.25,
+        ("Y", "without"): 1.5 + 3.25,
+        ("C", "without"): 9 + 0.5,
+        ("all groups", "none"): 1.5 + 0.5,
+    }
 
 
 def test_each_of_several_wires_into_one_input_is_cut_alone() -> None:

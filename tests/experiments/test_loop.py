@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ import xarray as xr
 
 import pathway_models as pm
 from helpers import at_rest, tiny
-from pathway_models.errors import ModelError
+from pathway_models.errors import InvalidValueError, ModelError
+from pathway_models.experiments import loop
 from pathway_models.models.collection import OURS
 
 READOUT = "excitability"
@@ -72,6 +74,36 @@ def test_the_gain_by_hand() -> None:
 def test_the_gain_grows_with_what_can_heal() -> None:
     structural, half, reversible = (gain(readout(remodelling=a)) for a in ("structural", "half", "reversible"))
     assert structural < half < reversible < 1
+
+
+def test_a_gain_of_a_model_with_settings_is_that_of_rows_with_them() -> None:
+    name = readout().constants[0].id
+    value = 0.5 * readout().quantities[name].value
+    on = pm.Execution(workers=1, progress=False)
+    assert gain(readout().with_parameters({name: value})) == pm.loop_gains(readout(), {name: [value]}, execution=on)[0]
+
+
+def test_both_rests_are_run_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, real = [], loop.ensemble
+
+    def seen(study: pm.Study, rows: Any, *, execution: pm.Execution | None = None) -> pm.ensembles.Ensemble:
+        asked.append(execution)
+        return real(study, rows, execution=execution)
+
+    monkeypatch.setattr(loop, "ensemble", seen)
+    on = pm.Execution(workers=1, progress=False, engine="roadrunner")
+    pm.loop_gains(readout(), execution=on)
+    assert asked == [on, on]
+    with pytest.raises(InvalidValueError, match="checkpoint is here; a loop gain keeps none"):
+        pm.loop_gains(readout(), execution=pm.Execution(checkpoint="here"))
+
+
+def test_a_row_that_lacks_one_anchor_at_rest_has_no_gain() -> None:
+    rest = {v: np.ones(3) for v in readout().anchors.values()}
+    rest["IL1B"][1] = np.nan
+    on = pm.Execution(workers=1, progress=False)
+    gains = loop.gains_from_rest(readout(), {"weight_GLU": np.ones(3)}, rest, on)
+    assert np.isnan(gains).tolist() == [False, True, False]
 
 
 def test_a_model_without_a_loop_is_refused() -> None:

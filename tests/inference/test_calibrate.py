@@ -269,7 +269,7 @@ class TestDirections:
         late = stepped("late", 0.5, baseline="self", comparison="none")
         found = fit(step(), ["k_out"], [late])
         assert found.before[0].verdict == "wrong"
-        assert found.after[0].verdict == "right" or abs(found.residuals()["residual"].iloc[0]) < 1e-3
+        assert abs(found.residuals()["residual"].iloc[0]) < 1e-3
         assert found.residuals()["error_from"].tolist() == ["assumed"]
 
 
@@ -307,6 +307,7 @@ class TestRefused:
             ({"allow": "assumed"}, "give a list of kinds"),
             ({"starts": 0}, "number of starts is 0"),
             ({"assumed_error": 0.0}, "assumed error"),
+            ({"prior": "no"}, "prior is 'no'"),
             ({"parameters": ["a", "a"]}, "twice"),
             ({"workers": 0}, "workers is 0"),
         ],
@@ -428,7 +429,7 @@ class TestStartAt:
         )
 
     def test_bad_starts(self):
-        with pytest.raises(UnknownNameError, match="b"):
+        with pytest.raises(UnknownNameError, match="fitted constant 'b'"):
             fit(step(), ["a"], data(), starts=pm.inference.Starts(n=1, at={"b": 2.0}))
         with pytest.raises(InvalidValueError, match=r"start of a is 9; allowed is 0\.25 to 4"):
             fit(step(), ["a"], data(), starts=pm.inference.Starts(n=1, at={"a": 9.0}))

@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -97,6 +98,32 @@ def test_the_environment_variable_names_folders(finished: Path, monkeypatch: pyt
         pm.load("epilepsy")
 
 
+def test_folders_keep_their_order_and_those_named_are_instead_of_those_of_the_environment(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(finished / "nowhere"))
+    (tmp_path / "contexts.toml").touch()
+    for folders in ((finished, tmp_path), (tmp_path, finished)):
+        assert pm.library(*folders, folders[0]).folders == folders
+
+
+def test_a_file_of_another_length_is_read_again_though_its_time_is_the_same(folder: Path) -> None:
+    path = folder / "modules/astrocyte/model.ant"
+    before = path.stat()
+    assert pm.library(folder).load("astrocyte").quantities["tau_response"].value == 6
+    edited(path, "tau_response = 6", "tau_response = 60")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert pm.library(folder).load("astrocyte").quantities["tau_response"].value == 60
+
+
+def test_an_edited_table_of_evidence_changes_what_a_module_cites(folder: Path) -> None:
+    edited(folder / "modules/astrocyte/parameters.tsv", "assumed\t\tHours", "derived\tmine:a1\tHours")
+    library, table = pm.library(folder), folder / "evidence/responses.tsv"
+    library.load("astrocyte")
+    edited(table, "not a published work\t", "not a published work\tdoi:10.1000/182")
+    assert "10.1000/182" in library.load("astrocyte").sbml
+
+
 def test_an_edited_file_is_read_again(folder: Path) -> None:
     library = pm.library(folder)
     assert library.load("astrocyte").quantities["tau_response"].value == 6
@@ -138,12 +165,32 @@ def test_rows_can_be_added_to_a_model_of_ours(folder: Path) -> None:
     assert len(read_observations(model)) == len(read_observations(pm.load("nlrp3_il1b"))) + 1
 
 
+def test_rows_of_what_is_extended_come_first_in_whatever_folder(finished: Path, tmp_path: Path) -> None:
+    added = tmp_path / "coupled/epilepsy_core-observations.tsv"
+    added.parent.mkdir()
+    added.touch()
+    found = pm.library(finished, tmp_path).observations("epilepsy_astrocyte")
+    assert found[1:] == (added, finished / "coupled/epilepsy_astrocyte-observations.tsv")
+
+
 def test_a_context_of_ones_own_extends_ours(folder: Path) -> None:
     mild = '[mild]\ntitle = "Mild"\nextends = "epilepsy"\ninputs = { seizure_drive = 0.5 }\n'
     (folder / "contexts.toml").write_text(mild, encoding="utf-8")
     contexts = pm.library(folder).load("epilepsy_astrocyte", context="mild").contexts
-    assert contexts["mild"].settings == {**contexts["epilepsy"].settings, "seizure_drive": 0.5}
-    assert contexts["mild"].anchors == contexts["epilepsy"].anchors
+    settings = {**contexts["epilepsy"].settings, "seizure_drive": 0.5}
+    assert contexts["mild"] == replace(contexts["epilepsy"], name="mild", title="Mild", settings=settings)
+
+
+def test_contexts_that_extend_each_other_are_refused(folder: Path) -> None:
+    ring = '[a]\ntitle = ""\nextends = "b"\n[b]\ntitle = ""\nextends = "a"\n'
+    (folder / "contexts.toml").write_text(ring, encoding="utf-8")
+    with pytest.raises(ModelError, match=r"extends: a ring of a, b$"):
+        pm.library(folder).load("astrocyte")
+
+
+def test_an_alias_of_ones_own_wins_over_that_of_what_is_extended(folder: Path) -> None:
+    edited(folder / COUPLED, "astrocytes =", 'IL1B = "astrocyte.response"\nastrocytes =')
+    assert pm.library(folder).load("epilepsy_astrocyte").resolve("IL1B") == "astrocyte__response"
 
 
 def _wire_without_a_rule(folder: Path) -> None:
@@ -201,7 +248,9 @@ def test_faults_are_sentences_that_name_the_files(folder: Path, spoil: object, w
         ("model.ant", "response = 1 dim", "response = 2 dim", "response starts at 2 and rests at 1 in health"),
         ("parameters.tsv", "assumed\t\tHours", "assumed\tmine:a2\tHours", "no evidence table has the row 'mine:a2'"),
         ("parameters.tsv", "assumed\t\tHours", "measured\t\tHours", "tau_response is measured, and names no evidence"),
+        ("parameters.tsv", "assumed\t\tHours", "derived\t\tHours", "tau_response is derived, and names no evidence"),
         ("module.toml", 'note = "Default', 'for = ["x:1"]\nnote = "Default', "no evidence table has the row 'x:1'"),
+        ("module.toml", 'note = "Default', 'against = ["x:2"]\nnote = "Default', "no evidence table has the row 'x:2'"),
     ],
 )
 def test_check_finds_what_loading_lets_pass(folder: Path, file: str, old: str, new: str, words: str) -> None:
@@ -209,6 +258,16 @@ def test_check_finds_what_loading_lets_pass(folder: Path, file: str, old: str, n
     assert pm.check(module) == ()
     edited(module / file, old, new)
     assert [f.severity for f in pm.check(module) if words in f.message] == ["error"]
+
+
+def test_check_reads_the_observations_and_the_own_contexts_of_a_folder_and_no_other_one(
+    folder: Path, tmp_path: Path
+) -> None:
+    write_module(tmp_path / "other", "neuron")
+    edited(tmp_path / "other/modules/neuron/model.ant", "response = 1 dim", "response = 2 dim")
+    assert pm.check(folder, library=pm.library(tmp_path / "other")) == ()
+    edited(folder / "coupled/epilepsy_astrocyte-observations.tsv", "\tself\t", "\titself\t")
+    assert ["itself" in f.message for f in pm.check(folder)] == [True]
 
 
 def test_a_new_module_is_never_written_over_another(tmp_path: Path) -> None:

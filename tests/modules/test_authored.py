@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import pathway_models as pm
-from pathway_models._files.authored import read_toml
+from pathway_models._files.authored import read_rows, read_toml
 from pathway_models._files.data import sbml_root
 from pathway_models.errors import ModelError
 from pathway_models.models import collection as _library
@@ -130,6 +131,24 @@ def test_rows_and_columns_of_a_table(folder: Path) -> None:
         path.write_text(text, encoding="utf-8")
         with pytest.raises(ModelError, match=message):
             read_module(folder)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row with a number that is needed and one that is not."""
+
+    id: str
+    needed: float
+    free: float | None
+
+
+def test_an_empty_cell_is_nothing_or_no_number_where_one_is_needed(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text("id\tneeded\tfree\nx\t1\t\n", encoding="utf-8")
+    assert read_rows(path, Row) == [Row(id="x", needed=1.0, free=None)]
+    path.write_text("id\tneeded\tfree\nx\t1\t\ny\t\t2\n", encoding="utf-8")
+    with pytest.raises(ModelError, match=r"a.tsv:3: needed: '' is no number$"):
+        read_rows(path, Row)
 
 
 @pytest.mark.parametrize(

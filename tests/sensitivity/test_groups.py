@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
@@ -43,6 +45,13 @@ def test_a_copula_keeps_the_laws_and_has_the_correlation() -> None:
     for j in range(3):
         assert stats.kstest(places[:, j], "uniform").pvalue > 1e-3
     assert_allclose(np.corrcoef(stats.norm.ppf(places).T), matrix, atol=0.02)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_the_first_of_correlated_parameters_stays_where_it_is(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    unit = random.random((5, 3))
+    assert_allclose(correlate(unit, np.corrcoef(random.standard_normal((3, 5))))[:, 0], unit[:, 0], atol=1e-7)
 
 
 def test_complete_correlation_makes_one_of_two() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +16,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 import pathway_models as pm
 from helpers import count_rows, flat, tiny
 from pathway_models.errors import InvalidValueError
+from pathway_models.sensitivity import analysis
+from pathway_models.sensitivity.analysis import make_analysis
 from pathway_models.sensitivity.reliability import failure_bounds, trace, where_failed, widest
 from pathway_models.simulation.tolerances import OF_ENSEMBLES_ELSEWHERE
 
 ISHIGAMI = "x1 = 0; x2 = 0; x3 = 0; y := sin(x1) + 7*sin(x2)^2 + 0.1*x3^4*sin(x1)"
 MOVING = "x1 = 0; x2 = 0; x3 = 0; y := sin(x1) + 7*sin(x2)^2 + time*x3^4*sin(x1)"  # Ishigami with b = time
+FALLING = "k = 1; y = 1; y' = -k*y"  # the batch engine needs a state
 PARTLY = "k = 0; a = 1; b = 1; y := a*sqrt(k) + b"
 RANGES = {f"x{i}": (-math.pi, math.pi) for i in (1, 2, 3)}
 HERE: dict[str, Any] = {"duration": 1, "every": 1, "workers": 1, "progress": False}
@@ -209,6 +215,24 @@ def test_more_base_rows_run_only_what_is_new(tmp_path: Path, monkeypatch: pytest
         few.extend(8)
 
 
+def test_more_base_rows_keep_engine_tolerances_limits_and_checkpoint(tmp_path: Path) -> None:
+    asked = pm.Execution(
+        workers=1, progress=False, checkpoint=tmp_path, engine="batch", rtol=1e-4, limits=pm.ensembles.Limits(steps=99)
+    )
+    study = pm.Study(tiny(FALLING), outcomes=["y"], duration=1, every=1)
+    few = pm.sobol(study, n=4, factors={"k": (0.5, 2.0)}, execution=asked)
+    with ThreadPoolExecutor(1) as pool:
+        more = few.extend(8, execution=pm.Execution(workers=pool, progress=False, rtol=1e-9, engine="roadrunner"))
+        assert more.analysis.execution == replace(asked, workers=pool)
+    assert more.runs.plan.engine == "batch"
+
+
+def test_without_a_budget_n_is_doubled_six_times_at_most() -> None:
+    result = flat(pm.sobol, tiny(ISHIGAMI), outcomes=["y"], n=2, parameters=RANGES, target_width=1e-9, **HERE)
+    assert [d.n for d in result.doublings] == [2 * 2**i for i in range(7)]
+    assert "the budget of 640 runs" in result.stopped  # 128 base rows of 5 runs
+
+
 def test_a_rerun_with_the_folder_runs_nothing_and_another_seed_is_refused(tmp_path: Path) -> None:
     options: dict[str, Any] = {"outcomes": ["y"], "parameters": RANGES, "n": 8, "checkpoint": tmp_path, **HERE}
     first = flat(pm.sobol, tiny(ISHIGAMI), seed=3, **options)
@@ -254,10 +278,41 @@ def test_the_cost_is_known_before_the_start(tmp_path: Path) -> None:
         factors=RANGES,
         execution=pm.Execution(checkpoint=folder, store=True),
     )
-    assert stored.disk_bytes > 0
     assert not folder.exists()
+    runs, times, columns = 256 * 5, 2, 1  # in doubles of 8 bytes, beside the outcome, status and seconds of each row
+    assert stored.disk_bytes == 8 * runs * (times * columns + 1 + 2)
+    assert stored.memory_bytes == 8 * runs * (2 * 3 + 1)
+    assert cost.disk_bytes == 0
     with pytest.raises(InvalidValueError, match="power of two"):
         pm.sensitivity.sobol_cost(tiny(ISHIGAMI), outcomes=["y"], duration=1, factors=RANGES, n=3)
+
+
+@pytest.mark.parametrize("second_order", [False, True])
+@pytest.mark.parametrize("groups", [None, {"two": ["x1", "x2"], "one": ["x3"]}])
+def test_the_runs_that_are_counted_are_those_of_the_design(
+    groups: dict[str, list[str]] | None, second_order: bool
+) -> None:
+    study = pm.Study(tiny(ISHIGAMI), outcomes=["y"], duration=1, every=1)
+    factors = pm.Factors(parameters=RANGES, groups=groups)
+    made = make_analysis(study, factors, pm.Sampling(second_order=second_order), pm.Execution(workers=1))
+    assert made.runs_for(8) == len(made.design(8).unit)
+
+
+@pytest.mark.parametrize(("engine", "rows"), [("roadrunner", 4), ("batch", 64)])
+def test_the_seconds_of_a_run_are_those_of_the_probe_over_its_rows(
+    monkeypatch: pytest.MonkeyPatch, engine: str, rows: int
+) -> None:
+    seen, clock = [], iter([10.0, 18.0])
+
+    def probe(*_: object) -> Callable[[np.ndarray], None]:
+        return lambda table: seen.append(len(table))
+
+    monkeypatch.setattr(analysis, "make_probe", probe)
+    monkeypatch.setattr(analysis.time, "perf_counter", lambda: next(clock))
+    study = pm.Study(tiny(FALLING), outcomes=["y"], duration=1, every=1)
+    cost = pm.sensitivity.sobol_cost(study, factors={"k": (0.5, 2.0)}, execution=pm.Execution(engine=engine))
+    assert seen == [1, rows]
+    assert cost.seconds_per_run == 8 / rows
 
 
 def test_the_result_carries_what_a_report_needs() -> None:

@@ -23,9 +23,11 @@ import pathway_models as pm
 from helpers import flat, from_sbml, sbml, tiny
 from pathway_models._cli import text as words_of
 from pathway_models.ensembles import code
+from pathway_models.ensembles.outcomes import ValueAt
 from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
 from pathway_models.sensitivity.html import bullets, facts, table
 from pathway_models.sensitivity.page import report_text
+from pathway_models.simulation.tolerances import Attempt
 from pathway_models.treatments.text import treatment_from_text
 
 BODY = "a = 2; b = 3; c = 1; y := a + b*time; z := a*b; w := a*0 + 1"
@@ -272,8 +274,26 @@ def test_values_as_code() -> None:
         assert eval(code.literal(value)) == value
     assert code.literal(np.array([1.0, 2.0])) == "[1.0, 2.0]"
     assert code.literal(np.float64(0.5)) == "0.5"
-    diet = pm.KetogenicDiet(ratio=3)
-    assert eval(code.literal(diet), {"pm": pm}) == diet
+    for made in (
+        pm.KetogenicDiet(ratio=3),
+        pm.treatments.Fasting(hours=43),
+        pm.sensitivity.GaussianCopula(correlations={("a", "b"): 0.5}),
+        pm.Limits(attempts=(Attempt(method="adams"),)),
+        ValueAt(variable="x", at=3.0),
+    ):
+        assert eval(code.literal(made), {"pm": pm}) == made
+
+
+def test_the_code_says_how_it_was_run() -> None:
+    model = tiny("k = 1; y = 1; y' = -k*y")
+    study = pm.Study(model, outcomes=["y"], duration=1)
+    limits = pm.Limits(steps=9999)
+    on = pm.Execution(workers=1, progress=False, engine="batch", rtol=1e-4, atol=1e-8, limits=limits)
+    result = pm.sobol(study, n=2, factors={"k": (0.5, 2.0)}, execution=on)
+    assert result.analysis.code().split("\n")[-2:] == [
+        "    execution=pm.Execution(engine='batch', rtol=0.0001, atol=1e-08, limits=pm.Limits(steps=9999)),",
+        ")",
+    ]
 
 
 # ---- words of the command line -------------------------------------------------------------------------------------

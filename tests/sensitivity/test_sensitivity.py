@@ -303,7 +303,7 @@ def test_groups_by_module() -> None:
 
 
 def test_a_parameter_in_two_groups_is_refused(linear: pm.Model) -> None:
-    with pytest.raises(InvalidValueError, match="a"):
+    with pytest.raises(InvalidValueError, match="groups name a twice"):
         flat(pm.sobol, linear, outcomes=["y"], n=4, groups={"first": ["a"], "second": ["a", "b"]}, **HERE)
 
 
@@ -404,6 +404,9 @@ def test_the_summary_says_what_does_not_vary(linear: pm.Model) -> None:
         ({"n": 1}, "n is 1"),
         ({"seed": -1}, "seed"),
         ({"resamples": 0}, "resamples"),
+        ({"target_width": 0.0}, "target width is 0"),
+        ({"budget": 0}, "budget is 0"),
+        ({"second_order": "no"}, "second_order is 'no'"),
         ({"parameters": []}, "not empty"),
         ({"parameters": {}}, "not empty"),
         ({"parameters": "a"}, "list of names"),
@@ -418,6 +421,7 @@ def test_the_summary_says_what_does_not_vary(linear: pm.Model) -> None:
         ({"parameters": {"y": (1, 2)}}, "y of linear is computed by a rule"),
         ({"groups": {}}, "groups"),
         ({"groups": {"first": ["a", "c"]}}, "not varied: c"),
+        ({"parameters": ["a", "b"], "groups": {"first": ["a"]}}, "b of parameters is in no group"),
         ({"workers": 0}, "workers is 0"),
         ({"outcomes": []}, "outcomes is empty"),
         ({"outcomes": ["y", "y"]}, "two outcomes"),

@@ -77,6 +77,7 @@ def test_diary_holds_so_many_seizures_a_day_and_no_more(weeks: int) -> None:
 def test_entry_rule_and_baseline_length(model: pm.Model) -> None:
     patients = pm.population(model, 200, seed=3, enrolment=pm.trials.Enrolment(minimum=10, baseline_weeks=8))
     assert patients.baseline_count.min() >= 20
+    assert (patients.minimum, patients.baseline_weeks) == (10, 8)
     assert patients.baseline_rate.min() < 10  # some got in by luck: regression to the mean
 
 
@@ -84,6 +85,11 @@ def test_without_entry_rule_rates_follow_the_published_lognormal(model: pm.Model
     patients = pm.population(model, 4000, seed=3, enrolment=pm.trials.Enrolment(minimum=0, baseline_weeks=104))
     logs = np.log(patients.baseline_rate * 30 / 28)
     assert_allclose([np.median(logs), logs.std()], [1.2267, 1.1457], atol=0.06)
+
+
+def test_who_had_no_seizure_is_not_enrolled_as_there_is_no_percent_of_it(model: pm.Model) -> None:
+    entry = pm.trials.Enrolment(minimum=0, baseline_weeks=1)
+    assert pm.population(model, 200, seed=3, enrolment=entry).baseline_count.min() == 1
 
 
 def test_control_arm_of_neal_is_met_by_its_drift(model: pm.Model) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -312,6 +314,46 @@ def test_a_treatment_of_ones_own_is_followed_as_it_is() -> None:
     assert followed.schedule() == (pm.Level(input="GABA", value=1.5),)
 
 
+@pytest.mark.parametrize(("workers", "n", "asked"), [(None, 4, 1), (2, 4, 2), (None, 5, None)])
+def test_few_patients_start_no_processes_unless_asked(
+    model: pm.Model, monkeypatch: pytest.MonkeyPatch, workers: int | None, n: int, asked: int | None
+) -> None:
+    pools = []
+
+    def here(execution: pm.Execution, sbml: str) -> AbstractContextManager[pm.Execution]:
+        pools.append(execution.workers)
+        return nullcontext(QUICK)
+
+    monkeypatch.setattr(virtual, "one_pool", here)
+    monkeypatch.setattr(virtual, "FEW_ROWS", 5)
+    on = pm.Execution(workers=workers, progress=False)
+    pm.trial(model, pm.population(model, n), {"drug": [DRUG]}, weeks=8, execution=on)
+    assert pools == [asked]
+
+
+def test_one_bar_counts_the_runs_of_all_questions(model: pm.Model, capfd: pytest.CaptureFixture[str]) -> None:
+    pm.trial(model, pm.population(model, 4), {"control": [], "drug": DRUG}, weeks=8, execution=pm.Execution(workers=1))
+    assert set(re.findall(r"\d+/(\d+)", capfd.readouterr().err)) == {str(2 * 4 + 2 * 4)}
+
+
+def test_a_gain_of_one_or_none_at_all_is_not_chronic(
+    model: pm.Model, patients: pm.trials.Population, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gains = np.full(len(patients), 0.5)
+    gains[:2] = 1.0, np.nan
+    monkeypatch.setattr(virtual, "gains_from_rest", lambda *_: gains)
+    excluded = pm.trial(model, patients, {"control": []}, weeks=8, execution=QUICK).excluded
+    assert dict(excluded) == {0: "not chronic: loop gain 1.00", 1: "not chronic: loop gain nan"}
+
+
+def test_who_does_not_follow_keeps_the_value_that_the_model_sets(
+    model: pm.Model, patients: pm.trials.Population
+) -> None:
+    same = replace(patients, adherence=np.full(len(patients), 0.5))
+    found = pm.trial(model.with_parameters(GABA=2.0), same, {"drug": DRUG}, weeks=8, execution=QUICK)
+    assert_allclose(found.ratio, 1.0, rtol=1e-6)
+
+
 def test_bad_calls_are_refused(model: pm.Model, patients: pm.trials.Population, result: pm.trials.Trial) -> None:
     with pytest.raises(InvalidValueError, match="arms is empty"):
         pm.trial(model, patients, {}, weeks=8)
@@ -331,6 +373,8 @@ def test_bad_calls_are_refused(model: pm.Model, patients: pm.trials.Population, 
         pm.trial(model, patients, {"a": []}, weeks=-1)
     with pytest.raises(InvalidValueError, match="window"):
         pm.trial(model, patients, {"a": []}, weeks=2, window_weeks=4)
+    with pytest.raises(InvalidValueError, match="checkpoint is here; a trial keeps none"):
+        pm.trial(model, patients, {"a": []}, weeks=8, execution=pm.Execution(checkpoint="here"))
     with pytest.raises(UnknownNameError, match="allocation"):
         pm.trial(model, patients, {"a": []}, weeks=8, allocation="both")  # type: ignore[arg-type]
     with pytest.raises(UnknownNameError, match="arm"):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
+from inspect import ismodule
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,19 @@ WIDTH = 100  # characters of a line of code
 def is_ours(thing: object) -> bool:
     """Whether a class of this package made it."""
     return type(thing).__module__.startswith("pathway_models.")
+
+
+def public_name(kind: type) -> str:
+    """The name by which a class of this package is reached from `pm`, as short as there is.
+
+    >>> from pathway_models.treatments import Fasting
+    >>> public_name(Fasting)
+    'pm.treatments.Fasting'
+    """
+    package = sys.modules["pathway_models"]
+    rooms = [package, *(room for name in package.__all__ if ismodule(room := getattr(package, name)))]
+    home = next((r.__name__ for r in rooms if getattr(r, kind.__name__, None) is kind), kind.__module__)
+    return f"pm{home.removeprefix('pathway_models')}.{kind.__name__}"
 
 
 def changed_fields(thing: Any) -> dict[str, Any]:
@@ -51,9 +66,9 @@ def literal(value: Any) -> str:
     if hasattr(value, "code"):
         return str(value.code())
     if is_dataclass(value) and not isinstance(value, type):
-        prefix = "pm." if is_ours(value) else ""
+        name = public_name(type(value)) if is_ours(value) else type(value).__name__
         arguments = ", ".join(f"{k}={literal(v)}" for k, v in changed_fields(value).items())
-        return f"{prefix}{type(value).__name__}({arguments})"
+        return f"{name}({arguments})"
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{literal(k)}: {literal(v)}" for k, v in value.items()) + "}"
     if isinstance(value, tuple) and value:
@@ -108,7 +123,7 @@ def changes(model: Model) -> tuple[bool, dict[str, str], dict[str, float]]:
     alternatives = {}
     for h in model.hypothesis_set:
         for name, alternative in h.alternatives.items():
-            if name != h.default and alternative.settings and alternative.settings.items() <= other.items():
+            if alternative.settings and alternative.settings.items() <= other.items():
                 alternatives[h.id] = name
                 other = {k: v for k, v in other.items() if k not in alternative.settings}
                 break

@@ -89,6 +89,14 @@ def execution_of(execution: Execution | None) -> Execution:
     return Execution() if execution is None else execution
 
 
+def execution_without_checkpoint(execution: Execution | None, what: str) -> Execution:
+    """The execution; `InvalidValueError` for one with a checkpoint, which holds the rows of one ensemble alone."""
+    on = execution_of(execution)
+    if on.checkpoint is not None:
+        raise InvalidValueError(f"checkpoint is {on.checkpoint}; {what} keeps none")
+    return on
+
+
 @contextmanager
 def one_pool(execution: Execution, sbml: str) -> Iterator[Execution]:
     """The execution with one pool of our own for many calls, as starting processes takes seconds; the user's stays."""

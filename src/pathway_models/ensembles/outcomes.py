@@ -147,8 +147,7 @@ def _times_to(times: Array, courses: Array, levels: Array, rising: np.ndarray[An
     reached = np.where(rising[:, None], courses >= levels[:, None], courses <= levels[:, None])
     rows, i = np.arange(len(courses)), np.argmax(reached, axis=1)
     low, high = courses[rows, i - 1], courses[rows, i]
-    share = np.where(high == low, 1.0, (levels - low) / (high - low))
-    between = times[i - 1] + share * (times[i] - times[i - 1])
+    between = times[i - 1] + (levels - low) / (high - low) * (times[i] - times[i - 1])
     return np.where(reached.any(axis=1), np.where(i == 0, times[0], between), np.nan)
 
 

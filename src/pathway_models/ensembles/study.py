@@ -69,7 +69,10 @@ class Study:
         """The code that makes the study again, as text."""
         named = changed_fields(self)
         first = [("", named.pop("model")), *(("", list(t)) for t in [named.pop("treatments", ())] if len(t))]
-        return call("pm.Study", [*first, *named.items()])
+        lists = {
+            k: list(v) for k, v in named.items() if k in ("outcomes", "times") and not isinstance(v, str | Outcome)
+        }
+        return call("pm.Study", [*first, *{**named, **lists}.items()])
 
 
 def study_of(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .._types import Array
-from ..ensembles.execution import Execution
+from ..ensembles.execution import Execution, execution_without_checkpoint
 from ..ensembles.outcomes import Outcome
 from ..ensembles.plan import Table, check_table
 from ..ensembles.runs import ensemble
@@ -32,13 +32,14 @@ def loop_gains(model: Model, rows: Table | None = None, *, execution: Execution 
     Args:
         model: a model with a loop in its context.
         rows: parameter values as in `ensemble`; without them the model as it is, in one row.
-        execution: workers, engine, tolerances, limits; see `Execution`.
+        execution: workers, engine, tolerances, limits; no checkpoint.
 
     Returns:
         One number per row, dimensionless; NaN without a rest.
 
     Raises:
         ModelError: the model has no loop in its context; the others are those of `ensemble`.
+        InvalidValueError: a checkpoint.
 
     Example:
         >>> import pathway_models as pm
@@ -49,14 +50,15 @@ def loop_gains(model: Model, rows: Table | None = None, *, execution: Execution 
     """
     if not has_loop(model):
         raise ModelError(f"{model.name} has no feedback loop in the context {model.context!r}")
+    on = execution_without_checkpoint(execution, "a loop gain")
     some = model.constants[0]
     as_it_is = {some.id: [model.settings.get(some.id, some.value)]}
     names, table = check_table(model, as_it_is if rows is None else rows)
     columns = dict(zip(names, table.T, strict=True))
     anchors = tuple(dict.fromkeys(model.anchors.values()))
     outcomes = [Outcome(variable=v, reduce="final", label=v) for v in anchors]
-    runs = ensemble(Study(model, outcomes=outcomes, **AT_REST), columns, execution=execution)
-    return gains_from_rest(model, columns, dict(zip(anchors, runs.values.T, strict=True)), execution)
+    runs = ensemble(Study(model, outcomes=outcomes, **AT_REST), columns, execution=on)
+    return gains_from_rest(model, columns, dict(zip(anchors, runs.values.T, strict=True)), on)
 
 
 def has_loop(model: Model) -> bool:
@@ -66,7 +68,7 @@ def has_loop(model: Model) -> bool:
 
 
 def gains_from_rest(
-    model: Model, columns: Mapping[str, Array], rest: Mapping[str, Array], execution: Execution | None
+    model: Model, columns: Mapping[str, Array], rest: Mapping[str, Array], execution: Execution
 ) -> Array:
     """The gains, from the anchors' variables at rest: two more rests, with the loop open and the imposed rate moved."""
     context = model.contexts[model.context or ""]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._types import Array, Frozen
-from ..ensembles.execution import Execution, execution_of, one_pool
-from ..errors import InvalidValueError, Named, SimulationError, require_count, unknown_name
+from ..ensembles.execution import Execution, execution_without_checkpoint, one_pool
+from ..errors import Named, SimulationError, require_count, require_kind, unknown_name
 from ..evidence.reports import report
 from ..models.model import Model
 from ..modules.flat import require_model
@@ -109,7 +109,7 @@ class Calibration(FitData):
             raise unknown_name("fitted constant", parameter, ids)
         require_count("the number of points per side", points, 2, 1000)
         rows = [t.observation for t in self.targets]
-        with one_pool(_for_fits(execution), self.model.sbml) as how:
+        with one_pool(execution_without_checkpoint(execution, "a fit"), self.model.sbml) as how:
             predictor = Predictor(self.model, self.parameters, rows, how, fits=2 * int(points))
             objective = Objective(
                 predictor, self.parameters, self.targets, in_use(self.model, self.parameters), prior=self.prior
@@ -205,6 +205,9 @@ class Residuals(Named):
         prior: whether each constant has one residual more: a normal law round the value in use, whose central 95
             percent are as wide as the range.
 
+    Raises:
+        InvalidValueError: a `prior` that is no truth value.
+
     Example:
         >>> Residuals(prior=False).assumed_error
         0.25
@@ -212,6 +215,9 @@ class Residuals(Named):
 
     assumed_error: float = 0.25
     prior: bool = True
+
+    def __post_init__(self) -> None:
+        require_kind("prior", self.prior, bool, "prior=False")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,7 +295,7 @@ def calibrate(
 
     require_model(model)
     begin = starts if isinstance(starts, Starts) else Starts(n=starts)
-    on = _for_fits(execution)
+    on = execution_without_checkpoint(execution, "a fit")
     announce(model, "compiling it before the first fit", on.progress)
     targets = find_targets(model, observations, residuals.assumed_error)
     chosen = choose_constants(model, factors_of(factors).parameters, allow)
@@ -342,11 +348,3 @@ def _start_places(model: Model, parameters: Sequence[Parameter], starts: int, se
     design = qmc.Sobol(len(parameters), rng=np.random.default_rng(seed))
     others = design.random_base2(max(0, math.ceil(math.log2(max(starts - 1, 1)))))[: starts - 1]
     return np.vstack([in_use(model, parameters), others])
-
-
-def _for_fits(execution: Execution | None) -> Execution:
-    """The execution; `InvalidValueError` for one with a checkpoint, which a fit cannot resume from."""
-    on = execution_of(execution)
-    if on.checkpoint is not None:
-        raise InvalidValueError(f"checkpoint is {on.checkpoint}; a fit keeps none")
-    return on

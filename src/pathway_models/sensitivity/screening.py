@@ -19,7 +19,7 @@ from ..models.model import Model
 from ..treatments.schedule import Treatment
 from .analysis import announce
 from .factors import Factors, Wanted, choose_factors, factors_of
-from .indices import Bools, Floats
+from .indices import Floats
 from .morris_figure import plot_morris
 from .results import MorrisData, MorrisDesign
 
@@ -129,13 +129,12 @@ def morris_design(
     return MorrisDesign(unit=unit, moved=moved, up=up, groups=groups, group_of=numbers, delta=delta, levels=levels)
 
 
-def elementary_effects(y: Floats, design: MorrisDesign, ok: Bools | None = None) -> Floats:
+def elementary_effects(y: Floats, design: MorrisDesign) -> Floats:
     """Elementary effects of K outcome columns with respect to G groups.
 
     Args:
-        y: (rows, K), one row per row of `design.unit`, any unit.
+        y: (rows, K), one row per row of `design.unit`, any unit; NaN where a run failed.
         design: what `morris_design` gives.
-        ok: (rows,), False where a run failed.
 
     Returns:
         (trajectories, G, K), in the unit of `y` per whole range; NaN where one of the two runs failed, sizes only for
@@ -153,10 +152,7 @@ def elementary_effects(y: Floats, design: MorrisDesign, ok: Bools | None = None)
         [2.0, -1.0]
     """
     count, n_groups = design.moved.shape
-    good: Bools = np.asarray(np.isfinite(y).all(axis=1))
-    if ok is not None:
-        good &= ok
-    rows = np.where(good[:, None], y, np.nan).reshape(count, n_groups + 1, -1)
+    rows = np.where(np.isfinite(y).all(axis=1)[:, None], y, np.nan).reshape(count, n_groups + 1, -1)
     steps = np.diff(rows, axis=1) / design.delta
     place = np.argsort(design.moved, axis=1)
     effects = np.take_along_axis(steps, place[:, :, None], axis=1)
@@ -246,7 +242,7 @@ def morris(
     plan = make_plan(study, tuple(p.id for p in chosen.parameters), on)
     design = morris_design(len(chosen.parameters), how.n, how.seed, levels=how.levels, group_of=chosen.group_of)
     runs = execute(plan, check_rows(study.model, plan.job.varied, chosen.table(design.unit)), on)
-    effects = elementary_effects(runs.values, design, runs.ok)
+    effects = elementary_effects(runs.values, design)
     low, high = _interval(np.abs(effects), how.resamples, how.seed)
     found = np.isfinite(effects).all(axis=2)
     alone = (np.bincount(design.group_of) == 1)[:, None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,7 +92,7 @@ class SobolResult(SobolData):
         """
         runs = self.runs.with_outcomes(outcomes, times=times)
         study = replace(self.analysis.study, outcomes=outcomes, times=times)
-        return _analysed(replace(self.analysis, study=study, plan=runs.plan), self.design, runs, dict(self.timings))
+        return _analysed(replace(self.analysis, study=study), self.design, runs, self.timings)
 
     def directions(self) -> pd.DataFrame:
         """Mean of each outcome in the lowest and the highest fifth of each range, less the mean of all runs.
@@ -272,7 +272,7 @@ def _run(analysis: Analysis, before: Ensemble | None) -> SobolResult:
     return _analysed(analysis, design, runs, timings)
 
 
-def _analysed(analysis: Analysis, design: Design, runs: Ensemble, timings: dict[str, float]) -> SobolResult:
+def _analysed(analysis: Analysis, design: Design, runs: Ensemble, timings: Mapping[str, float]) -> SobolResult:
     began, how = time.perf_counter(), analysis.sampling
     try:
         indices = sobol_indices(runs.values, design, resamples=how.resamples, seed=how.seed, ok=runs.ok)

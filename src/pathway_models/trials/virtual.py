@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from .._types import Array, Frozen
-from ..ensembles.execution import Execution, execution_of, one_pool
+from ..ensembles.execution import Execution, execution_without_checkpoint, one_pool
 from ..ensembles.outcomes import Outcome
 from ..ensembles.runs import Ensemble, ensemble
 from ..ensembles.study import Study
@@ -108,9 +108,7 @@ def trial(
         True
     """
     require_model(model)
-    on = execution_of(execution)
-    if on.checkpoint is not None:
-        raise InvalidValueError(f"checkpoint is {on.checkpoint}; a trial keeps none")
+    on = execution_without_checkpoint(execution, "a trial")
     plans = _plans(patients, arms)
     require_range("the length of the trial in weeks", weeks, 1e-3, 1040.0)
     require_range("the window in weeks", window_weeks, 1e-3, weeks)
