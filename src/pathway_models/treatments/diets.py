@@ -39,7 +39,7 @@ def carb_restriction(ratio: float) -> float:
 
 
 class _Diet(Named):
-    """What all diets share: weeks, adherence, age. Each has these fields after its own: an error names the first one."""
+    """What all diets share: weeks, adherence, age. Each has these fields after its own: errors name the first one."""
 
     start: float
     stop: float | None
