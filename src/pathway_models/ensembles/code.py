@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import math
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
@@ -15,9 +17,20 @@ from ..models.model import Model
 WIDTH = 100  # characters of a line of code
 
 
+PACKAGE = __package__.partition(".")[0]
+
+
 def is_ours(thing: object) -> bool:
     """Whether a class of this package made it."""
-    return type(thing).__module__.startswith("pathway_models.")
+    return type(thing).__module__.startswith(f"{PACKAGE}.")
+
+
+def _name(kind: type) -> str:
+    """A class as code names it: ours at `pm`, or in the room that exports it."""
+    package, *rooms = kind.__module__.split(".")
+    if package != PACKAGE:
+        return kind.__name__
+    return f"pm.{kind.__name__}" if hasattr(sys.modules[PACKAGE], kind.__name__) else f"pm.{rooms[0]}.{kind.__name__}"
 
 
 def changed_fields(thing: Any) -> dict[str, Any]:
@@ -32,7 +45,7 @@ def changed_fields(thing: Any) -> dict[str, Any]:
 
 
 def _differ(value: Any, default: Any) -> bool:
-    return bool(np.any(value != default)) if isinstance(value, np.ndarray) else bool(value != default)
+    return not np.array_equal(value, default) if isinstance(value, np.ndarray) else bool(value != default)
 
 
 def literal(value: Any) -> str:
@@ -51,15 +64,16 @@ def literal(value: Any) -> str:
     if hasattr(value, "code"):
         return str(value.code())
     if is_dataclass(value) and not isinstance(value, type):
-        prefix = "pm." if is_ours(value) else ""
         arguments = ", ".join(f"{k}={literal(v)}" for k, v in changed_fields(value).items())
-        return f"{prefix}{type(value).__name__}({arguments})"
+        return f"{_name(type(value))}({arguments})"
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{literal(k)}: {literal(v)}" for k, v in value.items()) + "}"
     if isinstance(value, tuple) and value:
         return "(" + ", ".join(map(literal, value)) + ("," if len(value) == 1 else "") + ")"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "[" + ", ".join(map(literal, value)) + "]"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"float('{value}')"
     plain = value is None or isinstance(value, str | int | float)
     return repr(value) if plain else f"{type(value).__name__}(...)"
 
