@@ -98,6 +98,10 @@ WRONG: list[tuple[Callable[[], object], list[str]]] = [
         ["law of k 'cauchy'", "loguniform, normal"],
     ),
     (lambda: sobol(parameters={"k": (0, 2, "loguniform")}), ["(0, 2)", "low end above 0"]),
+    (lambda: sobol(groups={"g": [1]}), ["a name in groups is 1"]),
+    (lambda: sobol(times=[1, 0.5]), ["times is [1.0, 0.5]", "increase"]),
+    (lambda: pm.load("acupuncture").simulate(weeks=-1), ["weeks is -1", "above 0"]),
+    (lambda: pm.sobol(MODEL, factors=5), ["factors is 5", "Factors(groups="]),  # type: ignore[arg-type]
     (lambda: sobol(parameters=5), ["parameters is 5", "{name: (low, high)}"]),
     (lambda: pm.load("acupuncture").simulate(weeks=1, variables=3), ["variables is 3"]),
     (lambda: pm.load("acupuncture").simulate(weeks=1, variables=[3]), ["a name in variables is 3"]),
@@ -122,6 +126,17 @@ WRONG: list[tuple[Callable[[], object], list[str]]] = [
     (lambda: pm.compare("a", [], []), ["model is 'a'", "pm.load('a')"]),  # type: ignore[arg-type]
     (lambda: MODEL.simulate(None, duration=1), ["treatments is None", "[] for none"]),  # type: ignore[arg-type]
     (lambda: MODEL.simulate([Careless()], duration=1), ["schedule of Careless is ('u', 1)"]),
+    (lambda: pm.Study(MODEL, pm.KetogenicDiet()), ["treatments is Ket", "list"]),  # type: ignore[arg-type]
+    (lambda: pm.Study(MODEL, "diet"), ["treatments is 'diet'", "a list"]),  # type: ignore[arg-type]
+    (lambda: pm.Study(MODEL, times=24), ["times is 24", "a list"]),  # type: ignore[arg-type]
+    (lambda: pm.Execution(progress="no"), ["progress is 'no'", "progress=False"]),  # type: ignore[arg-type]
+    (lambda: pm.Sampling(second_order="no"), ["second_order is 'no'", "=True"]),  # type: ignore[arg-type]
+    (lambda: pm.Sampling(budget=5), ["budget is 5", "target_width"]),
+    (lambda: pm.calibrate(MODEL, ["k"], residuals=5), ["residuals is 5", "Residuals("]),  # type: ignore[arg-type]
+    (lambda: pm.calibrate(MODEL, pm.Factors(groups="kind"), ["x"]), ["groups='kind'", "no groups or copula"]),
+    (lambda: pm.inference.Residuals(prior="no"), ["prior is 'no'", "prior=True"]),  # type: ignore[arg-type]
+    (lambda: pm.inference.Starts(at=5), ["at is 5", "at={"]),  # type: ignore[arg-type]
+    (lambda: pm.loop_gains("epilepsy"), ["model is 'epilepsy'", "pm.load('epilepsy')"]),  # type: ignore[arg-type]
     (lambda: sobol(limits=5), ["limits is 5", "Limits("]),
     (lambda: sobol(checkpoint=5), ["checkpoint is 5", "folder"]),
     (lambda: sobol(copula=5), ["copula is 5", "GaussianCopula("]),
@@ -289,6 +304,22 @@ def test_the_law_is_in_the_code_that_repeats_the_analysis(tmp_path: Path) -> Non
     assert "factors={'k': (0.1, 10, 'normal'), 'u': (-1, 1)}" in result.analysis.code()
     asked = parameters_named(["k=0.1:10:normal", "u=-1:1"])
     assert asked == {"k": (0.1, 10.0, "normal"), "u": (-1.0, 1.0)}
+
+
+def test_the_code_of_a_study_and_of_an_analysis_runs_again() -> None:
+    """Classes outside of `pm` itself, numbers that are no literal, arrays, a generator."""
+    treatments = (t for t in [pm.treatments.Fasting(hours=12), pm.Level(input="BHB_infusion", value=1, until=np.inf)])
+    times = np.array([12, 24])
+    study = pm.Study(pm.load("ketone_katp"), treatments, outcomes="BHB_plasma", duration=24, times=times)  # type: ignore[arg-type]
+    pair = [p.id for p in study.model.constants if p.uncertain][:2]
+    factors = pm.Factors(
+        parameters=pair, groups={"g": pair}, copula=pm.sensitivity.GaussianCopula(correlations={tuple(pair): 0.5})
+    )
+    here = pm.Execution(workers=1, progress=False, engine="roadrunner")
+    result = pm.sobol(study, n=2, factors=factors, execution=here)
+    again = eval(result.analysis.code(), {"pm": pm})
+    assert repr(eval(repr(study), {"pm": pm})) == repr(study)
+    assert np.array_equal(again.to_dataframe()["ST"], result.to_dataframe()["ST"], equal_nan=True)
 
 
 def test_what_can_be_set_can_be_varied() -> None:

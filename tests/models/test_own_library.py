@@ -94,7 +94,7 @@ def test_the_environment_variable_names_folders(finished: Path, monkeypatch: pyt
     monkeypatch.setenv(VARIABLE, f"{finished}{os.pathsep}")
     assert pm.load("astrocyte").folders == (finished,)
     monkeypatch.setenv(VARIABLE, str(finished / "nowhere"))
-    with pytest.raises(ModelError, match=r"there is no folder .*nowhere"):
+    with pytest.raises(ModelError, match=rf"there is no folder .*nowhere \({VARIABLE}"):
         pm.load("epilepsy")
 
 
@@ -217,6 +217,18 @@ def _another_name_inside(folder: Path) -> None:
     edited(folder / "modules/astrocyte/model.ant", "model astrocyte()", "model glia()")
 
 
+def _wrong_syntax(folder: Path) -> None:
+    edited(folder / "modules/astrocyte/model.ant", "response' =", "response' = =")
+
+
+def _no_description(folder: Path) -> None:
+    (folder / "modules/astrocyte/module.toml").unlink()
+
+
+def _alias_of_ours(folder: Path) -> None:
+    edited(folder / COUPLED, "astrocytes = ", "IL1B = ")
+
+
 def _wrong_unit(folder: Path) -> None:
     edited(folder / "modules/astrocyte/model.ant", "- response)/tau_response", "- response)")
 
@@ -230,6 +242,9 @@ def _wrong_unit(folder: Path) -> None:
         (_coupled_of_ours, ["two models are named 'epilepsy': coupled/epilepsy.toml and /", "own/coupled/epilepsy"]),
         (_context_of_ours, ["two contexts have one name: contexts.toml: epilepsy and /", "own/contexts.toml: epi"]),
         (_another_name_inside, ["astrocyte/model.ant: the model is named 'glia'"]),
+        (_wrong_syntax, ["modules/astrocyte: model.ant is not valid Antimony"]),
+        (_no_description, ["modules/astrocyte: a module needs a module.toml"]),
+        (_alias_of_ours, ["epilepsy_astrocyte.toml: aliases: IL1B is there already"]),
         (_wrong_unit, ["astrocyte/model.ant: warning in line", "unit"]),
     ],
 )
@@ -239,7 +254,7 @@ def test_faults_are_sentences_that_name_the_files(folder: Path, spoil: object, w
         pm.library(folder).load("epilepsy_astrocyte")
     for word in words:
         assert word in str(found.value)
-    assert any(words[0] in f.message for f in pm.check(folder))
+    assert [words[0] in f.message for f in pm.check(folder)].count(True) == 1
 
 
 @pytest.mark.parametrize(
@@ -249,6 +264,13 @@ def test_faults_are_sentences_that_name_the_files(folder: Path, spoil: object, w
         ("parameters.tsv", "assumed\t\tHours", "assumed\tmine:a2\tHours", "no evidence table has the row 'mine:a2'"),
         ("parameters.tsv", "assumed\t\tHours", "measured\t\tHours", "tau_response is measured, and names no evidence"),
         ("parameters.tsv", "assumed\t\tHours", "derived\t\tHours", "tau_response is derived, and names no evidence"),
+        (
+            "parameters.tsv",
+            "tau_response\t2",
+            "tau_response\t9",
+            "tau_response is 6 in model.ant, outside of its range",
+        ),
+        ("module.toml", "share_adapted = 0.5", "share_adapted = 0.4", "hypotheses.adaptation: the settings of its def"),
         ("module.toml", 'note = "Default', 'for = ["x:1"]\nnote = "Default', "no evidence table has the row 'x:1'"),
         ("module.toml", 'note = "Default', 'against = ["x:2"]\nnote = "Default', "no evidence table has the row 'x:2'"),
     ],
@@ -272,9 +294,25 @@ def test_check_reads_the_observations_and_the_own_contexts_of_a_folder_and_no_ot
 
 def test_a_new_module_is_never_written_over_another(tmp_path: Path) -> None:
     write_module(tmp_path, "mine")
-    for name, words in (("mine", "File exists"), ("safety", "a model of ours"), ("a__b", "cannot be named")):
+    for name, words in (
+        ("mine", "File exists"),
+        ("safety", "a model of ours"),
+        ("a__b", "cannot be named"),
+        ("time", "Antimony"),
+    ):
         with pytest.raises(PathwayModelsError, match=words):
             write_module(tmp_path, name)
+
+
+def test_a_model_without_a_rest_is_named_with_its_context(folder: Path) -> None:
+    edited(folder / "modules/astrocyte/model.ant", "= (response - adaptation)/", "= 1 dimensionless/")
+    found = pm.check(folder / "modules/astrocyte")
+    assert [f.message.partition(":")[0] for f in found] == ["astrocyte, context healthy", "astrocyte, context epilepsy"]
+
+
+def test_the_folder_of_a_module_is_no_model(finished: Path) -> None:
+    with pytest.raises(ModelError, match=r"is a module; .*library\(FOLDER\).load\('astrocyte'\)"):
+        pm.load(finished / "modules/astrocyte")
 
 
 def test_a_folder_that_is_no_library(tmp_path: Path) -> None:

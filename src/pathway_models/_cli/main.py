@@ -357,7 +357,8 @@ def _check(arguments: argparse.Namespace) -> int:
         sys.stdout.write(json.dumps([vars(f) for f in found], indent=1) + "\n")
     else:
         cures = [f" ({f.cure})" if f.cure else "" for f in found]
-        lines = [f"{arguments.file}:{f.line}: {f.severity}: {f.message}{cures[i]}\n" for i, f in enumerate(found)]
+        places = [f"{arguments.file}:{f.line}" if f.line else arguments.file for f in found]
+        lines = [f"{places[i]}: {f.severity}: {f.message}{cures[i]}\n" for i, f in enumerate(found)]
         if all(f.severity == "note" for f in found):
             sys.stdout.write(f"{arguments.file}: no errors, no warnings, units consistent\n")
         sys.stdout.write("".join(lines))

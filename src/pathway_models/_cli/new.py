@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from .._files.whole import read_text, write_whole
+from .._sbml.antimony import from_antimony
 from ..errors import InvalidValueError, ModelError
 from ..models.collection import BAD_NAME, NAME, OURS
 
@@ -34,11 +35,18 @@ def write_module(library: Path, name: str) -> Path:
         raise InvalidValueError(BAD_NAME.format(name))
     if name in (*OURS.modules, *OURS.coupled):
         raise InvalidValueError(f"{name} is a model of ours; give yours another name")
+    texts = {p.name: read_text(p).replace("NAME", name) for p in Path(str(files(__package__) / SKELETON)).iterdir()}
+    try:
+        from_antimony(texts["model.ant"], Path("model.ant"))
+    except ModelError as error:  # a word of Antimony, or the name of something within the module
+        raise InvalidValueError(
+            f"a module cannot be named {name!r}: the name stands for something in Antimony or in the module"
+        ) from error
     folder = library / "modules" / name
     try:
         folder.mkdir(parents=True)
-        for path in sorted(Path(str(files(__package__) / SKELETON)).iterdir()):
-            write_whole(folder / path.name, read_text(path).replace("NAME", name))
+        for file, text in texts.items():
+            write_whole(folder / file, text)
     except OSError as error:
         raise ModelError(f"cannot write {folder}: {error.strerror}") from error
     return folder

@@ -2,7 +2,7 @@
 
     run.json                        what was asked: model, schedule, outcomes, solver, versions; its hash
     rows-000000000-000000032.npz    values, status, messages and a digest of each row of parameters; then the file's own
-    courses-000000000-000000032.nc  with store="timecourses": the courses of these rows, plain netCDF
+    courses-000000000-000000032.nc  with store=True: the courses of these rows, plain netCDF
 
 Every file is written under another name and then renamed, so that no process ever sees half of one. A row gives the
 same bits wherever it runs, so that two processes on one folder may only do some work twice. What was damaged later

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
@@ -17,9 +18,12 @@ from ..models.model import Model
 WIDTH = 100  # characters of a line of code
 
 
+PACKAGE = __package__.partition(".")[0]
+
+
 def is_ours(thing: object) -> bool:
     """Whether a class of this package made it."""
-    return type(thing).__module__.startswith("pathway_models.")
+    return type(thing).__module__.startswith(f"{PACKAGE}.")
 
 
 def public_name(kind: type) -> str:
@@ -29,10 +33,10 @@ def public_name(kind: type) -> str:
     >>> public_name(Fasting)
     'pm.treatments.Fasting'
     """
-    package = sys.modules["pathway_models"]
+    package = sys.modules[PACKAGE]
     rooms = [package, *(room for name in package.__all__ if ismodule(room := getattr(package, name)))]
     home = next((r.__name__ for r in rooms if getattr(r, kind.__name__, None) is kind), kind.__module__)
-    return f"pm{home.removeprefix('pathway_models')}.{kind.__name__}"
+    return f"pm{home.removeprefix(PACKAGE)}.{kind.__name__}"
 
 
 def changed_fields(thing: Any) -> dict[str, Any]:
@@ -47,7 +51,7 @@ def changed_fields(thing: Any) -> dict[str, Any]:
 
 
 def _differ(value: Any, default: Any) -> bool:
-    return bool(np.any(value != default)) if isinstance(value, np.ndarray) else bool(value != default)
+    return not np.array_equal(value, default) if isinstance(value, np.ndarray) else bool(value != default)
 
 
 def literal(value: Any) -> str:
@@ -75,6 +79,8 @@ def literal(value: Any) -> str:
         return "(" + ", ".join(map(literal, value)) + ("," if len(value) == 1 else "") + ")"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "[" + ", ".join(map(literal, value)) + "]"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"float('{value}')"
     plain = value is None or isinstance(value, str | int | float)
     return repr(value) if plain else f"{type(value).__name__}(...)"
 

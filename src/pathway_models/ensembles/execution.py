@@ -63,6 +63,7 @@ class Execution(Brief, Named):
         require_choice("engine", self.engine, ENGINE_NAMES)
         require_kind("limits", self.limits, Limits, "Limits(seconds=60)")
         require_kind("checkpoint", self.checkpoint, (str, os.PathLike, type(None)), 'checkpoint="folder"')
+        require_kind("progress", self.progress, bool, "progress=False")
         require_kind("store", self.store, bool, "store=True")
         if self.store and self.checkpoint is None:
             raise InvalidValueError("store=True needs a folder: give checkpoint=FOLDER")

@@ -95,7 +95,7 @@ def asked_times(times: Sequence[float], length: float) -> tuple[float, ...]:
     """Times within the run, as the solver meets them; raises `InvalidValueError` unless they increase."""
     asked = tuple(snap(require_range("a time", t, 0.0, length), length) for t in require_numbers("times", times))
     if any(b <= a for a, b in pairwise(asked)):
-        raise InvalidValueError("times must increase")
+        raise InvalidValueError(f"times is {repr_short(list(asked))}; they must increase")
     return asked
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
 
-from ..errors import InvalidValueError, repr_short
+from ..errors import InvalidValueError, repr_short, require_kind, require_numbers
 from ..models.model import Model
 from ..modules.flat import require_model
-from ..treatments.schedule import Treatment, label
+from ..treatments.schedule import Treatment, label, require_treatments
 from .code import call, changed_fields
 from .outcomes import Outcome
 
@@ -29,7 +29,8 @@ class Study:
             'steady' or 'file'.
 
     Raises:
-        InvalidValueError: for another kind of model, both lengths, or a length that is none.
+        InvalidValueError: for another kind of model, treatment, outcomes or times, both lengths, or a length that is
+            none.
 
     Example:
         >>> import pathway_models as pm
@@ -51,6 +52,13 @@ class Study:
         require_model(self.model)
         if self.weeks is not None or self.duration is not None:
             self.model.duration(self.weeks, self.duration)
+        outcomes = (self.outcomes,) if isinstance(self.outcomes, str | Outcome) else self.outcomes
+        require_kind("outcomes", outcomes, Iterable, "outcomes=['seizure_rate']")
+        require_numbers("times", self.times)
+        # tuples: a generator would be empty at the second run, and a list may change after it was given
+        object.__setattr__(self, "treatments", require_treatments(self.treatments))
+        object.__setattr__(self, "outcomes", tuple(outcomes))
+        object.__setattr__(self, "times", tuple(self.times))
 
     @property
     def length(self) -> float:
@@ -67,12 +75,9 @@ class Study:
 
     def code(self) -> str:
         """The code that makes the study again, as text."""
-        named = changed_fields(self)
-        first = [("", named.pop("model")), *(("", list(t)) for t in [named.pop("treatments", ())] if len(t))]
-        lists = {
-            k: list(v) for k, v in named.items() if k in ("outcomes", "times") and not isinstance(v, str | Outcome)
-        }
-        return call("pm.Study", [*first, *{**named, **lists}.items()])
+        named = {k: list(v) if isinstance(v, tuple) else v for k, v in changed_fields(self).items()}
+        first = [("", named.pop("model")), *(("", named.pop(k)) for k in ("treatments",) if k in named)]
+        return call("pm.Study", [*first, *named.items()])
 
 
 def study_of(

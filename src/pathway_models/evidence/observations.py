@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from .._files.authored import read_lines, short_path
-from ..errors import InvalidValueError, ModelError, Named, PathwayModelsError, require_range, unknown_name
+from ..errors import (
+    InvalidValueError,
+    ModelError,
+    Named,
+    PathwayModelsError,
+    UnknownNameError,
+    require_range,
+    unknown_name,
+)
 from ..models.collection import Library
 from ..models.model import Model
 from ..modules.flat import set_values
@@ -262,8 +270,10 @@ def _sources(cell: str, known: frozenset[str]) -> tuple[str, ...]:
         raise InvalidValueError("source is empty; name at least one row of the evidence tables")
     for name in ids:
         if name not in known:
-            topic = name.partition(":")[0]
-            raise unknown_name("evidence row", name, [i for i in known if i.startswith(topic)])
+            alike = [i for i in known if i.startswith(name.partition(":")[0])]
+            if not alike:
+                raise UnknownNameError(f"no evidence table has the row {name!r}; a row is named topic:row")
+            raise unknown_name("evidence row", name, alike)
     return ids
 
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .._sbml import sbml
-from ..errors import ModelError, PathwayModelsError
+from ..errors import ModelError, PathwayModelsError, SimulationError
 from ..evidence.observations import observations_paths, read_observations
 from ..evidence.tables import evidence_ids, split_cell
 from ..models.collection import Library
 from ..models.collection import library as usual
+from ..models.hypotheses import changed_hypotheses
 from ..models.model import Model
 from ..modules.module import ModuleFile, read_module_file
 
@@ -21,8 +22,9 @@ def folder_faults(path: Path, library: Library | None = None) -> tuple[str, ...]
     """A sentence per fault of a library's folder, or of one module's; nothing is a clean bill.
 
     Read are modules, coupled models and observations; units must be consistent, every context must have a rest, a
-    module must start at its rest in health, and every source must be a row of the evidence tables. `library` has the
-    folders that the models need beside this one. Raises `ModelError` for a folder that is no library.
+    module must start at its rest in health, with values within their ranges, and every source must be a row of the
+    evidence tables. `library` has the folders that the models need beside this one. Raises `ModelError` for a folder
+    that is no library.
     """
     path = path.resolve()
     single = (path / "module.toml").exists()
@@ -35,7 +37,8 @@ def folder_faults(path: Path, library: Library | None = None) -> tuple[str, ...]
         own = [n for n in (*whole.modules, *whole.coupled) if whole.home(n) == root]
     except PathwayModelsError as error:
         return (str(error),)
-    return tuple(fault for name in ([path.name] if single else own) for fault in _faults(whole, name))
+    # a fault of a module is one of each model that it is in: once is enough
+    return tuple(dict.fromkeys(fault for name in ([path.name] if single else own) for fault in _faults(whole, name)))
 
 
 def _faults(library: Library, name: str) -> Iterator[str]:
@@ -43,19 +46,36 @@ def _faults(library: Library, name: str) -> Iterator[str]:
         model = library.load(name, context="healthy")
         if name in library.modules:
             yield from _sources(library, name, model)
-            yield from _starts_elsewhere(model)
+            yield from _contradictions(model)
         else:
             yield from (f"{name}: {found.severity}: {found.message}" for found in sbml.findings(model.sbml))
         for context in model.contexts:
-            model.with_context(context).steady_state()
+            yield from _restless(model.with_context(context), starts=name in library.modules and context == "healthy")
         if any(path.exists() for path in observations_paths(model)):
             read_observations(model)
     except PathwayModelsError as error:
         yield str(error)
 
 
-def _starts_elsewhere(model: Model) -> Iterator[str]:
-    for state, rest in model.steady_state().items():
+def _contradictions(model: Model) -> Iterator[str]:
+    """Where the files of a module say two things of one value."""
+    for p in model.constants:
+        if p.low is not None and p.high is not None and p.uncertain and not p.low <= p.value <= p.high:
+            out = f"{p.id} is {p.value:g} in model.ant, outside of its range {p.low:g} to {p.high:g}"
+            yield f"{model.name}: parameters.tsv: {out}"
+    for name, _ in changed_hypotheses(model):
+        where = f"{model.name}: module.toml: hypotheses.{name}"
+        yield f"{where}: the settings of its default are not the values in model.ant"
+
+
+def _restless(model: Model, *, starts: bool) -> Iterator[str]:
+    """That the model has no rest in its context, or `starts` elsewhere."""
+    try:
+        rests = model.steady_state()
+    except SimulationError as error:
+        yield f"{model.name}, context {model.context}: {error}"
+        return
+    for state, rest in rests.items() if starts else ():
         start = model.quantities[state].value
         if not abs(rest - start) <= REST_TOLERANCE * (abs(start) or 1.0):
             yield f"{model.name}: {state} starts at {start:g} and rests at {rest:g} in health; start it at its rest"

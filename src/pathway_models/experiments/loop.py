@@ -17,6 +17,7 @@ from ..ensembles.runs import ensemble
 from ..ensembles.study import Study
 from ..errors import ModelError
 from ..models.model import Model
+from ..modules.flat import require_model
 
 LOOP_STEP = 0.02  # relative change of the imposed seizure rate on either side, by which the gain is read
 AT_REST: Mapping[str, Any] = {"duration": 1.0, "every": 1.0}  # nothing moves there; an hour is as good as any
@@ -48,6 +49,7 @@ def loop_gains(model: Model, rows: Table | None = None, *, execution: Execution 
         >>> bool(gains[0] > gains[1] > 0)
         True
     """
+    require_model(model)
     if not has_loop(model):
         raise ModelError(f"{model.name} has no feedback loop in the context {model.context!r}")
     on = execution_without_checkpoint(execution, "a loop gain")

@@ -11,7 +11,15 @@ import numpy as np
 
 from .._types import Array, Frozen
 from ..ensembles.execution import Execution, execution_without_checkpoint, one_pool
-from ..errors import Named, SimulationError, require_count, require_kind, unknown_name
+from ..errors import (
+    InvalidValueError,
+    Named,
+    SimulationError,
+    repr_short,
+    require_count,
+    require_kind,
+    unknown_name,
+)
 from ..evidence.reports import report
 from ..models.model import Model
 from ..modules.flat import require_model
@@ -217,7 +225,7 @@ class Residuals(Named):
     prior: bool = True
 
     def __post_init__(self) -> None:
-        require_kind("prior", self.prior, bool, "prior=False")
+        require_kind("prior", self.prior, bool, "prior=True")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,7 +239,7 @@ class Starts(Named):
             the prior. Hypotheses in force stay as the model has them.
 
     Raises:
-        InvalidValueError: numbers that make no sense.
+        InvalidValueError: numbers that make no sense, an `at` that is no mapping.
 
     Example:
         >>> Starts(n=2).seed
@@ -245,6 +253,7 @@ class Starts(Named):
     def __post_init__(self) -> None:
         require_count("the number of starts", self.n, 1, 10_000)
         require_count("seed", self.seed, 0)
+        require_kind("at", self.at, Mapping, "at={'k': 0.5}")
 
 
 def calibrate(
@@ -294,11 +303,15 @@ def calibrate(
     from tqdm import tqdm
 
     require_model(model)
+    require_kind("residuals", residuals, Residuals, "Residuals(prior=False)")
+    wanted = factors_of(factors)
+    if wanted.groups is not None or wanted.copula is not None:
+        raise InvalidValueError(f"factors is {repr_short(wanted)}; a fit takes parameters alone, no groups or copula")
     begin = starts if isinstance(starts, Starts) else Starts(n=starts)
     on = execution_without_checkpoint(execution, "a fit")
     announce(model, "compiling it before the first fit", on.progress)
     targets = find_targets(model, observations, residuals.assumed_error)
-    chosen = choose_constants(model, factors_of(factors).parameters, allow)
+    chosen = choose_constants(model, wanted.parameters, allow)
     rows = [t.observation for t in targets]
     model = with_start(model, chosen, begin.at)
     before = report(model, rows).rows

@@ -157,7 +157,7 @@ def choose_constants(model: Model, parameters: Wanted, allow: Sequence[str]) -> 
     Raises `InvalidValueError`, by name and with the reason, for one that is measured or derived, that the context
     sets, or whose kind is not allowed.
     """
-    if isinstance(allow, str):
+    if isinstance(allow, str) or not isinstance(allow, Sequence):
         raise InvalidValueError(f"allow is {allow!r}; give a list of kinds, e.g. ('fitted', 'assumed')")
     for kind in allow:
         if kind in REASONS:

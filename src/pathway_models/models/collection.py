@@ -36,7 +36,7 @@ Stamp: TypeAlias = "tuple[tuple[str, int, int], ...]"
 
 @dataclass(frozen=True, kw_only=True)
 class Library:
-    """Our models, and beside them those in folders of a user; get one from `pathway_models.collection`.
+    """Our models, and beside them those in folders of a user; get one from `pathway_models.library`.
 
     Attributes:
         folders: of the user.
@@ -146,9 +146,13 @@ class Library:
         Raises:
             ModelError: no modules, one that is not there or is there twice.
         """
-        base, *others = (read_toml(self.coupled[n], CoupledFile) for n in self.lineage(name))
-        for made in others:
-            base = made.after(base)
+        first, *others = self.lineage(name)
+        base = read_toml(self.coupled[first], CoupledFile)
+        for n in others:
+            try:
+                base = read_toml(self.coupled[n], CoupledFile).after(base)
+            except ModelError as error:
+                raise ModelError(f"{short_path(self.coupled[n])}: {error}") from error
         where = f"{short_path(self.coupled[name])}: modules"
         if not base.modules:
             raise ModelError(f"{where}: name at least one, or a model that this one extends")
@@ -244,10 +248,11 @@ def library(*folders: str | Path) -> Library:
     for folder in named:
         require_kind("folder", folder, (str, os.PathLike), 'library("my_models")')
         path = Path(folder).expanduser().resolve()
+        origin = "" if folders else f" ({VARIABLE} of the environment names it)"
         if not path.is_dir():
-            raise ModelError(f"there is no folder {path}")
+            raise ModelError(f"there is no folder {path}{origin}")
         if not any((path / part).exists() for part in PARTS):
-            raise ModelError(f"{path} is no library: it holds none of {', '.join(PARTS)}")
+            raise ModelError(f"{path} is no library: it holds none of {', '.join(PARTS)}{origin}")
         paths.append(path)
     return Library(folders=tuple(dict.fromkeys(paths)))
 
@@ -299,6 +304,9 @@ def _found(library: Library, stamp: Stamp) -> tuple[Mapping[str, Path], Mapping[
     """Folders of modules and TOML files of coupled models, by name."""
     found: dict[str, Path] = {}
     for root in library.roots:
+        for path in root.glob("modules/*/model.ant"):
+            if not path.with_name("module.toml").exists():
+                raise ModelError(f"{short_path(path.parent)}: a module needs a module.toml beside its model.ant")
         for path in (*sorted(root.glob("modules/*/module.toml")), *sorted(root.glob("coupled/*.toml"))):
             name = path.parent.name if path.name == "module.toml" else path.stem
             if name in found:

@@ -54,7 +54,13 @@ class CoupledFile:
 
         Args:
             base: what it extends.
+
+        Raises:
+            ModelError: an alias or an input that stands for something there already.
         """
+        for place, here, there in (("aliases", self.aliases, base.aliases), ("inputs", self.inputs, base.inputs)):
+            if twice := sorted(here.keys() & there.keys()):
+                raise ModelError(f"{place}: {twice[0]} is there already in {base.title!r}; take another name")
         return replace(
             self,
             modules=base.modules + self.modules,

@@ -59,6 +59,10 @@ def yaml_file(source: Path) -> Path:
         return source
     found = sorted(p for p in source.iterdir() if p.suffix.lower() in SUFFIXES)
     if len(found) != 1:
+        if (source / "module.toml").exists():
+            raise ModelError(
+                f"{source} is a module; say its library and its name, as in library(FOLDER).load({source.name!r})"
+            )
         names = f": {list_names(p.name for p in found)}; name one of them" if found else ""
         raise ModelError(f"the folder {source} holds {len(found)} YAML files; allowed is one PEtab problem{names}")
     return found[0]

@@ -314,7 +314,8 @@ class FlatModel:
             duration = require_number("weeks", weeks) * SECONDS_PER_WEEK / self.time_unit_seconds
         duration = require_number("duration", duration)
         if not 0 < duration < math.inf:
-            raise InvalidValueError(f"the duration is {duration:g}; allowed are finite values above 0")
+            what, length = ("the duration", duration) if weeks is None else ("weeks", weeks)
+            raise InvalidValueError(f"{what} is {length:g}; allowed are finite values above 0")
         return duration
 
 

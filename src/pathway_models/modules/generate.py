@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from .._files.authored import short_path
 from .._files.whole import read_text
 from .._sbml import sbml
 from .._sbml.antimony import from_antimony
@@ -20,7 +21,11 @@ def module_sbml(folder: Path, evidence: Sequence[Path]) -> str:
     `evidence` are the folders of the tables that parameters.tsv cites.
     """
     path = folder / "model.ant"
-    text = from_antimony(read_text(path), path)
+    authored = read_text(path)
+    try:
+        text = from_antimony(authored, path)
+    except ModelError as error:
+        raise ModelError(f"{short_path(folder)}: {error}") from error
     made = read_module_file(folder)
     annotated = annotate(text, folder, evidence, title=made.title, summary=made.summary)
     return check_text(_without_generator_comment(annotated), f"{folder.name}/model.ant")

@@ -17,7 +17,7 @@ from ..ensembles.plan import Plan, check_rows, make_plan
 from ..ensembles.rows import make_probe
 from ..ensembles.runs import Ensemble, execute
 from ..ensembles.study import Study
-from ..errors import Named, require_count, require_kind, require_range
+from ..errors import InvalidValueError, Named, require_count, require_kind, require_range
 from ..models.model import Model
 from .factors import Chosen, Factors, choose_factors
 from .indices import Design, saltelli_design
@@ -60,9 +60,11 @@ class Sampling(Named):
         require_kind("second_order", self.second_order, bool, "second_order=True")
         require_count("the number of bootstrap resamples", self.resamples, 1, 1_000_000)
         if self.target_width is not None:
-            require_range("the target width", self.target_width, np.nextafter(0, 1), 10.0)
+            require_range("the target width", self.target_width, 1e-6, 10.0)
         if self.budget is not None:
             require_count("budget", self.budget)
+            if self.target_width is None:
+                raise InvalidValueError(f"budget is {self.budget} and bounds a target_width; give one, or n alone")
 
 
 def sampling_of(n: int | Sampling) -> Sampling:

@@ -127,6 +127,8 @@ def _members(groups: Mapping[str, Sequence[str]]) -> list[str]:
     for group, names in groups.items():
         if isinstance(names, str) or not isinstance(names, Sequence) or not names:
             raise InvalidValueError(f"group {group!r} is {repr_short(names)}; give a list of names, e.g. {example}")
+        for name in (group, *names):
+            require_kind("a name in groups", name, str, example)
     return [name for names in groups.values() for name in names]
 
 
@@ -260,7 +262,9 @@ class Factors(Brief, Named):
 
 
 def factors_of(factors: Factors | Wanted) -> Factors:
-    """The factors themselves, or those with these parameters."""
+    """The factors themselves, or those with these parameters; `InvalidValueError` for another kind of thing."""
+    kinds = (Factors, Sequence, Mapping, type(None))
+    require_kind("factors", factors, kinds, "['k', 'Vmax'], {'k': (1, 10)} or Factors(groups='module')")
     return factors if isinstance(factors, Factors) else Factors(parameters=factors)
 
 

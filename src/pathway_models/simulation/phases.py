@@ -23,7 +23,7 @@ from ..errors import (
     warn,
 )
 from ..modules.flat import FlatModel
-from ..treatments.schedule import HOURS_PER_WEEK, Dose, Level, Treatment, label, name_of
+from ..treatments.schedule import HOURS_PER_WEEK, Dose, Level, Treatment, label, name_of, require_treatments
 from .tolerances import LEAST_OUTPUTS
 
 
@@ -43,15 +43,11 @@ def phases(model: FlatModel, treatments: Sequence[Treatment], duration: float) -
     Raises `UnknownNameError` for an input that the model lacks, `InvalidValueError` for a level outside the input's
     range, for a dose on something that is no state, and for two levels on one input at the same time.
     """
-    if isinstance(treatments, Treatment):
-        raise InvalidValueError("treatments must be a list, e.g. [KetogenicDiet()]")
-    require_kind("treatments", treatments, Iterable, "[KetogenicDiet()], or [] for none")
+    treatments = require_treatments(treatments)
     targets = _Targets(model)
     levels: list[tuple[Level, str]] = []
     doses: list[tuple[Dose, str]] = []
     for treatment in treatments:
-        if not isinstance(treatment, Treatment) or isinstance(treatment, type):
-            raise InvalidValueError(f"{treatment!r} is no treatment; it needs a schedule() of Level and Dose")
         for item in treatment.schedule():
             key = targets.of(item, treatment)
             if isinstance(item, Level):

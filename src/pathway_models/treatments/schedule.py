@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from ..errors import (
     InvalidValueError,
     Named,
+    repr_short,
     require_kind,
     require_number,
     require_numbers,
@@ -102,6 +103,23 @@ class Treatment(Protocol):
     def schedule(self) -> Sequence[Level | Dose]:
         """What it sets and adds on which inputs, and when; times in the time of the model (hours in our models)."""
         ...
+
+
+def require_treatments(treatments: Iterable[Treatment]) -> tuple[Treatment, ...]:
+    """The treatments; `InvalidValueError` for one outside of a list, and for what is none.
+
+    >>> require_treatments([])
+    ()
+    """
+    example = "[KetogenicDiet()], or [] for none"
+    if isinstance(treatments, Treatment | str):
+        raise InvalidValueError(f"treatments is {repr_short(treatments)}; give a list, e.g. {example}")
+    require_kind("treatments", treatments, Iterable, example)
+    found = tuple(treatments)
+    for treatment in found:
+        if not isinstance(treatment, Treatment) or isinstance(treatment, type):
+            raise InvalidValueError(f"{treatment!r} is no treatment; it needs a schedule() of Level and Dose")
+    return found
 
 
 @runtime_checkable

@@ -14,7 +14,7 @@ from ..ensembles.execution import Execution, execution_without_checkpoint, one_p
 from ..ensembles.outcomes import Outcome
 from ..ensembles.runs import Ensemble, ensemble
 from ..ensembles.study import Study
-from ..errors import InvalidValueError, UnknownNameError, require_choice, require_kind, require_range
+from ..errors import InvalidValueError, UnknownNameError, repr_short, require_choice, require_kind, require_range
 from ..experiments.loop import AT_REST, gains_from_rest, has_loop
 from ..models.model import Model
 from ..modules.flat import require_model
@@ -147,8 +147,8 @@ def _plans(patients: Population, arms: Arms) -> dict[str, list[Treatment]]:
     if not isinstance(patients, Population):
         raise InvalidValueError(f"patients is {patients!r}; make them with pathway_models.population(model, n)")
     if not isinstance(arms, Mapping) or not arms:
-        kind = "empty" if isinstance(arms, Mapping) else f"a {type(arms).__name__}"
-        raise InvalidValueError(f"arms is {kind}; give at least one, e.g. {{'control': [], 'diet': [KetogenicDiet()]}}")
+        example = "{'control': [], 'diet': [KetogenicDiet()]}"
+        raise InvalidValueError(f"arms is {repr_short(arms)}; give at least one, e.g. {example}")
     for name, plan in arms.items():
         require_kind(f"arm {name!r}", plan, (Treatment, Sequence), "[KetogenicDiet()], or [] for no treatment")
     plans = {name: [t] if _treats(t) else list(t) for name, t in arms.items()}  # type: ignore[arg-type]
