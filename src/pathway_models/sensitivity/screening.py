@@ -152,7 +152,7 @@ def elementary_effects(y: Floats, design: MorrisDesign) -> Floats:
         [2.0, -1.0]
     """
     count, n_groups = design.moved.shape
-    rows = np.where(np.isfinite(y).all(axis=1)[:, None], y, np.nan).reshape(count, n_groups + 1, -1)
+    rows = np.where(np.isfinite(y).all(axis=1, keepdims=True), y, np.nan).reshape(count, n_groups + 1, -1)
     steps = np.diff(rows, axis=1) / design.delta
     place = np.argsort(design.moved, axis=1)
     effects = np.take_along_axis(steps, place[:, :, None], axis=1)
