@@ -128,6 +128,18 @@ def test_an_outcome_that_raises_costs_its_row(decay: pm.Model) -> None:
     assert runs.messages[9] == "an outcome raised ZeroDivisionError: float division by zero"
 
 
+def test_no_number_before_treatment_costs_what_is_relative_to_it_alone() -> None:
+    study = pm.Study(
+        tiny("j = 0; k = 0; a = 1; y := k/j + a"),
+        [pm.Level(input="j", value=1.0)],
+        outcomes=[pm.Outcome(variable="y", relative=True), "y"],
+        duration=1,
+    )
+    runs = pm.ensemble(study, {"a": [1.0, 2.0]}, execution=pm.Execution(workers=1, progress=False))
+    assert runs.counts == {"ok": 2}
+    assert_array_equal(runs.values, [[np.nan, 1.0], [np.nan, 2.0]])
+
+
 def test_the_ladder_changes_tolerance_first_step_and_method_and_leaves_nothing_behind(
     decay: pm.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:

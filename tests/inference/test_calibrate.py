@@ -308,6 +308,7 @@ class TestRefused:
             ({"starts": 0}, "number of starts is 0"),
             ({"assumed_error": 0.0}, "assumed error"),
             ({"prior": "no"}, "prior is 'no'"),
+            ({"checkpoint": "here"}, "checkpoint is here; a fit keeps none"),
             ({"parameters": ["a", "a"]}, "twice"),
             ({"workers": 0}, "workers is 0"),
         ],

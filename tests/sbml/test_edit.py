@@ -7,7 +7,7 @@ from random import Random
 
 import libsbml
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers import sbml
@@ -61,6 +61,7 @@ def test_what_an_event_sets_is_not_constant_any_more() -> None:
 
 
 @given(READS, st.randoms())
+@settings(deadline=None)
 def test_each_id_follows_what_it_reads_or_there_is_a_circle(reads: dict[str, list[str]], random: Random) -> None:
     order, circle = in_order(reads)
     assert in_order({k: random.sample(v, len(v)) for k, v in reads.items()}) == (order, circle)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
@@ -48,6 +48,7 @@ def test_a_copula_keeps_the_laws_and_has_the_correlation() -> None:
 
 
 @given(st.integers(0, 2**32 - 1))
+@settings(deadline=None)
 def test_the_first_of_correlated_parameters_stays_where_it_is(seed: int) -> None:
     random = np.random.default_rng(seed)
     unit = random.random((5, 3))
