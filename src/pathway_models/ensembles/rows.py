@@ -56,7 +56,7 @@ class Limits(Brief):
         require_range("the limit of solver steps", self.steps, 1, 2**31 - 1)
         require_range("the limit of seconds per row", self.seconds, 1e-3, 1e7)
         if not self.attempts:
-            raise InvalidValueError("attempts is empty; give at least one pathway_models.Attempt()")
+            raise InvalidValueError("attempts is empty; give at least one pathway_models.ensembles.Attempt()")
 
 
 class Block(NamedTuple):
