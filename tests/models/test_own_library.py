@@ -188,9 +188,21 @@ def test_contexts_that_extend_each_other_are_refused(folder: Path) -> None:
         pm.library(folder).load("astrocyte")
 
 
-def test_an_alias_of_ones_own_wins_over_that_of_what_is_extended(folder: Path) -> None:
-    edited(folder / COUPLED, "astrocytes =", 'IL1B = "astrocyte.response"\nastrocytes =')
-    assert pm.library(folder).load("epilepsy_astrocyte").resolve("IL1B") == "astrocyte__response"
+@pytest.mark.parametrize(
+    ("place", "old", "new"),
+    [
+        ("aliases: IL1B", "astrocytes =", 'IL1B = "astrocyte.response"\nastrocytes ='),
+        (
+            "inputs: fat_ratio",
+            "[aliases]",
+            '[inputs.fat_ratio]\ntitle = "Fat"\nreference = 1.0\nlow = 0.0\nhigh = 2.0\n[aliases]',
+        ),
+    ],
+)
+def test_a_name_of_what_is_extended_is_taken(folder: Path, place: str, old: str, new: str) -> None:
+    edited(folder / COUPLED, old, new)
+    with pytest.raises(ModelError, match=rf"{place} is there already in .*; take another name"):
+        pm.library(folder).load("epilepsy_astrocyte")
 
 
 def _wire_without_a_rule(folder: Path) -> None:

@@ -228,7 +228,7 @@ def test_more_base_rows_keep_engine_tolerances_limits_and_checkpoint(tmp_path: P
 
 
 def test_without_a_budget_n_is_doubled_six_times_at_most() -> None:
-    result = flat(pm.sobol, tiny(ISHIGAMI), outcomes=["y"], n=2, parameters=RANGES, target_width=1e-9, **HERE)
+    result = flat(pm.sobol, tiny(ISHIGAMI), outcomes=["y"], n=2, parameters=RANGES, target_width=1e-6, **HERE)
     assert [d.n for d in result.doublings] == [2 * 2**i for i in range(7)]
     assert "the budget of 640 runs" in result.stopped  # 128 base rows of 5 runs
 
