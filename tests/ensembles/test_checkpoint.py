@@ -289,6 +289,9 @@ def test_courses_of_failed_rows_stay_empty(tmp_path: Path) -> None:
     peak = runs.with_outcomes([pm.Outcome(variable="y", reduce="peak")])
     assert_array_equal(peak.values[:, 0], [1.0, np.nan, 2.0])
     assert peak.messages == {1: "y is not finite"}
+    for path in tmp_path.glob("courses-*.nc"):
+        with xr.open_dataset(path, engine="scipy") as stored:
+            assert_array_equal(np.isnan(stored["x"]).all("time"), stored["row"] == 1)
 
 
 def test_without_stored_courses_new_outcomes_are_refused(decay: pm.Model, tmp_path: Path) -> None:

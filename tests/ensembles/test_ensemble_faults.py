@@ -19,7 +19,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import pathway_models as pm
 from helpers import GUARD, cores, flat, tiny, until
-from pathway_models.ensembles import processes
+from pathway_models.ensembles import processes, rows
 from pathway_models.errors import InvalidValueError, UnknownNameError
 from pathway_models.simulation import job
 
@@ -126,6 +126,16 @@ def test_an_outcome_that_raises_costs_its_row(decay: pm.Model) -> None:
     runs = flat(pm.ensemble, decay, {"k": k}, outcomes=[Raising(variable="k", reduce="final")], workers=1, **SHORT)
     assert runs.counts == {"ok": 15, "failed": 1}
     assert runs.messages[9] == "an outcome raised ZeroDivisionError: float division by zero"
+
+
+def test_a_block_of_the_batch_engine_has_the_time_of_a_row_for_sixteen(
+    decay: pm.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr(rows, "deadline", lambda seconds: contextlib.nullcontext(seen.append(seconds)))
+    on = pm.Execution(workers=1, progress=False, engine="batch", limits=pm.Limits(seconds=10))
+    pm.ensemble(pm.Study(decay, outcomes=["x"], duration=1), {"k": np.linspace(1, 2, 128)}, execution=on)
+    assert set(seen) == {10, 20}  # the outcomes of a block, and the runs of its 32 rows
 
 
 def test_no_number_before_treatment_costs_what_is_relative_to_it_alone() -> None:

@@ -24,6 +24,11 @@ def test_what_breaks_off_leaves_the_old_file_and_no_draft(tmp_path: Path) -> Non
     assert [p.read_text(encoding="utf-8") for p in tmp_path.iterdir()] == ["old"]
 
 
+def test_a_draft_ends_as_the_file_does_for_writers_that_take_the_format_from_there(tmp_path: Path) -> None:
+    with whole_file(tmp_path / "a.svg") as part:
+        assert (part.parent, part.suffix) == (tmp_path, ".svg")
+
+
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "link.txt").symlink_to(tmp_path / "a.txt")
     write_whole(tmp_path / "link.txt", "new")

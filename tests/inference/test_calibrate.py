@@ -195,6 +195,15 @@ class TestAFileFromElsewhere:
         assert found.values["k"] == pytest.approx(0.1, rel=1e-6)
         assert found.to_dataframe().loc["k", "before"] == 0.3
 
+    def test_the_best_end_counts_and_not_the_best_begin(self):
+        """sin(k) + k/100 has its maxima where cos(k) = -1/100; the second one is nearer to 5, and hardly a start to it."""
+        model = tiny("k = 1.58; y := sin(k) + k/100; x = 1; x' = -x")
+        row = pm.evidence.Observation(id="y", observable="y", hours=1, value=5.0, error=1.0)
+        found = fit(model, {"k": (0.1, 10.0, "uniform")}, [row], starts=4)
+        assert len(found.starts) == 4
+        assert found.starts[0].cost_begin == min(s.cost_begin for s in found.starts)
+        assert found.values["k"] == pytest.approx(2 * np.pi + np.arccos(-0.01), rel=1e-3)
+
     def test_a_context_is_refused_as_a_file_has_none(self):
         for changes in ({"context": "healthy"}, {"baseline": "healthy", "comparison": "fold"}):
             with pytest.raises(InvalidValueError, match="context 'healthy', but tiny is a file from elsewhere"):

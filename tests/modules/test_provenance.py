@@ -149,6 +149,11 @@ def test_units_convert(value: float, unit: str, into: str, expected: float) -> N
     assert convert(value, unit, into) == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize(("unit", "into"), [("L", "mL"), ("mM", "umol/L"), ("mol", "mmol")])
+def test_a_thousand_is_no_thousand_and_a_rounding(unit: str, into: str) -> None:
+    assert convert(3.0, unit, into) == 3000
+
+
 def test_unknown_and_other_units_are_errors() -> None:
     with pytest.raises(UnknownUnitError, match="furlong"):
         parse_unit("furlong/h")

@@ -117,6 +117,16 @@ def test_every_step_of_a_titration_has_the_capacity() -> None:
     assert phases(pm.load("ketone_katp"), [diet], 8 * WEEK)
 
 
+def test_a_diet_that_ends_where_a_step_of_its_titration_begins_has_no_such_step() -> None:
+    levels = pm.KetogenicDiet(ratio=4, titration_weeks=3, stop=1).schedule()
+    assert [(level.at, level.until) for level in levels] == [(0, 168)] * 2
+
+
+def test_a_course_of_a_day_has_the_needles_of_that_day() -> None:
+    for days in (1, 2, 3):
+        assert len(pm.Electroacupuncture(sessions_per_week=7, weeks=days / 7).schedule()[0].times) == days
+
+
 def test_children_reach_the_series_of_children() -> None:
     """clinical:C052, which set the capacity: BHB 4.3 +- 0.6 and acetoacetate 1.8 +- 0.3 mmol/L after a month of MCT."""
     diet = pm.MCTDiet(age_group="child")
