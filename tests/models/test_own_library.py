@@ -193,9 +193,9 @@ def test_contexts_that_extend_each_other_are_refused(folder: Path) -> None:
     [
         ("aliases: IL1B", "astrocytes =", 'IL1B = "astrocyte.response"\nastrocytes ='),
         (
-            "inputs: fat_ratio",
+            "inputs: seizure_drive",
             "[aliases]",
-            '[inputs.fat_ratio]\ntitle = "Fat"\nreference = 1.0\nlow = 0.0\nhigh = 2.0\n[aliases]',
+            '[inputs.seizure_drive]\ntitle = "Drive"\nreference = 1.0\nlow = 0.0\nhigh = 2.0\n[aliases]',
         ),
     ],
 )
