@@ -196,7 +196,7 @@ class TestAFileFromElsewhere:
         assert found.to_dataframe().loc["k", "before"] == 0.3
 
     def test_the_best_end_counts_and_not_the_best_begin(self):
-        """sin(k) + k/100 has its maxima where cos(k) = -1/100; the second one is nearer to 5, and hardly a start to it."""
+        """sin(k) + k/100 has its maxima where cos(k) = -1/100; the second is nearer to 5, and hardly a start to it."""
         model = tiny("k = 1.58; y := sin(k) + k/100; x = 1; x' = -x")
         row = pm.evidence.Observation(id="y", observable="y", hours=1, value=5.0, error=1.0)
         found = fit(model, {"k": (0.1, 10.0, "uniform")}, [row], starts=4)
