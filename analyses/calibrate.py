@@ -19,13 +19,14 @@ matplotlib.use("Agg")
 RESULTS = Path("results")
 HYPOTHESES = {"efficacy": "vns_like"}  # under which the trial of ear stimulation is expected
 PRIORS = {
+    "gaba_gad67.Ki_VGLUT_AcAc": (0.75, 0.3, 30.0),
     "excitability.weight_GABA": (0.5, 0.125, 2.0),
     "excitability.weight_GLU": (0.5, 0.06, 4.0),
     "excitability.weight_KATP": (0.15, 0.0375, 0.6),
     "excitability.weight_adaptation": (0.12, 0.0, 0.24),
     "excitability.kappa": (2.2, 1.0, 3.6),
     "acupuncture.efficacy": (1.0, 0.05, 1.5),
-}  # value, low, high before any fit (first sketch of the read-out); wide, as nobody measured them
+}  # value, low, high before any fit (first sketch of the read-out; a remembered ID50); wide, as nobody measured them
 CONSTANTS = {name: (low, high) for name, (_, low, high) in PRIORS.items()}
 BEFORE = {name: value for name, (value, _, _) in PRIORS.items()}
 OBSERVATIONS = (
