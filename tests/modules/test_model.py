@@ -205,8 +205,14 @@ def test_other_settings_stay_in_another_context(coupled: pm.Model) -> None:
     assert changed.with_context("epilepsy").settings["gaba_gad67__GS_capacity"] == 0.5
 
 
+def test_constants_of_a_context_are_over_the_overlay(coupled: pm.Model) -> None:
+    cortex = coupled.with_context("epilepsy_cortex")
+    assert cortex.settings["gaba_gad67__GS_capacity"] == 1.0
+    assert cortex.settings["gaba_gad67__PAG_activity"] == coupled.settings["gaba_gad67__PAG_activity"]
+
+
 def test_unknown_context(coupled: pm.Model) -> None:
-    with pytest.raises(UnknownNameError, match=r"unknown context of epilepsy 'ill'.*epilepsy, healthy"):
+    with pytest.raises(UnknownNameError, match=r"unknown context of epilepsy 'ill'.*epilepsy, .*healthy"):
         coupled.with_context("ill")
     with pytest.raises(UnknownNameError, match="unknown context of tiny"):
         tiny("x = 1").with_context("healthy")

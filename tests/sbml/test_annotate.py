@@ -120,12 +120,12 @@ def test_every_species_compartment_and_reaction_has_a_resource_and_a_term(file: 
 
 def test_coverage_counts() -> None:
     assert coverage(text("modules/gaba_gad67/model.xml")) == {
-        "species": Coverage(elements=14, with_resource=14, with_sbo=14),
+        "species": Coverage(elements=16, with_resource=16, with_sbo=16),
         "compartments": Coverage(elements=2, with_resource=2, with_sbo=2),
-        "reactions": Coverage(elements=15, with_resource=15, with_sbo=15),
+        "reactions": Coverage(elements=19, with_resource=19, with_sbo=19),
     }
     bare = coverage(plain("gaba_gad67"))["species"]
-    assert bare == Coverage(elements=14, with_resource=0, with_sbo=0)
+    assert bare == Coverage(elements=16, with_resource=0, with_sbo=0)
 
 
 def test_coverage_of_a_broken_text_is_an_error() -> None:
