@@ -567,7 +567,7 @@ def readout() -> Table:
     # weight: no independent test.
     ketosis = {"BHB": 1.0, "glucose": 3.65}
     early = {"fold": (0.95, 1.05)}
-    late = "one protein of 8 days has a sixth of its effect on day 2 and a third on day 5, and the 6 Hz test takes 7.54 logarithms"
+    late = "a protein of 8 days has a third of its effect on day 5, and 7.54 logarithms of the 6 Hz test make it large"
     t.add(t.arm(H, hours=48, **ketosis), ("threshold_6Hz", ANY, "clinical:C101", early | {"shortfall": late}))
     t.add(t.arm(H, hours=120, **ketosis), ("threshold_PTZ", ANY, "clinical:C110", early))
     t.add(t.arm(H, hours=120, **ketosis), ("threshold_6Hz", ANY, "clinical:C102", early | {"shortfall": late}))

@@ -4,7 +4,7 @@ The model is that of Wendling 2002 (rows clinical:P097 to P106). Its threshold i
 resting state ends; sporadic spikes (slow inhibition 40 mV) begin where this reaches the mean input, 90 per second. The
 logarithmic gradients at its background state give the weights of the read-out that are not fitted: `ratio_excitation`
 and `ratio_potassium` of `excitability`. Prints both and writes results/threshold_table.csv and .png.
-Run: python analyses/threshold_table.py
+Run: python tools/threshold_table.py
 """
 
 from pathlib import Path
@@ -18,6 +18,7 @@ from pathway_models.evidence import fits
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
 RESULTS = Path("results")
 ROWS = dict(zip(("A", "B", "G", "a", "b", "g", "C", "e0", "v0", "r"), range(97, 107), strict=True))
@@ -62,7 +63,7 @@ def gradients(network: dict[str, float]) -> dict[str, float]:
     return {"threshold": fits.neural_mass_threshold(**network)} | {k: fits.log_gradient(k, **network) for k in kinds}
 
 
-def figure(table: pd.DataFrame) -> plt.Figure:
+def figure(table: pd.DataFrame) -> Figure:
     """Threshold over inhibition, one line for each excitation."""
     drawn, axes = plt.subplots(figsize=(5, 3.6), layout="constrained")
     for excitation in table.columns[::2]:
