@@ -166,7 +166,7 @@ def test_every_parameter_has_an_sbo_term(name: str) -> None:
         ("nlrp3_il1b", "K_TNF_signal", "SBO:0000193"),
         ("gaba_gad67", "flux_VGAT", "SBO:0000612"),
         ("gaba_gad67", "GLN_a_reference", "SBO:0000196"),
-        ("excitability", "weight_GLU", "SBO:0000380"),
+        ("excitability", "weight_GABA", "SBO:0000380"),
         ("excitability", "kappa", "SBO:0000002"),
     ],
 )

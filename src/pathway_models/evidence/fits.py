@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from math import exp, log
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -103,6 +103,81 @@ def fall_of_MAO(
     return 1 - (flux(level) / flux(terminal) - outside) / (1 - outside)
 
 
+C_SHARES = (1.0, 0.8, 0.25, 0.25, 0.3, 0.1, 0.8)  # C1 to C7 of Wendling 2002 over C
+THERMAL = 26.73  # RT/F in mV at 37 degrees
+
+
+def neural_mass_threshold(
+    *,
+    A: float,
+    B: float,
+    G: float,
+    a: float,
+    b: float,
+    g: float,
+    C: float,
+    e0: float,
+    v0: float,
+    r: float,
+    depolarised: float = 0.0,
+    interneurons: float = 0.0,
+) -> float:
+    """Constant input, 1/s, at which the resting state of the neural mass of Wendling 2002 ends (its first fold).
+
+    Gains in mV, rate constants in 1/s, potentials in mV. `depolarised` lowers the firing threshold of pyramidal and
+    excitatory cells, `interneurons` that of the inhibitory ones. nan where the resting branch has no fold.
+    """
+    from scipy.optimize import minimize_scalar
+
+    c1, c2, c3, c4, c5, c6, c7 = (C * share for share in C_SHARES)
+
+    def rate(potential: Any, shift: float) -> Any:
+        return 2 * e0 / (1 + np.exp(r * (v0 - shift - potential)))
+
+    def balancing(potential: Any) -> Any:
+        """Input that holds the pyramidal cells at this potential."""
+        pyramidal = A / a * rate(potential, depolarised)
+        slow = rate(c3 * pyramidal, interneurons)
+        fast = rate(c5 * pyramidal - B / b * c6 * slow, interneurons)
+        inhibition = B / b * c4 * slow + G / g * c7 * fast
+        return (potential + inhibition) * a / A - c2 * rate(c1 * pyramidal, depolarised)
+
+    grid = np.linspace(-20, 15, 3501)
+    inputs = balancing(grid)
+    folds = np.flatnonzero((inputs[1:-1] > inputs[:-2]) & (inputs[1:-1] >= inputs[2:]) & (inputs[1:-1] > 0)) + 1
+    if not len(folds):
+        return float("nan")
+    low, high = grid[folds[0] - 1], grid[folds[0] + 1]
+    options = {"xatol": 1e-10}
+    return -float(minimize_scalar(lambda v: -balancing(v), bounds=(low, high), method="bounded", options=options).fun)
+
+
+def log_gradient(of: str, **network: float) -> float:
+    """d ln(threshold)/d ln(gain) for `of` 'inhibition' (both gains) or 'excitation', d ln(threshold)/d mV for
+    'depolarised' or 'interneurons', of `neural_mass_threshold`, by central differences."""
+    step, gains = 1e-3, {"inhibition": ("B", "G"), "excitation": ("A",)}.get(of)
+
+    def at(sign: int) -> float:
+        if gains is None:
+            changed = {of: network.get(of, 0.0) + sign * step}
+        else:
+            changed = {k: network[k] * exp(sign * step) for k in gains}
+        return log(neural_mass_threshold(**{**network, **changed}))
+
+    return (at(1) - at(-1)) / (2 * step)
+
+
+def excitation_over_inhibition(**network: float) -> float:
+    """How much more the threshold falls with excitation than it rises with inhibition."""
+    return -log_gradient("excitation", **network) / log_gradient("inhibition", **network)
+
+
+def potassium_over_inhibition(*, potassium: float, sodium: float, permeability: float, **network: float) -> float:
+    """The same for the logarithm of extracellular potassium, through the resting potential of Goldman."""
+    depolarisation = THERMAL * potassium / (potassium + permeability * sodium)
+    return -log_gradient("depolarised", **network) * depolarisation / log_gradient("inhibition", **network)
+
+
 FUNCTIONS: Mapping[str, Function] = {
     f.__name__: f
     for f in (
@@ -112,5 +187,7 @@ FUNCTIONS: Mapping[str, Function] = {
         share_beyond_basal,
         normal_deviate_above,
         fall_of_MAO,
+        excitation_over_inhibition,
+        potassium_over_inhibition,
     )
 }
