@@ -404,6 +404,21 @@ def mitochondria() -> Table:
         ("PGC1A_acetylation", DOWN, "APG-R072"),
     )
     t.add(t.arm(E, hours=504, IL1B=5), ("ROS", UP, "assumed"), ("GSH", DOWN, "assumed"))
+    t.add(t.arm(H, hours=1, NAD_precursor=1), ("NAD", UP, "APG-R152"), ("SIRT1_activity", UP, "assumed"))
+    t.add(t.arm(E, hours=48, PARP_inhibitor=9), ("NAD", UP, "APG-P072"), ("SIRT1_activity", UP, "assumed"))
+    t.add(t.arm(H, hours=48, DNA_damage=1), ("NAD", DOWN, "APG-P072"), ("PARP_activity", UP, "assumed"))
+    # The oxidised part of the pool hardly grows: 7.5 NAD+ to an NADH in human brain.
+    t.add(
+        t.arm(H, hours=48, NAD_NADH=1.22),
+        ("NAD_oxidised", UP, "APG-R016,APG-P109", {"fold": (1.0, 1.05)}),
+        ("SIRT1_activity", UP, "APG-R032"),
+    )
+    t.add(t.arm(E), ("membrane_potential", DOWN, "APG-P093"), over=t.arm(H))
+    for alternative, sign in (("none", SAME), ("raises", UP)):
+        t.add(
+            t.arm(H, hours=48, hypotheses={"ampk_glycolysis": alternative}, AMP_ATP=1.3),
+            ("glycolysis_enzymes", sign, "hypothesis,assumed"),
+        )
     t.add(t.arm(E, hours=504, MTORC1=0.5), ("mito_damaged", DOWN, "mtor_autophagy:MTA_P206"))
     for alternative, sign, row in (("none", SAME, "assumed"), ("lowers", DOWN, "APG-R019"), ("raises", UP, "APG-R046")):
         t.add(t.arm(H, hours=48, hypotheses={"kd_ampk": alternative}, BHB=1), ("pAMPK", sign, f"hypothesis,{row}"))
