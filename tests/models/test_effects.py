@@ -228,6 +228,12 @@ def inflammation() -> Table:
         ("TNF", UP, "r093,r094"),
         ("IL1B", UP, "r094"),
     )
+    # Statements without a size are switches, off unless asked for.
+    t.add(t.arm(E, hypotheses={"mapk_ap1": "half"}, BHB=1.5), ("IL6", DOWN, "hypothesis,r077"))
+    t.add(t.arm(E, hypotheses={"il6_effect": "microglia"}), ("microglia", UP, "hypothesis,assumed"), over=t.arm(E))
+    for alternative, sign, row in (("tnfr1", DOWN, "r059"), ("tnfr2", UP, "r058")):
+        arm = t.arm(H, hypotheses={"tnf_receptors": alternative}, systemic_priming=1)
+        t.add(arm, ("GABAA_gain", sign, f"hypothesis,{row}"))
     t.add(
         t.arm(E, MCC950=1),
         ("CASP1", DOWN, "p028", {"value": (0.0, 0.05)}),
