@@ -228,6 +228,12 @@ def inflammation() -> Table:
         ("TNF", UP, "r093,r094"),
         ("IL1B", UP, "r094"),
     )
+    # Statements without a size are switches, off unless asked for.
+    t.add(t.arm(E, hypotheses={"mapk_ap1": "half"}, BHB=1.5), ("IL6", DOWN, "hypothesis,r077"))
+    t.add(t.arm(E, hypotheses={"il6_effect": "microglia"}), ("microglia", UP, "hypothesis,assumed"), over=t.arm(E))
+    for alternative, sign, row in (("tnfr1", DOWN, "r059"), ("tnfr2", UP, "r058")):
+        arm = t.arm(H, hypotheses={"tnf_receptors": alternative}, systemic_priming=1)
+        t.add(arm, ("GABAA_gain", sign, f"hypothesis,{row}"))
     t.add(
         t.arm(E, MCC950=1),
         ("CASP1", DOWN, "p028", {"value": (0.0, 0.05)}),
@@ -264,12 +270,42 @@ def autophagy() -> Table:
     )
     t.add(t.arm(H, amino_acids=0.5), ("MTORC1_activity", DOWN, "MTA_P053"), ("LC3II", UP, "MTA_P053"))
     t.add(
-        t.arm(H, AMPK=1.5),
+        t.arm(H, AMPK=2.5),
         ("ULK1_activity", UP, "MTA_P206"),
         ("MTORC1_activity", DOWN, "MTA_P091"),
         ("LC3II", UP, "MTA_P206"),
     )
-    t.add(t.arm(E, AMPK=1.5), ("autophagy_flux", UP, "MTA_R125"))
+    t.add(t.arm(E, AMPK=2.5), ("autophagy_flux", UP, "MTA_R125"))
+    # Below rest AMPK releases nothing: on the diet AMPK and mTORC1 fall together.
+    t.add(t.arm(H, AMPK=0.6), ("MTORC1_activity", ANY, "MTA_R010,MTA_R037", {"fold": (0.999, 1.001)}))
+    t.add(
+        t.arm(H, hypotheses={"ampk_autophagy": "ulk1_and_mtor"}, AMPK=0.6),
+        ("MTORC1_activity", UP, "hypothesis,MTA_P091"),
+        ("LC3II", DOWN, "hypothesis,MTA_P206"),
+    )
+    t.add(
+        t.arm(H, hours=2160, insulin=0.52),
+        ("IGF1", DOWN, "MTA_R132", {"fold": quarter(0.42 - 1)}),  # set to it
+        ("AKT_activity", DOWN, "MTA_R011"),
+    )
+    t.add(
+        t.arm(H, BHB=1.5),
+        ("BECN1_activity", UP, "MTA_R028"),
+        ("LC3II", UP, "MTA_R032"),
+        ("autophagy_flux", UP, "MTA_R022"),
+        ("p62_relative", DOWN, "MTA_R022"),
+        ("AKT_activity", SAME, "MTA_R138"),
+    )
+    # Where formation is high already, more lysosomes win: LC3-II and p62 fall together at more flux.
+    t.add(
+        t.arm(H, hours=24, both={"AMPK": 3, "insulin": 0.5}, BHB=6),
+        ("LC3II", DOWN, "MTA_R042"),
+        ("p62_relative", DOWN, "MTA_R043"),
+        ("autophagy_flux", UP, "MTA_R042"),
+    )
+    t.add(t.arm(H, hypotheses={"bhb_pi3k": "inhibits"}, BHB=1.5), ("AKT_activity", DOWN, "hypothesis,assumed"))
+    t.add(t.arm(H, injury=1), ("S6K_activity", UP, "MTA_R004,MTA_R005"))
+    t.add(t.arm(E, rapamycin=57.5), ("sprouting_drive", DOWN, "MTA_R087"))
     t.add(t.arm(H, TrkB=1.3), ("AKT_activity", UP, "assumed"))
     t.add(
         t.arm(H, seizure_drive=1),
@@ -280,16 +316,13 @@ def autophagy() -> Table:
             "LC3II",
             UP,
             "MTA_R126",
-            {"shortfall": "kainate raises LC3 and p-mTOR together; by default seizures lower LC3-II"},
+            {"shortfall": "kainate raises LC3 and p-mTOR together; seizures alone lower LC3-II, AMPK has to rise"},
         ),
     )
+    t.add(t.arm(E, insulin=0.66, AMPK=0.8), ("LC3II", UP, "MTA_R021,MTA_R034"))
+    # With AMPK up as well seizures raise mTORC1 and the markers of autophagy together, as after kainate.
     t.add(
-        t.arm(E, insulin=0.66, AMPK=0.8),
-        ("LC3II", UP, "MTA_R021,MTA_R034", {"shortfall": "less insulin and less p-AMPK on the diet: LC3-II falls"}),
-    )
-    # The one reading under which seizures raise mTORC1 and the markers of autophagy together, as after kainate.
-    t.add(
-        t.arm(E, hypotheses={"ampk_autophagy": "ulk1_only"}, AMPK=1.5),
+        t.arm(H, seizure_drive=3, AMPK=2),
         ("MTORC1_activity", UP, "MTA_R126"),
         ("LC3II", UP, "MTA_R126"),
         ("BECN1_activity", UP, "MTA_R126"),
@@ -377,6 +410,21 @@ def mitochondria() -> Table:
         ("PGC1A_acetylation", DOWN, "APG-R072"),
     )
     t.add(t.arm(E, hours=504, IL1B=5), ("ROS", UP, "assumed"), ("GSH", DOWN, "assumed"))
+    t.add(t.arm(H, hours=1, NAD_precursor=1), ("NAD", UP, "APG-R152"), ("SIRT1_activity", UP, "assumed"))
+    t.add(t.arm(E, hours=48, PARP_inhibitor=9), ("NAD", UP, "APG-P072"), ("SIRT1_activity", UP, "assumed"))
+    t.add(t.arm(H, hours=48, DNA_damage=1), ("NAD", DOWN, "APG-P072"), ("PARP_activity", UP, "assumed"))
+    # The oxidised part of the pool hardly grows: 7.5 NAD+ to an NADH in human brain.
+    t.add(
+        t.arm(H, hours=48, NAD_NADH=1.22),
+        ("NAD_oxidised", UP, "APG-R016,APG-P109", {"fold": (1.0, 1.05)}),
+        ("SIRT1_activity", UP, "APG-R032"),
+    )
+    t.add(t.arm(E), ("membrane_potential", DOWN, "APG-P093"), over=t.arm(H))
+    for alternative, sign in (("none", SAME), ("raises", UP)):
+        t.add(
+            t.arm(H, hours=48, hypotheses={"ampk_glycolysis": alternative}, AMP_ATP=1.3),
+            ("glycolysis_enzymes", sign, "hypothesis,assumed"),
+        )
     t.add(t.arm(E, hours=504, MTORC1=0.5), ("mito_damaged", DOWN, "mtor_autophagy:MTA_P206"))
     for alternative, sign, row in (("none", SAME, "assumed"), ("lowers", DOWN, "APG-R019"), ("raises", UP, "APG-R046")):
         t.add(t.arm(H, hours=48, hypotheses={"kd_ampk": alternative}, BHB=1), ("pAMPK", sign, f"hypothesis,{row}"))

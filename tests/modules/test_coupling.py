@@ -335,8 +335,8 @@ def _cut() -> xr.Dataset:
 @pytest.mark.parametrize("name", tuple(OURS.modules))
 def test_module_alone_equals_module_in_the_coupled_model_with_all_gains_zero(name: str) -> None:
     model = pm.load(name)
-    if "seizure_drive" in model.inputs.index:  # its wire is cut as well
-        model = model.with_parameters(seizure_drive=0)
+    disease = {k: 0 for k in ("seizure_drive", "injury") if k in model.inputs.index}
+    model = model.with_parameters(disease)  # their wires are cut as well
     alone = model.simulate(TREATMENTS.get(name) or _excitability(""), weeks=3)
     moved = max(float(np.ptp(alone[v].values)) for v in alone.data_vars)
     assert moved > 1e-3, "the treatment must do something"

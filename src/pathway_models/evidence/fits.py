@@ -46,6 +46,18 @@ def half_life_behind_pulse(*, mRNA: float, protein: float, decay: float) -> floa
     return float(brentq(lambda half_life: excess(half_life) - (protein - 1), 1, LARGEST_HALF_LIFE))
 
 
+def half_life_of_fall(*, at_third_day: float, fifth_over_first: float) -> float:
+    """Half-life in h of an exponential fall from 1 to a floor: its level on day 3, and that on day 5 over day 1."""
+    from scipy.optimize import brentq
+
+    def excess(left: float) -> float:
+        floor = (at_third_day - left**3) / (1 - left**3)
+        first, fifth = (floor + (1 - floor) * left**day for day in (1, 5))
+        return fifth / first - fifth_over_first
+
+    return float(24 * log(0.5) / log(brentq(excess, 0.4, 0.8)))
+
+
 def half_saturation(**points: float) -> float:
     """Half-saturation k of response = foot + height dose/(k + dose), by least squares."""
     return _saturation(points)[2]
@@ -183,6 +195,7 @@ FUNCTIONS: Mapping[str, Function] = {
     for f in (
         best_time_constant,
         half_life_behind_pulse,
+        half_life_of_fall,
         half_saturation,
         share_beyond_basal,
         normal_deviate_above,
