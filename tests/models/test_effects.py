@@ -646,12 +646,10 @@ def gut() -> Table:
         over=t.arm(H, hours=0.1),
     )
     # What the review states without a size: off, and of the stated sign where it is switched on.
-    off = ("barrier_permeability", "ketone_entry", "neurotrophin_drive", "gut_glutamate_drive")
+    off = ("barrier_permeability", "gut_glutamate_drive", "gut_blood_flow", "gut_macrophages")
     t.add(t.arm(H, hours=336, **diet), *((x, SAME, "assumed") for x in off))
     arm = t.arm(H, hours=336, hypotheses={"acetate_barrier": "tightens"}, antibiotics=1)
-    t.add(arm, ("barrier_permeability", UP, "hypothesis,gr63"), ("ketone_entry", UP, "hypothesis,assumed"))
-    arm = t.arm(H, hypotheses={"butyrate_neurotrophins": "raises"}, butyrate_given=0.01)
-    t.add(arm, ("neurotrophin_drive", UP, "hypothesis,gr64"))
+    t.add(arm, ("barrier_permeability", UP, "hypothesis,gr63"))
     arm = t.arm(H, hours=336, hypotheses={"amino_acid_supply": "both_pools"}, transplant=1)
     t.add(arm, ("gut_glutamate_drive", DOWN, "hypothesis,assumed"))
     t.add(t.arm(H, hours=336, **diet), ("gut_gate", UP, "gr15,gr17"))
