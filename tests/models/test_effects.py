@@ -696,10 +696,14 @@ def gut() -> Table:
     diet = {"carb_restriction": 0.92, "BHB": 3.65}
     # Children, one month: -55, -64 and -20 percent. The model was set to them: no independent test.
     t.add(
-        t.arm(H, hours=720, **diet),
+        t.arm(E, hours=720, **diet),
         ("SCFA_total", DOWN, "gr01", {"fold": quarter(-0.55)}),
         ("acetate", DOWN, "gr02", {"fold": quarter(-0.64)}),
+        ("propionate", DOWN, "gr43", {"fold": quarter(-0.33)}),
         ("butyrate", DOWN, "gr04", {"fold": quarter(-0.20)}),
+        ("bacteroidales", UP, "gr11,gr51"),
+        ("enterobacteriaceae", DOWN, "gr10,gr50"),
+        ("cortisol", UP, "gr58,gr59"),
         ("TNF", ANY, "assumed", {"fold": (0.95, 1.05)}),
     )
     t.add(t.arm(H, hours=4320, hypotheses={"scfa_response": "up"}, **diet), ("SCFA_total", UP, "hypothesis,gr05"))
@@ -724,6 +728,24 @@ def gut() -> Table:
     t.add(t.arm(H, hours=336, both=diet, antibiotics=1), ("GABA_GLU_signal", DOWN, "gr27"))
     arm = t.arm(H, hours=336, hypotheses={"antibiotic_effect": "adds"}, both=diet, antibiotics=1)
     t.add(arm, ("GABA_GLU_signal", UP, "hypothesis,gr26"))
+    t.add(t.arm(E, hours=336, both=diet, fibre=0.5), ("butyrate_propionate_ratio", UP, "gr25"))
+    t.add(
+        t.arm(E, hours=0.1),
+        ("bacteroidales", DOWN, "gr44"),
+        ("fibre_degraders", UP, "gr45"),
+        ("enterobacteriaceae", UP, "gr46,gr47"),
+        over=t.arm(H, hours=0.1),
+    )
+    # What the review states without a size: off, and of the stated sign where it is switched on.
+    off = ("barrier_permeability", "gut_glutamate_drive", "gut_blood_flow", "gut_macrophages")
+    t.add(t.arm(H, hours=336, **diet), *((x, SAME, "assumed") for x in off))
+    arm = t.arm(H, hours=336, hypotheses={"acetate_barrier": "tightens"}, antibiotics=1)
+    t.add(arm, ("barrier_permeability", UP, "hypothesis,gr63"))
+    arm = t.arm(H, hours=336, hypotheses={"amino_acid_supply": "both_pools"}, transplant=1)
+    t.add(arm, ("gut_glutamate_drive", DOWN, "hypothesis,assumed"))
+    t.add(t.arm(H, hours=336, **diet), ("gut_gate", UP, "gr15,gr17"))
+    t.add(t.arm(H, hours=720, antibiotics=1, **diet), ("gut_gate", DOWN, "gr15", {"value": (-1e-6, 1e-6)}))
+    t.add(t.arm(H, hours=720, antibiotics=1), ("TPH1_drive", DOWN, "gr42", {"fold": (0.47, 0.50)}))
     none = {"value": (-1e-6, 0.01)}
     t.add(
         t.arm(H, hours=720, antibiotics=1),
@@ -735,7 +757,20 @@ def gut() -> Table:
     for route, sign, row in (("butyrate", UP, "gr20"), ("none", SAME, "assumed")):
         arm = t.arm(H, hours=336, hypotheses={"fibre_route": route}, both=diet, fibre=0.5)
         t.add(arm, ("GABA_GLU_signal", sign, f"hypothesis,{row}"))
-    t.add(t.arm(H, hours=168, vagal_stimulation=1), ("dopamine", UP, "gr34"), ("SCFA_total", SAME, "assumed"))
+    t.add(
+        t.arm(H, hours=168, vagal_stimulation=1),
+        ("dopamine", UP, "gr34"),
+        ("transit_relative", DOWN, "gr52", {"fold": quarter(-0.14)}),
+        ("SCFA_total", DOWN, "assumed"),
+        ("cortisol", SAME, "assumed"),
+        ("gut_macrophages", SAME, "gr55"),
+    )
+    arm = t.arm(H, hours=168, hypotheses={"ea_transit": "none"}, vagal_stimulation=1)
+    t.add(arm, ("SCFA_total", SAME, "hypothesis,assumed"))
+    t.add(t.arm(H, hours=24, both={"vagotomy": 1}, vagal_stimulation=1), ("transit_relative", SAME, "gr54"))
+    t.add(t.arm(H, both={"stress": 1}, vagal_stimulation=1), ("cortisol", DOWN, "gr61"))
+    arm = t.arm(H, hypotheses={"ea_microbiota": "bacteroidales"}, vagal_stimulation=1)
+    t.add(arm, ("bacteroidales", UP, "hypothesis,gr38"))
     sepsis = {"endotoxin": 5}
     t.add(t.arm(H, hours=2, both=sepsis, vagal_stimulation=1), ("TNF", DOWN, "gr32"))
     for cut in ("vagotomy", "catecholamine_block"):
@@ -756,6 +791,21 @@ def monoamines() -> Table:
         ("KYNA_relative", UP, "sr07,sr08", {"fold": (3.56, 4.63)}),
         ("HT5_extracellular", DOWN, "assumed"),
     )
+    t.add(
+        t.arm(H, **ketones),
+        ("KYNA_cortex", ANY, "sr42", {"fold": (0.95, 1.05)}),
+        ("KYNA_network", UP, "assumed"),
+        ("release_brake", SAME, "assumed"),
+        ("HT5_blood_relative", DOWN, "assumed"),
+    )
+    arm = t.arm(H, hypotheses={"heteroreceptor": "brakes"}, EA_drive=1)
+    t.add(arm, ("release_brake", DOWN, "hypothesis,sr39"))
+    t.add(t.arm(H, TPH1_drive=0.486), ("HT5_blood_relative", DOWN, "sr36"))
+    t.add(t.arm(H, bacteria=0), ("HT5_tissue", SAME, "assumed"))
+    t.add(t.arm(H, hypotheses={"bacteria_tryptophan": "uses"}, bacteria=0), ("HT5_tissue", UP, "hypothesis,sr35"))
+    for reading, sign, row in (("raises", UP, "sr37"), ("lowers", DOWN, "sr38"), ("none", SAME, "assumed")):
+        arm = t.arm(H, hypotheses={"ea_blood_5ht": reading}, EA_drive=1)
+        t.add(arm, ("HT5_blood_relative", sign, f"hypothesis,{row}"))
     t.add(t.arm(E, **ketones), ("HIAA_relative", DOWN, "sr01"))
     arm = t.arm(H, hypotheses={"kd_direction": "none"}, **ketones)
     t.add(arm, ("HT5_tissue", ANY, "hypothesis,sr09", {"fold": (0.99, 1.01)}))
