@@ -4,10 +4,13 @@ from .citations import citations
 from .derived import Derivation, Ingredient, derivation, derivations
 from .observations import Observation, read_observations
 from .reports import EvidenceReport, report
-from .scores import Score
+from .scores import Claim, Score
 from .tables import evidence_table
+from .tallies import ByChance
 
 __all__ = [
+    "ByChance",
+    "Claim",
     "Derivation",
     "EvidenceReport",
     "Ingredient",
