@@ -47,7 +47,7 @@ def trust_table() -> str:
     )
     if repeated := ", ".join(map(code, sorted(_extended()))):
         text += f" The last line leaves out {repeated}, whose observations a larger model repeats."
-    return f"{table(head, [*cells, total])}\n\n{text}\n\n{_kinds_sentence()}"
+    return "\n\n".join([table(head, [*cells, total]), text, _kinds_sentence(), _coverage_sentence()])
 
 
 def _extended() -> set[str]:
@@ -78,6 +78,13 @@ def _kinds_sentence() -> str:
     counts = by_kind(every)
     parts = ", ".join(f"{n} {kind} ({100 * n / len(every):.0f} %)" for kind, n in counts.items())
     return f"Of the {len(every)} constants of all modules: {parts}."
+
+
+def _coverage_sentence() -> str:
+    verdicts = pm.evidence.coverage()["verdict"].tolist()
+    parts = ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
+    path = "[`coverage.tsv`](sbml/evidence/coverage.tsv)"
+    return f"Of the {len(verdicts)} statements of the clinical review behind the models ({path}): {parts}."
 
 
 SAID_OF = "epilepsy"

@@ -1,6 +1,7 @@
 """Published experiments: tables, observations, how well a model predicts them, the works to cite."""
 
 from .citations import citations
+from .coverage import coverage
 from .derived import Derivation, Ingredient, derivation, derivations
 from .observations import Observation, read_observations
 from .reports import EvidenceReport, report
@@ -17,6 +18,7 @@ __all__ = [
     "Observation",
     "Score",
     "citations",
+    "coverage",
     "derivation",
     "derivations",
     "evidence_table",

@@ -77,7 +77,8 @@ def _draw_numbers(axis: Axes, rows: Sequence[Score], lines: int) -> None:
     axis.set_xticks(ticks, [f"{t:g}" for t in ticks])
     axis.minorticks_off()
     axis.set_xlabel("predicted / observed", fontsize=9)
-    axis.set_title(f"{len(rows)} numbers", fontsize=10, loc="left")
+    tests = sum(r.observation.use == "check" for r in rows)
+    axis.set_title(f"Numbers: {tests} tests, {len(rows) - tests} set the model", fontsize=10, loc="left")
 
 
 def _error_band(o: Observation) -> tuple[float, float]:
