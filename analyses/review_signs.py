@@ -19,7 +19,7 @@ matplotlib.use("Agg")
 RESULTS = Path("results")
 STATEMENTS = Path(__file__).parents[1] / "sbml" / "evidence" / "statements.tsv"
 PLANS = {"diet": (True, False), "needles": (False, True), "both": (True, True)}
-SMALL = 0.005  # a relative change below half a percent counts as none
+ASKED = pm.evidence.Claim()  # as of a published direction without a size: 2 percent, of none at most 5
 COLOURS = {"agrees": "#0072B2", "opposite": "#D55E00", "no change": "#999999"}
 TITLES = {"diet": "Diet", "needles": "Acupuncture", "both_vs_diet": "Both against the diet"}
 
@@ -38,7 +38,7 @@ def means(model: pm.Model, plan: str, weeks: float) -> pd.DataFrame:
 
 
 def changes(table: pd.DataFrame, model: pm.Model) -> pd.DataFrame:
-    """The relative change of each observable, its sign, and whether that is the one stated."""
+    """The relative change of each observable, its sign, and whether it is the one stated."""
     runs, found = {}, []
     for row in table.itertuples():
         first, _, base = row.treatment.partition("_vs_")
@@ -50,9 +50,20 @@ def changes(table: pd.DataFrame, model: pm.Model) -> pd.DataFrame:
         before = values[1]["after"] if base else values[0]["before"]
         change = values[0]["after"] - before
         found.append(change / abs(before) if before else np.sign(change) * np.inf)
-    sign = pd.Series(found, index=table.index).map(lambda x: "none" if abs(x) < SMALL else "up" if x > 0 else "down")
-    verdict = np.where(sign == table["expected"], "agrees", np.where(sign == "none", "no change", "opposite"))
-    return table.assign(change=found, model=sign, verdict=verdict)
+    verdict = [judged(way, x) for way, x in zip(table["expected"], found, strict=True)]
+    return table.assign(change=found, model=[sign(x) for x in found], verdict=verdict)
+
+
+def sign(change: float) -> str:
+    """Up, down or none by the law of published directions."""
+    low, high = ASKED.wanted("down")[1], ASKED.wanted("up")[0]
+    return "up" if 100 * change >= high else "down" if 100 * change <= low else "none"
+
+
+def judged(expected: str, change: float) -> str:
+    """Whether a relative change is the one stated."""
+    low, high = ASKED.wanted(expected)
+    return "agrees" if low <= 100 * change <= high else "no change" if sign(change) == "none" else "opposite"
 
 
 def evidence(row: pd.Series) -> str:

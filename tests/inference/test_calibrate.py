@@ -266,10 +266,10 @@ class TestWhatTheDataCannotTell:
 class TestDirections:
     def test_a_right_direction_costs_nothing_and_a_wrong_one_its_distance(self):
         target = Target(observation=stepped("d", 1.0, baseline="self", comparison="up"), error=0.25, printed=False)
-        wrong = np.log(1.01 / 0.76) / 0.25
-        assert target.residual(np.array([50.0, 1.0, -24.0, -100.0])).tolist() == pytest.approx([0, 0, wrong, 10])
+        wrong = np.log(1.02 / 0.76) / 0.25
+        assert target.residual(np.array([50.0, 2.0, -24.0, -100.0])).tolist() == pytest.approx([0, 0, wrong, 10])
         down = replace(target, observation=replace(target.observation, comparison="down"))
-        assert down.residual(np.array([-50.0, 24.0])).tolist() == pytest.approx([0.0, np.log(1.24 / 0.99) / 0.25])
+        assert down.residual(np.array([-50.0, 24.0])).tolist() == pytest.approx([0.0, np.log(1.24 / 0.98) / 0.25])
         none = replace(target, observation=replace(target.observation, comparison="none"))
         expected = [0.0, np.log(1.3 / 1.05) / 0.25, np.log(0.95 / 0.7) / 0.25]
         assert none.residual(np.array([4.0, 30.0, -30.0])).tolist() == pytest.approx(expected)
