@@ -206,7 +206,7 @@ def test_other_settings_stay_in_another_context(coupled: pm.Model) -> None:
 
 
 def test_unknown_context(coupled: pm.Model) -> None:
-    with pytest.raises(UnknownNameError, match=r"unknown context of epilepsy 'ill'.*epilepsy, healthy"):
+    with pytest.raises(UnknownNameError, match=r"unknown context of epilepsy 'ill'.*epilepsy, .*healthy"):
         coupled.with_context("ill")
     with pytest.raises(UnknownNameError, match="unknown context of tiny"):
         tiny("x = 1").with_context("healthy")
