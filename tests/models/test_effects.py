@@ -487,7 +487,7 @@ def energy() -> Table:
     )
     t.add(t.arm(H, hours=500, carb_restriction=0.92), ("BHB_plasma", UP, "assumed"), ("insulin", DOWN, "assumed"))
     t.add(t.arm(H, hours=500, fat_ratio=4), ("FFA", UP, "assumed"), ("BHB_plasma", UP, "assumed"))
-    slow = "with the half-life of MCT1 in mouse cortex, 256 h, the barrier has hardly adapted after 3 days: brain BHB 0.39 mM"
+    slow = "with the half-life of MCT1 in mouse cortex the barrier has hardly adapted: brain BHB 0.39 mM at 3 days"
     fast = "early fasting is too fast: 0.4 mM at 12 h"
     t.add(t.arm(H, hours=12, fasting=1), ("BHB_plasma", UP, "KK_P003", {"value": (0.1, 0.3), "shortfall": fast}))
     t.add(t.arm(H, hours=48, fasting=1), ("BHB_plasma", UP, "KK_P007", {"value": quarter_of(1.7)}))

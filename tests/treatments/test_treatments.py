@@ -17,7 +17,7 @@ from pathway_models._files.data import facts
 from pathway_models.errors import InvalidValueError, ModelWarning, UnknownNameError
 from pathway_models.models.collection import OURS
 from pathway_models.simulation.phases import phases, warn_idle
-from pathway_models.treatments.diets import carb_restriction, ketogenic_capacities
+from pathway_models.treatments.diets import ketogenic_capacities
 from pathway_models.treatments.drugs import known_agents
 from pathway_models.treatments.schedule import CONSTANTS, label, snake
 from pathway_models.treatments.stimulation import known_points
@@ -83,7 +83,9 @@ def test_mct_oil_brings_ketones_beside_a_usual_diet() -> None:
 def test_a_meal_lowers_the_peak_of_an_ester() -> None:
     """ketone_katp:KK_R079: by a third."""
     fasted, fed = (
-        pm.load("ketone_katp", context="healthy").simulate([pm.treatments.KetoneEster(mg_per_kg=395, meal=m)], duration=6, every=0.05)
+        pm.load("ketone_katp", context="healthy").simulate(
+            [pm.treatments.KetoneEster(mg_per_kg=395, meal=m)], duration=6, every=0.05
+        )
         for m in (0, 1)
     )
     assert float(fed["BHB_plasma"].max() / fasted["BHB_plasma"].max()) == pytest.approx(0.67, abs=0.05)
