@@ -545,7 +545,7 @@ def energy() -> Table:
     for alternative, sign, row in (("unchanged", SAME, "assumed"), ("down", DOWN, "KK_R042")):
         arm = t.arm(H, hours=500, hypotheses={"redox": alternative}, **diet)
         t.add(arm, ("NAD_NADH", sign, f"hypothesis,{row}"))
-    late = "33-fold at 4 days, from a fed rest of 0.1 mM"
+    late = "24-fold at 4 days (an adult 16-fold), from a fed rest of 0.1 mM"
     steep = {"carb_restriction": 0.93, "fat_ratio": 4.5}
     t.add(t.arm(H, hours=96, **steep), ("BHB_plasma", UP, "KK_R018", {"fold": quarter(+7.0), "shortfall": late}))
     mild = {"carb_restriction": 0.5, "fat_ratio": 1}
@@ -557,18 +557,19 @@ def energy() -> Table:
     )
     t.add(t.arm(H, hours=500, carb_restriction=0.92), ("BHB_plasma", UP, "assumed"), ("insulin", DOWN, "assumed"))
     t.add(t.arm(H, hours=500, fat_ratio=4), ("FFA", UP, "assumed"), ("BHB_plasma", UP, "assumed"))
-    fast = "early fasting is too fast: 0.7 mM at 12 h, 2.5 mM at 2 days"
+    slow = "with the half-life of MCT1 in mouse cortex the barrier has hardly adapted: brain BHB 0.39 mM at 3 days"
+    fast = "early fasting is too fast: 0.4 mM at 12 h"
     t.add(t.arm(H, hours=12, fasting=1), ("BHB_plasma", UP, "KK_P003", {"value": (0.1, 0.3), "shortfall": fast}))
-    t.add(t.arm(H, hours=48, fasting=1), ("BHB_plasma", UP, "KK_P007", {"value": quarter_of(1.7), "shortfall": fast}))
+    t.add(t.arm(H, hours=48, fasting=1), ("BHB_plasma", UP, "KK_P007", {"value": quarter_of(1.7)}))
     t.add(
         t.arm(H, hours=72, fasting=1),
         ("BHB_plasma", UP, "KK_P008", {"value": quarter_of(3.0)}),
-        ("BHB_brain", UP, "KK_R007", {"value": (0.82, 1.14)}),
+        ("BHB_brain", UP, "KK_R007", {"value": (0.82, 1.14), "shortfall": slow}),
         ("lactate_brain", UP, "KK_R009", {"value": (1.25, 1.69)}),
     )
     t.add(
         t.arm(H, hours=84, fasting=1),
-        ("CMRglc", DOWN, "KK_R023", {"fold": quarter(-0.24)}),
+        ("CMRglc", DOWN, "KK_R023", {"fold": quarter(-0.24), "shortfall": slow}),
     )
     t.add(
         t.arm(H, hours=500, mito_capacity=0.4),
@@ -1086,8 +1087,8 @@ def test_high_frequency_harms_and_does_not_help() -> None:
 
 
 def test_a_ketone_ester_peaks_within_two_hours() -> None:
-    """ketone_katp:KK_R013, KK_P015: 714 mg/kg give 3.30 mM BHB at 1 to 2 h, in fasted adults."""
-    dose = pm.Dose(input="ketone_ester", amount=8.10, times=(0.0,))
+    """ketone_katp:KK_R013, KK_P015: 714 mg/kg as a meal replacement give 3.30 mM BHB at 1 to 2 h, in adults."""
+    dose = pm.treatments.KetoneEster(mg_per_kg=714, meal=1)
     run = pm.load("ketone_katp", context=H).simulate([dose], duration=24, every=0.05)
     ketones, acids = run["BHB_plasma"], run["FFA"]
     low, high = quarter_of(3.30)

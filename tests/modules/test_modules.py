@@ -142,8 +142,8 @@ def test_coupled_sbml_is_current(name: str) -> None:
 
 
 @each_pathway
-def test_a_pathway_has_8_to_16_states(name: str) -> None:
-    assert 8 <= len(pm.load(name).states) <= 16
+def test_a_pathway_has_8_to_20_states(name: str) -> None:
+    assert 8 <= len(pm.load(name).states) <= 20
 
 
 def test_the_library_has_eight_pathways_the_stimulus_the_readout_and_adverse_effects() -> None:

@@ -1,6 +1,6 @@
 """What a treatment is: levels and doses, and the diets, drugs and stimulations made of them; no model."""
 
-from .diets import Fasting, KetogenicDiet, KetoneEster, MCTDiet, ModifiedAtkinsDiet
+from .diets import Fasting, KetogenicDiet, KetoneEster, MCTDiet, MCTOil, ModifiedAtkinsDiet
 from .drugs import Drug, agents
 from .schedule import Dose, Level, Treatment
 from .stimulation import Electroacupuncture, acupuncture_points
@@ -14,6 +14,7 @@ __all__ = [
     "KetoneEster",
     "Level",
     "MCTDiet",
+    "MCTOil",
     "ModifiedAtkinsDiet",
     "Treatment",
     "acupuncture_points",
