@@ -794,16 +794,16 @@ def adverse() -> Table:
     )
     t.add(
         t.arm(E, hours=1440, **diet),
-        ("Mg", DOWN, "clinical:C125"),
-        ("alarm_hypomagnesaemia", UP, "clinical:C125", value(0.045, 0.055)),
+        ("Mg", DOWN, "clinical:C165"),
+        ("alarm_hypomagnesaemia", UP, "clinical:C165", value(0.045, 0.055)),
         ("infection_risk", UP, "clinical:C073"),
         ("platelet_count", SAME, "clinical:C072"),
-        ("other_electrolytes", SAME, "clinical:C134"),
+        ("other_electrolytes", SAME, "clinical:C174"),
         ("ammonia", SAME, "assumed"),
     )
     for hypothesis, alternative, name, sign, row in (
         ("thrombocytosis", "rises", "platelet_count", UP, "assumed"),
-        ("electrolytes", "all", "other_electrolytes", DOWN, "clinical:C133"),
+        ("electrolytes", "all", "other_electrolytes", DOWN, "clinical:C173"),
         ("kd_ammonia", "rises", "ammonia", UP, "assumed"),
         ("electrolytes_needling", "adds", "needle_faint_probability", UP, "assumed"),
     ):
@@ -812,14 +812,14 @@ def adverse() -> Table:
     drug = {"valproate": 1.0}
     t.add(
         t.arm(E, hours=2160, both=drug, **diet),
-        ("valproate_level", DOWN, "clinical:C128", {"fold": (0.74, 0.78)}),
+        ("valproate_level", DOWN, "clinical:C168", {"fold": (0.74, 0.78)}),
         ("ASM_loss", SAME, "assumed"),
     )
     arm = t.arm(E, hours=2160, hypotheses={"diet_valproate": "unchanged"}, both=drug, **diet)
-    t.add(arm, ("valproate_level", SAME, "hypothesis,clinical:C129"))
+    t.add(arm, ("valproate_level", SAME, "hypothesis,clinical:C169"))
     arm = t.arm(E, hours=2160, hypotheses={"asm_fluctuation": "proportional"}, both=drug, **diet)
     t.add(arm, ("ASM_loss", UP, "hypothesis,assumed"))
-    t.add(t.arm(E, hours=1000, **ketosis), ("QT_prolonged", UP, "clinical:C127", value(0.14, 0.16)))
+    t.add(t.arm(E, hours=1000, **ketosis), ("QT_prolonged", UP, "clinical:C167", value(0.14, 0.16)))
     t.add(t.arm(E, hours=1344, sessions=1), ("faint_risk", UP, "clinical:P096", value(0.0074, 0.0077)))
     t.add(t.arm(E, hours=8736, sessions=1), ("needle_injury_risk", UP, "clinical:P097", value(2.0e-3, 2.2e-3)))
     above = "0.86 above 200 mg/dL; the 0.60 of another cohort has formula-fed children, who rise less"

@@ -115,7 +115,7 @@ class Electroacupuncture(_Sessions):
         minutes: Length of a session, 1..120.
         frequency_hz: 1..200.
         point: A row of `acupuncture_points()`, or several points joined by `+`: a prescription that has no row of its
-            own counts as its best point (assumed: the one work that compared pairs gives no sizes, `clinical:C131`). A
+            own counts as its best point (assumed: the one work that compared pairs gives no sizes, `clinical:C171`). A
             point without effect makes doses of 0.
 
     Raises:
