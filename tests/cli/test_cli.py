@@ -298,7 +298,7 @@ def test_export_writes_the_settings_and_check_finds_nothing(capfd: pytest.Captur
     assert pm.load(path).parameters.loc["gain_vagal", "value"] == 0.75
     status, out, err = run(capfd, "check", path)
     clean = f"{path}: no errors, no warnings, units consistent\n"
-    annotated = f"{path}: annotated with resources: 7 of 7 species, 1 of 1 compartments\n"
+    annotated = f"{path}: annotated with resources: 8 of 8 species, 1 of 1 compartments\n"
     assert (status, err) == (0, "")
     assert out.startswith(clean)
     assert out.endswith(annotated)

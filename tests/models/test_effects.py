@@ -888,7 +888,18 @@ def neurotrophin() -> Table:
     t.add(t.arm(H, NFKB=0.5), ("mRNA", DOWN, "assumed"))
     t.add(t.arm(H, hours=1, BDNF_added=1), ("pERK", UP, "br03_4", {"fold": (3.2, 4.8)}))
     t.add(t.arm(H, hours=2.5, BDNF_added=3), ("TRKB_surface", DOWN, "bp29", {"fold": (0.4, 0.55)}))
-    t.add(t.arm(H, hours=24, BDNF_added=2), ("KCC2_drive", DOWN, "br30"))
+    t.add(t.arm(H, hours=24, BDNF_added=2), ("KCC2_drive", DOWN, "br30"), ("KCC2_drive_relative", DOWN, "br30"))
+    t.add(t.arm(E, hours=336, TRKB_inhibitor=9), ("KCC2_drive_relative", UP, "br30"), ("cognition", DOWN, "br39"))
+    t.add(t.arm(H, hours=336, EA_drive=1), ("TRKB", UP, "br15,br17"), ("cognition", UP, "br40,br43"))
+    t.add(t.arm(H, hours=168, seizure_drive=1), ("TRKB", SAME, "br22"), ("cognition", DOWN, "assumed"))
+    arm = t.arm(E, hours=168, hypotheses={"ea_bdnf": "lowers"}, EA_drive=1)
+    t.add(arm, ("mBDNF", DOWN, "hypothesis,br36"), ("TRKB", DOWN, "hypothesis,br37"))
+    t.add(t.arm(H, hours=168, butyrate=100), ("mBDNF", SAME, "assumed"))
+    arm = t.arm(H, hours=168, hypotheses={"butyrate_bdnf": "hdac"}, butyrate=100)
+    t.add(arm, ("mBDNF", UP, "hypothesis,br41"), ("repair", UP, "hypothesis,br42"))
+    t.add(t.arm(H, hours=48, BDNF_added=2), ("PGC1A_drive", SAME, "assumed"))
+    arm = t.arm(H, hours=48, hypotheses={"bdnf_pgc1a": "erk_creb"}, BDNF_added=2)
+    t.add(arm, ("PGC1A_drive", UP, "hypothesis,ampk_pgc1a:APG-R048"))
     arm = t.arm(H, hours=24, hypotheses={"kcc2_injury": "raises"}, both={"injured_tissue": 1}, BDNF_added=2)
     t.add(arm, ("KCC2_drive", UP, "hypothesis,br32"))
     t.add(t.arm(H, hours=336, BDNF_added=2), ("PLCG", UP, "br24"))
@@ -923,6 +934,36 @@ def adverse() -> Table:
         t.arm(E, hours=1000, topiramate=1, valproate=1, sessions=1, **diet),
         ("stone_risk", SAME, "assumed"),
     )
+    t.add(
+        t.arm(E, hours=1440, **diet),
+        ("Mg", DOWN, "clinical:C165"),
+        ("alarm_hypomagnesaemia", UP, "clinical:C165", value(0.045, 0.055)),
+        ("infection_risk", UP, "clinical:C073"),
+        ("platelet_count", SAME, "clinical:C072"),
+        ("other_electrolytes", SAME, "clinical:C174"),
+        ("ammonia", SAME, "assumed"),
+    )
+    for hypothesis, alternative, name, sign, row in (
+        ("thrombocytosis", "rises", "platelet_count", UP, "assumed"),
+        ("electrolytes", "all", "other_electrolytes", DOWN, "clinical:C173"),
+        ("kd_ammonia", "rises", "ammonia", UP, "assumed"),
+        ("electrolytes_needling", "adds", "needle_faint_probability", UP, "assumed"),
+    ):
+        arm = t.arm(E, hours=1440, hypotheses={hypothesis: alternative}, **diet)
+        t.add(arm, (name, sign, f"hypothesis,{row}"))
+    drug = {"valproate": 1.0}
+    t.add(
+        t.arm(E, hours=2160, both=drug, **diet),
+        ("valproate_level", DOWN, "clinical:C168", {"fold": (0.74, 0.78)}),
+        ("ASM_loss", SAME, "assumed"),
+    )
+    arm = t.arm(E, hours=2160, hypotheses={"diet_valproate": "unchanged"}, both=drug, **diet)
+    t.add(arm, ("valproate_level", SAME, "hypothesis,clinical:C169"))
+    arm = t.arm(E, hours=2160, hypotheses={"asm_fluctuation": "proportional"}, both=drug, **diet)
+    t.add(arm, ("ASM_loss", UP, "hypothesis,assumed"))
+    t.add(t.arm(E, hours=1000, **ketosis), ("QT_prolonged", UP, "clinical:C167", value(0.14, 0.16)))
+    t.add(t.arm(E, hours=1344, sessions=1), ("faint_risk", UP, "clinical:P096", value(0.0074, 0.0077)))
+    t.add(t.arm(E, hours=8736, sessions=1), ("needle_injury_risk", UP, "clinical:P097", value(2.0e-3, 2.2e-3)))
     above = "0.86 above 200 mg/dL; the 0.60 of another cohort has formula-fed children, who rise less"
     t.add(
         t.arm(E, hours=4320, **diet),
@@ -1069,6 +1110,18 @@ def test_traces_are_scaled_to_five_evenly_spaced_sessions_per_week() -> None:
     run = needles(pm.Dose(input="session", amount=1.0, times=times), weeks=60)
     for name in ("fast_trace", "plastic_trace"):
         assert window(run, name, 58, 60) == pytest.approx(1.0, rel=0.01)
+
+
+SHAM = pm.treatments.ShamAcupuncture(sessions_per_week=5, weeks=8)
+
+
+def test_sham_does_nothing_unless_said() -> None:
+    """clinical:C096: needles without current did nothing; clinical:C086: control stimulation, 0.22 of the drives."""
+    needled = needles(COURSE, weeks=8)
+    for reading, share in (("none", 0.0), ("weak", 0.22), ("as_needles", 1.0)):
+        run = needles(SHAM, weeks=8, sham=reading)
+        for name in DRIVES:
+            assert float(run[name][-1]) == pytest.approx(share * float(needled[name][-1]), rel=1e-3, abs=1e-12)
 
 
 def test_no_efficacy_is_exactly_no_drive() -> None:

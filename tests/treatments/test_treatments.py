@@ -208,6 +208,24 @@ def test_a_point_scales_the_dose() -> None:
         assert dose.amount == pytest.approx(0.5 * point.efficacy)
 
 
+def test_a_prescription_is_its_own_row_or_counts_as_its_best_point() -> None:
+    for name, efficacy in (("BL15+GV20", 1.0), ("BL15+LI4", 0.0), ("PC6+LI11", 0.0)):
+        assert pm.Electroacupuncture(point=name).schedule()[0].amount == efficacy
+    with pytest.raises(UnknownNameError, match="'LI11'"):
+        pm.Electroacupuncture(point="GV20+LI11")
+
+
+def test_sham_falls_on_the_days_of_the_needles() -> None:
+    (needled,), (sham,) = (
+        made(sessions_per_week=3, weeks=2, start=1, minutes=15).schedule()
+        for made in (pm.Electroacupuncture, pm.treatments.ShamAcupuncture)
+    )
+    assert (sham.times, sham.amount) == (needled.times, needled.amount)
+    assert (sham.input, needled.input) == ("session_sham", "session")
+    with pytest.raises(InvalidValueError, match="the start of sham acupuncture"):
+        pm.treatments.ShamAcupuncture(start=-1)
+
+
 def test_a_point_without_effect_does_nothing() -> None:
     """clinical:C091."""
     run = pm.load("acupuncture").simulate([pm.Electroacupuncture(point="PC6+LI11", weeks=2)], weeks=2)
@@ -320,6 +338,7 @@ def test_every_treatment_has_a_name() -> None:
         "modified_atkins_diet",
         "mct_diet",
         "electroacupuncture",
+        "sham_acupuncture",
         "fasting",
     } < set(treatment_classes())
     for name in treatment_classes():

@@ -3,7 +3,7 @@
 from .diets import Fasting, KetogenicDiet, KetoneEster, MCTDiet, MCTOil, ModifiedAtkinsDiet
 from .drugs import Drug, agents
 from .schedule import Dose, Level, Treatment
-from .stimulation import Electroacupuncture, acupuncture_points
+from .stimulation import Electroacupuncture, ShamAcupuncture, acupuncture_points
 
 __all__ = [
     "Dose",
@@ -16,6 +16,7 @@ __all__ = [
     "MCTDiet",
     "MCTOil",
     "ModifiedAtkinsDiet",
+    "ShamAcupuncture",
     "Treatment",
     "acupuncture_points",
     "agents",
