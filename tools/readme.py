@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import get_args
 
 import pathway_models as pm
 from page_markdown import code, table, words
 from pages import FOLDER, NUMBERS, ROW_HEAD, SIGNS, by_kind, constants, report, score_cells
 from pathway_models._sbml.uncertainty import KINDS
 from pathway_models.errors import ModelError
+from pathway_models.evidence.coverage import Verdict
 from pathway_models.evidence.observations import Use
 from pathway_models.evidence.scores import FAILED
 from pathway_models.models.collection import OURS
@@ -82,7 +84,7 @@ def _kinds_sentence() -> str:
 
 def _coverage_sentence() -> str:
     verdicts = pm.evidence.coverage()["verdict"].tolist()
-    parts = ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
+    parts = ", ".join(f"{verdicts.count(v)} {v}" for v in get_args(Verdict) if v in verdicts)
     path = "[`coverage.tsv`](sbml/evidence/coverage.tsv)"
     return f"Of the {len(verdicts)} statements of the clinical review behind the models ({path}): {parts}."
 

@@ -400,7 +400,8 @@ def test_rows_that_provoke_epilepsy_hold_the_untreated_state(name: str) -> None:
     ]
     held = [(key, value) for key, value in written if key in anchors]
     assert {key for key, _ in held} == set(anchors)
-    assert [(k, v) for k, v in held if v != pytest.approx(anchors[k], rel=0.03)] == []
+    near = {k: pytest.approx(v, rel=0.03, abs=0.013) for k, v in anchors.items()}  # 1.3 percent of a threshold
+    assert [(k, v) for k, v in held if v != near[k]] == []
 
 
 @pytest.mark.parametrize("name", OURS)

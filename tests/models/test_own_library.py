@@ -345,14 +345,15 @@ def documents() -> dict[str, list[object]]:
     tomls = {"module.toml": root.glob("modules/*/module.toml"), "coupled.toml": root.glob("coupled/*.toml")}
     found: dict[str, list[object]] = {k: [tomllib.loads(p.read_text("utf-8")) for p in v] for k, v in tomls.items()}
     found["contexts.toml"] = [tomllib.loads((root / "contexts.toml").read_text("utf-8"))]
-    for file in ("parameters.tsv", "annotations.tsv", "observations.tsv", "measurements.tsv", "responses.tsv"):
+    evidence = ("measurements.tsv", "responses.tsv", "judging.tsv", "optimist.tsv")
+    for file in ("parameters.tsv", "annotations.tsv", "observations.tsv", *evidence):
         found[file] = [_rows(p) for p in sorted(root.glob(f"*/*{file}")) + sorted(root.glob(f"modules/*/{file}"))]
     return found
 
 
 def _rows(path: Path) -> list[dict[str, object]]:
     header, *lines = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines())
-    numbers = {"low", "high"} if path.name == "parameters.tsv" else set()
+    numbers = {"parameters.tsv": {"low", "high"}, "judging.tsv": {"size"}}.get(path.name, set())
     return [
         {k: (float(v) if v else None) if k in numbers else v for k, v in zip(header, line, strict=True)}
         for line in lines
