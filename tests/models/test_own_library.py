@@ -381,3 +381,7 @@ def test_the_command_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
     wire = json.loads(capsys.readouterr().out)["properties"]["wire"]["items"]
     assert wire["properties"]["combine"]["enum"] == ["", "sum", "product"]
     assert wire["required"] == ["from", "to"]
+
+
+def test_our_own_folder_is_checked_like_a_users() -> None:
+    assert pm.check(pm.library().modules["acupuncture"]) == ()
