@@ -106,7 +106,7 @@ def test_weeks_become_hours(diet: type[Any]) -> None:
     assert all(level.until is None for level in diet().schedule())
 
 
-@pytest.mark.parametrize("kind", set(treatment_classes().values()))
+@pytest.mark.parametrize("kind", dict.fromkeys(treatment_classes().values()))
 def test_a_plain_keyword_of_time_is_in_weeks_and_any_other_names_its_unit(kind: type[Any]) -> None:
     own, drug = {f.name for f in fields(kind)}, {"name": "rapamycin"} if kind is pm.Drug else {}
     (start,) = own & {"start", "start_hours", "start_days"}
