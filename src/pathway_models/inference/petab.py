@@ -117,7 +117,7 @@ def write_petab(
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     made = write_petab(pm.load("ampk_pgc1a"), ["gain_BHB_GSH"], ["kd_gsh"], folder, allow=["assumed"])
         ...     print(made.measured, pm.load(made.yaml).predictions()["prediction"].round(2).tolist())
-        ('kd_gsh',) [1.98]
+        ('kd_gsh',) [2.0]
     """
     import pandas as pd
 
