@@ -319,9 +319,8 @@ def test_a_new_module_is_never_written_over_another(tmp_path: Path) -> None:
 def test_a_model_without_a_rest_is_named_with_its_context(folder: Path) -> None:
     edited(folder / "modules/astrocyte/model.ant", "= (response - adaptation)/", "= 1 dimensionless/")
     found = pm.check(folder / "modules/astrocyte")
-    assert [f.message.partition(":")[0] for f in found] == [
-        f"astrocyte, context {c}" for c in pm.load("acupuncture").contexts
-    ]
+    named = [f.message.partition(":")[0] for f in found]
+    assert named == [f"astrocyte, context {name}" for name in pm.load("excitability").contexts]
 
 
 def test_the_folder_of_a_module_is_no_model(finished: Path) -> None:
