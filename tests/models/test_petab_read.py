@@ -374,7 +374,7 @@ def test_our_own_scenario_is_read_back_with_its_schedule_and_ranges(tmp_path: Pa
 
 
 def test_our_own_calibration_is_read_back_and_predicts_what_was_calibrated(tmp_path: Path) -> None:
-    made = pm.inference.write_petab(pm.load("ampk_pgc1a"), ["gain_BHB_GSH"], ["kd_gsh"], tmp_path, allow=["derived"])
+    made = pm.inference.write_petab(pm.load("ampk_pgc1a"), ["gain_BHB_GSH"], ["kd_gsh"], tmp_path, allow=["assumed"])
     table = pm.load(made.yaml).predictions()
     predicted = pm.evidence.report(pm.load("ampk_pgc1a")).to_dataframe().set_index("id").loc["kd_gsh", "prediction"]
     assert float(table["prediction"].iloc[0]) == pytest.approx(predicted, rel=1e-4)

@@ -93,7 +93,7 @@ class Calibration(FitData):
 
     Example:
         >>> import pathway_models as pm
-        >>> fit = pm.calibrate(pm.load("ampk_pgc1a"), ["gain_BHB_GSH"], ["kd_gsh"], allow=["derived"], starts=1,
+        >>> fit = pm.calibrate(pm.load("ampk_pgc1a"), ["gain_BHB_GSH"], ["kd_gsh"], allow=["assumed"], starts=1,
         ...                    execution=pm.Execution(workers=1, progress=False))
         >>> list(fit.values)
         ['gain_BHB_GSH']
@@ -295,7 +295,7 @@ def calibrate(
 
     Example:
         >>> import pathway_models as pm
-        >>> fit = calibrate(pm.load("ampk_pgc1a"), ["gain_BHB_GSH"], ["kd_gsh"], allow=["derived"], starts=1,
+        >>> fit = calibrate(pm.load("ampk_pgc1a"), ["gain_BHB_GSH"], ["kd_gsh"], allow=["assumed"], starts=1,
         ...                 execution=pm.Execution(workers=1, progress=False))
         >>> bool(abs(fit.residuals()["residual"].iloc[0]) < abs(fit.residuals()["residual_before"].iloc[0]))
         True

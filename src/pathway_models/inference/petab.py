@@ -61,7 +61,7 @@ class PetabProblem(Brief):
     Example:
         >>> import pathway_models as pm, tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     made = write_petab(pm.load("ampk_pgc1a"), ["gain_BHB_GSH"], ["kd_gsh"], folder, allow=["derived"])
+        ...     made = write_petab(pm.load("ampk_pgc1a"), ["gain_BHB_GSH"], ["kd_gsh"], folder, allow=["assumed"])
         >>> len(made.left_out)
         0
     """
@@ -115,7 +115,7 @@ def write_petab(
     Example:
         >>> import pathway_models as pm, tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     made = write_petab(pm.load("ampk_pgc1a"), ["gain_BHB_GSH"], ["kd_gsh"], folder, allow=["derived"])
+        ...     made = write_petab(pm.load("ampk_pgc1a"), ["gain_BHB_GSH"], ["kd_gsh"], folder, allow=["assumed"])
         ...     print(made.measured, pm.load(made.yaml).predictions()["prediction"].round(2).tolist())
         ('kd_gsh',) [2.0]
     """
