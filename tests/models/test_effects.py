@@ -610,7 +610,7 @@ def readout() -> Table:
     w["weight_K_extracellular"] = w["weight_GABA"] * w["ratio_potassium"]
     inputs = (
         *(("GABA", -1), ("GLU", 1), ("K_extracellular", 1), ("KATP", -1)),
-        *(("ATP", -1), ("ROS", 1), ("SEROTONIN", -1), ("PLCG", 1)),
+        *(("ROS", 1), ("SEROTONIN", -1), ("PLCG", 1)),
     )
     for name, direction in inputs:
         sign = UP if direction > 0 else DOWN
