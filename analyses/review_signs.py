@@ -91,7 +91,7 @@ def draw(table: pd.DataFrame) -> plt.Figure:
         axis.set(xlim=(-3.2, 3.2), ylim=(-0.7, len(part) - 0.3))
         axis.spines[["top", "right"]].set_visible(False)
     for kind in ("diet", "both_vs_diet"):
-        axes[kind].set_xlabel("log2 of the fold change (cut at 8)", fontsize=9)
+        axes[kind].set_xlabel("log2 fold change (cut at 8)", fontsize=8)
     handles = [plt.Line2D([], [], marker="o", lw=2.5, color=c, label=k) for k, c in COLOURS.items()]
     title = "model against statement; in brackets what published rows say (number for : against)"
     figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False, title=title, title_fontsize=9)
