@@ -60,7 +60,7 @@ def half_life_of_fall(*, at_third_day: float, fifth_over_first: float) -> float:
 
 
 def faster_loss(*, left: float, time: float, half_life: float) -> float:
-    """How many times faster, less 1, a protein is lost that falls from 1 to `left` in `time`, its synthesis unchanged."""
+    """How much faster a protein is lost (fold less 1) that falls from 1 to `left` in `time`, synthesis unchanged."""
     from scipy.optimize import brentq
 
     def level(loss: float) -> float:
