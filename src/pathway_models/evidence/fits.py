@@ -10,6 +10,7 @@ import numpy as np
 
 Function: TypeAlias = Callable[..., float]
 LARGEST_HALF_LIFE = 100.0  # h; where the search for a half-life ends
+LARGEST_ACCELERATION = 1000.0  # where the search for a faster loss ends
 
 
 def best_time_constant(*, first: float, second: float, third: float) -> float:
@@ -56,6 +57,16 @@ def half_life_of_fall(*, at_third_day: float, fifth_over_first: float) -> float:
         return fifth / first - fifth_over_first
 
     return float(24 * log(0.5) / log(brentq(excess, 0.4, 0.8)))
+
+
+def faster_loss(*, left: float, time: float, half_life: float) -> float:
+    """How much faster a protein is lost (fold less 1) that falls from 1 to `left` in `time`, synthesis unchanged."""
+    from scipy.optimize import brentq
+
+    def level(loss: float) -> float:
+        return 1 / loss + (1 - 1 / loss) * exp(-loss * time * log(2) / half_life)
+
+    return float(brentq(lambda loss: level(loss) - left, 1, LARGEST_ACCELERATION)) - 1
 
 
 def half_saturation(**points: float) -> float:
@@ -196,6 +207,7 @@ FUNCTIONS: Mapping[str, Function] = {
         best_time_constant,
         half_life_behind_pulse,
         half_life_of_fall,
+        faster_loss,
         half_saturation,
         share_beyond_basal,
         normal_deviate_above,
