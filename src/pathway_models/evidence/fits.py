@@ -126,6 +126,37 @@ def fall_of_MAO(
     return 1 - (flux(level) / flux(terminal) - outside) / (1 - outside)
 
 
+def exponent_of_feedback(
+    *,
+    level: float,
+    on: float,
+    off: float,
+    total: float,
+    activation: float,
+    reversal: float,
+    production: float,
+    decay: float,
+    gain: float,
+    ceiling: float,
+) -> float:
+    """Exponent h of ceiling/(1 + (ceiling - 1) x^h) with the slope at rest, x = 1, of 1 - gain (G - G at rest), where
+    bound receptor activates G, G raises T with its square, T reverses G; `total` of receptor, of G and of T."""
+    from scipy.optimize import brentq
+
+    def activated(x: float) -> float:
+        bound = total * on * level * x / (on * level * x + off)
+
+        def excess(G: float) -> float:
+            T = total * production * G**2 / (production * G**2 + decay)
+            return activation * bound**2 * (total - G) - reversal * T * G
+
+        return float(brentq(excess, 0, total, xtol=1e-14))
+
+    step = 1e-4
+    slope = -gain * (activated(1 + step) - activated(1 - step)) / (2 * step)
+    return -slope * ceiling / (ceiling - 1)
+
+
 C_SHARES = (1.0, 0.8, 0.25, 0.25, 0.3, 0.1, 0.8)  # C1 to C7 of Wendling 2002 over C
 THERMAL = 26.73  # RT/F in mV at 37 degrees
 
@@ -212,6 +243,7 @@ FUNCTIONS: Mapping[str, Function] = {
         share_beyond_basal,
         normal_deviate_above,
         fall_of_MAO,
+        exponent_of_feedback,
         excitation_over_inhibition,
         potassium_over_inhibition,
     )
