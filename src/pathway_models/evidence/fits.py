@@ -146,7 +146,7 @@ def _inflamed_rest(TNF: float, microglia: float, c: Mapping[str, float]) -> tupl
 
     def excess(IL1B: float) -> float:
         signal2 = (1 + c["w_signal2"] + c["w_arm"] * (ROS(IL1B) + 1)) / (1 + 2 * c["w_arm"])
-        competent = (NFKB * signal2) ** c["Hill"]
+        competent: float = (NFKB * signal2) ** c["Hill"]
         CASP1 = c["max_fold"] * competent / (c["max_fold"] - 1 + competent)
         pores = CASP1 * (1 + c["K_GSDMD"]) / (CASP1 + c["K_GSDMD"])
         mature = 1 - c["share_CASP1"] + c["share_CASP1"] * CASP1
