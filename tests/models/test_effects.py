@@ -201,7 +201,7 @@ def inflammation() -> Table:
     t.add(
         t.arm(E, hypotheses={"ea_pattern": "TNF_only"}, vagal_drive=0.5),
         ("TNF", DOWN, "r095", {"fold": (0.0, 0.8)}),
-        ("IL1B", ANY, "r096", {"fold": (0.95, 1.05)}),
+        ("IL1B", ANY, "r096", {"fold": (0.95, 1.05), "shortfall": "IL-1beta falls too, through TNF on NF-kB"}),
         ("IL6", ANY, "r096", {"fold": (0.95, 1.05)}),
     )
     t.add(
@@ -230,7 +230,8 @@ def inflammation() -> Table:
     )
     # Statements without a size are switches, off unless asked for.
     t.add(t.arm(E, hypotheses={"mapk_ap1": "half"}, BHB=1.5), ("IL6", DOWN, "hypothesis,r077"))
-    t.add(t.arm(E, hypotheses={"il6_effect": "microglia"}), ("microglia", UP, "hypothesis,assumed"), over=t.arm(E))
+    microglia = ("microglia", UP, "hypothesis,assumed", {"shortfall": "IL-6 rises as its other arms do: no difference"})
+    t.add(t.arm(E, hypotheses={"il6_effect": "microglia"}), microglia, over=t.arm(E))
     for alternative, sign, row in (("tnfr1", DOWN, "r059"), ("tnfr2", UP, "r058")):
         arm = t.arm(H, hypotheses={"tnf_receptors": alternative}, systemic_priming=1)
         t.add(arm, ("GABAA_gain", sign, f"hypothesis,{row}"))

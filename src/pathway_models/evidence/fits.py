@@ -157,6 +157,47 @@ def exponent_of_feedback(
     return -slope * ceiling / (ceiling - 1)
 
 
+def seizures_on_NFKB(*, TNF: float, microglia: float, **c: float) -> float:
+    """Drive of seizures on NF-kB, in basal drives, at which the module nlrp3_il1b rests at these folds in epilepsy."""
+    NFKB, brake, IL1B_signal, ROS = _inflamed_rest(TNF, microglia, c)
+    TNF_signal = TNF * (1 + c["K_TNF"]) / (TNF + c["K_TNF"])
+    arms = c["w_TNF"] * TNF_signal + c["w_IL1B"] * IL1B_signal + c["w_ROS"] * ROS
+    drive: float = NFKB * NFKB * brake
+    return drive * (1 + c["w_TNF"] + c["w_IL1B"] + c["w_ROS"]) - 1 - arms
+
+
+def seizures_on_microglia(*, TNF: float, microglia: float, **c: float) -> float:
+    """The same for the drive of seizures on microglia."""
+    IL1B_signal = _inflamed_rest(TNF, microglia, c)[2]
+    return microglia * (1 + c["w_IL1B_microglia"]) - 1 - c["w_IL1B_microglia"] * IL1B_signal
+
+
+def _inflamed_rest(TNF: float, microglia: float, c: Mapping[str, float]) -> tuple[float, float, float, float]:
+    """NF-kB, brake by IL-10, IL-1beta signal and ROS in untreated epilepsy, folds of health."""
+    from scipy.optimize import brentq
+
+    braked = TNF * c["w_IL10"] * c["share_IL10"]
+    product = TNF * (1 + c["w_IL10"] * (1 - c["share_IL10"])) / (1 + c["w_IL10"] - braked)  # NF-kB times microglia
+    NFKB = product / microglia
+
+    def signal(IL1B: float) -> float:
+        return IL1B * (1 + c["K_IL1B"]) / (IL1B + c["K_IL1B"])
+
+    def ROS(IL1B: float) -> float:
+        return (1 + c["w_seizure_ROS"] + c["w_IL1B_ROS"] * signal(IL1B)) / (1 + c["w_IL1B_ROS"])
+
+    def excess(IL1B: float) -> float:
+        signal2 = (1 + c["w_signal2"] + c["w_arm"] * (ROS(IL1B) + 1)) / (1 + 2 * c["w_arm"])
+        competent: float = (NFKB * signal2) ** c["Hill"]
+        CASP1 = c["max_fold"] * competent / (c["max_fold"] - 1 + competent)
+        pores = CASP1 * (1 + c["K_GSDMD"]) / (CASP1 + c["K_GSDMD"])
+        mature = 1 - c["share_CASP1"] + c["share_CASP1"] * CASP1
+        return mature * product * (1 - c["share_GSDMD"] + c["share_GSDMD"] * pores) - IL1B
+
+    IL1B = float(brentq(excess, 0, 1000))
+    return NFKB, product / TNF, signal(IL1B), ROS(IL1B)
+
+
 C_SHARES = (1.0, 0.8, 0.25, 0.25, 0.3, 0.1, 0.8)  # C1 to C7 of Wendling 2002 over C
 THERMAL = 26.73  # RT/F in mV at 37 degrees
 
@@ -244,6 +285,8 @@ FUNCTIONS: Mapping[str, Function] = {
         normal_deviate_above,
         fall_of_MAO,
         exponent_of_feedback,
+        seizures_on_NFKB,
+        seizures_on_microglia,
         excitation_over_inhibition,
         potassium_over_inhibition,
     )
