@@ -522,13 +522,14 @@ def energy() -> Table:
     t = Table("ketone_katp")
     diet = {"carb_restriction": 0.92, "fat_ratio": 4}
     # PCr/ATP of patients 0.69 +- 0.08 on the diet, 0.61 +- 0.08 before, in the same 7: the spread between patients says
-    # nothing of the error of the change. The model was set to the means: no independent test.
-    reserve = {"fold": quarter(0.69 / 0.61 - 1)}
+    # nothing of the error of the change. An earlier version was set to the means.
+    less = "with less glucose oxidised at rest (KK_P115) ketones spare less of it"
+    reserve = {"fold": quarter(0.69 / 0.61 - 1), "shortfall": less}
     t.add(
         t.arm(H, hours=500, **diet),
         ("BHB_plasma", UP, "KK_P004", {"value": (1.1, 4.9)}),
         ("glucose_plasma", DOWN, "KK_R019", {"fold": quarter(-0.24)}),
-        ("CMRglc", DOWN, "KK_R021,KK_R028", {"fold": (0.70, 0.80)}),
+        ("CMRglc", DOWN, "KK_R021,KK_R028", {"fold": (0.70, 0.80), "shortfall": less}),
         ("PCr_ATP", UP, "KK_R033,KK_R035", reserve),
         ("KATP_conductance", UP, "KK_R044"),
         ("NAD_NADH", UP, "KK_R039,KK_R040"),
@@ -559,14 +560,14 @@ def energy() -> Table:
     t.add(t.arm(H, hours=500, carb_restriction=0.92), ("BHB_plasma", UP, "assumed"), ("insulin", DOWN, "assumed"))
     t.add(t.arm(H, hours=500, fat_ratio=4), ("FFA", UP, "assumed"), ("BHB_plasma", UP, "assumed"))
     slow = "with the half-life of MCT1 in mouse cortex the barrier has hardly adapted: brain BHB 0.39 mM at 3 days"
-    fast = "early fasting is too fast: 0.4 mM at 12 h"
+    fast = "early fasting is too fast: 0.5 mM at 12 h"
     t.add(t.arm(H, hours=12, fasting=1), ("BHB_plasma", UP, "KK_P003", {"value": (0.1, 0.3), "shortfall": fast}))
     t.add(t.arm(H, hours=48, fasting=1), ("BHB_plasma", UP, "KK_P007", {"value": quarter_of(1.7)}))
     t.add(
         t.arm(H, hours=72, fasting=1),
         ("BHB_plasma", UP, "KK_P008", {"value": quarter_of(3.0)}),
         ("BHB_brain", UP, "KK_R007", {"value": (0.82, 1.14), "shortfall": slow}),
-        ("lactate_brain", UP, "KK_R009", {"value": (1.25, 1.69)}),
+        ("lactate_brain", UP, "KK_R009", {"value": (1.25, 1.69), "shortfall": less}),
     )
     t.add(
         t.arm(H, hours=84, fasting=1),
