@@ -180,7 +180,7 @@ def test_a_hypothesis_changes_the_run() -> None:
         for k in ("null", "weak", "vns_like")
     }
     assert peak["null"] == 0
-    assert peak["weak"] / peak["vns_like"] == pytest.approx(0.09 / 0.39, rel=1e-9)
+    assert peak["weak"] / peak["vns_like"] == pytest.approx(0.345 / 1.5, rel=1e-9)
 
 
 # ---- contexts ----------------------------------------------------------------------------------------------
