@@ -71,7 +71,15 @@ class CoupledFile:
         return self.reduction.of if self.reduction else self.extends
 
     def reduced(self, text: str) -> str:
-        """The flat text of all modules and wires with the states of the reduction gone."""
+        """The flat text with the states of the reduction gone; the text itself without one.
+
+        Args:
+            text: of all modules and wires.
+
+        Raises:
+            UnknownNameError: what is no state.
+            InvalidValueError: a state that cannot go, see `pathway_models.models.reduced`.
+        """
         return reduced_text(text, *self.reduction.states) if self.reduction else text
 
     def after(self, base: CoupledFile) -> CoupledFile:

@@ -96,6 +96,9 @@ def can_be_quasi_steady(model: Model) -> Mapping[str, frozenset[str]]:
     Returns:
         State -> states.
 
+    Raises:
+        InvalidValueError: what is no model, a reaction with parameters of its own.
+
     Example:
         >>> import pathway_models as pm
         >>> "NFKB" in can_be_quasi_steady(pm.load("nlrp3_il1b"))

@@ -110,8 +110,9 @@ def with_module(name: str, module: Module, *, replacing: str, context: str = DEF
     Example:
         >>> import pathway_models as pm
         >>> ours = pm.library().module("acupuncture")
-        >>> len(pm.exchange.with_module("epilepsy_core", ours, replacing="acupuncture").gains)
-        35
+        >>> model = pm.exchange.with_module("epilepsy", ours, replacing="acupuncture")
+        >>> model.gains == pm.load("epilepsy").gains
+        True
     """
     found = library()
     base = found.load(name, context=context)
