@@ -166,7 +166,7 @@ def test_an_empty_cell_is_nothing_or_no_number_where_one_is_needed(tmp_path: Pat
         ('to = "excitability.seizure_drive"', 'to = "excitability.GABA"', ["seizure_drive -> excitability.GABA"]),
         ("title =", 'extends = "epilepsi"\ntitle =', ["extends: unknown model 'epilepsi'; did you mean 'epilepsy'"]),
         ('"ketone_katp", "ampk', '"keton_katp", "ampk', ["modules: unknown module 'keton_katp'", "'ketone_katp'"]),
-        ("title =", 'extends = "epilepsy_core"\ntitle =', ["extends: a ring of epilepsy_core, epilepsy"]),
+        ("title =", 'extends = "epilepsy_core"\ntitle =', ["a ring of epilepsy_core, epilepsy"]),
         ('to = "excitability.seizure_drive"', 'to = "seizure_drive"', ["'seizure_drive'", "module.input"]),
     ],
 )
