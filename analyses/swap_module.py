@@ -16,12 +16,12 @@ THEIRS = """
 model cytokine_switch()
   unit time_unit = 3600 second; unit substance = 1e-3 mole; unit extent = 1e-3 mole; unit volume = litre
   unit mM = 1e-3 mole/litre
-  insult = 0 dimensionless; ketone = 0.0072 mM; vagus = 0 dimensionless
+  insult = 0 dimensionless; ketone = 0.0074 mM; vagus = 0 dimensionless
   scavenging = 1 dimensionless; oxidants = 1 dimensionless; clearance = 1 dimensionless; blood = 0 dimensionless
   const kd_ketone = 2 mM; const w_insult = 1.5 dimensionless; const w_vagus = 0.5 dimensionless
   const tau_glia = 24 time_unit; const tau_cytokine = 6 time_unit; const n = 2 dimensionless
   const K = 2 dimensionless
-  brake := (1 dimensionless + 0.0072 mM/kd_ketone)/(1 dimensionless + ketone/kd_ketone); brake has dimensionless
+  brake := (1 dimensionless + 0.0074 mM/kd_ketone)/(1 dimensionless + ketone/kd_ketone); brake has dimensionless
   danger has dimensionless; switched has dimensionless
   danger := (1 dimensionless + w_insult*insult + blood)*oxidants/(scavenging*(1 dimensionless + w_vagus*vagus))
   glia = 1 dimensionless; glia' = (danger - glia)/tau_glia

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +10,8 @@ import pytest
 
 import pathway_models as pm
 from pathway_models.errors import UnknownNameError
-from pathway_models.evidence.tables import split_cell
+from pathway_models.evidence.tables import evidence_rows, split_cell
+from pathway_models.models.collection import OURS
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = pm.evidence.coverage()
@@ -49,6 +51,19 @@ def test_what_is_covered_has_elements_and_what_is_not_has_a_reason() -> None:
     assert TABLE.loc[TABLE["verdict"] != "covered", "note"].str.len().gt(0).all()
     switches = TABLE[TABLE["verdict"].isin(["switch", "statement only"])]
     assert switches["elements"].str.contains("hypothesis:").all()
+
+
+@pytest.mark.parametrize("name", TABLE.index[TABLE["verdict"] == "statement only"])
+def test_a_statement_without_a_size_is_a_switch_that_says_so(name: str) -> None:
+    """Off by default in the models, and called a statement only where the alternatives are described."""
+    switches = {e.removeprefix("hypothesis:") for e in split_cell(TABLE.loc[name, "elements"]) if "hypothesis:" in e}
+    named = [h for h in pm.load("epilepsy").hypothesis_set if h.id in switches]
+    assert any("statement only" in a.note.lower() for h in named for a in h.alternatives.values())
+
+
+def test_rows_that_a_note_cites_are_there() -> None:
+    cited = {i for note in TABLE["note"] for i in re.findall(r"[a-z0-9_]+:[\w-]+", note)}
+    assert cited <= set(evidence_rows(OURS))
 
 
 def test_all_statements_are_there() -> None:

@@ -107,7 +107,7 @@ def as_compared(model: pm.Model, numbers: dict[str, float]) -> dict[str, float]:
 
 CASES = {
     "ampk_pgc1a": (
-        {"gain_seizure_ROS": 0.4, "K_pAMPK_NAD": 1.6, "gain_BHB_GSH": 1.3},
+        {"gain_seizure_ROS": 0.4, "gain_ROS_GSH": 0.7, "gain_BHB_GSH": 1.3},
         ["kd_gsh", "seizure_complex_i", "seizure_oxidation", "status_superoxide", "aicar_nad_4h", "aicar_nad_8h"],
     ),
     "ketone_katp": (

@@ -194,6 +194,7 @@ def test_contexts_differ_by_drive_and_overlay(coupled: pm.Model) -> None:
     assert dict(coupled.anchors) == {
         "excitability__E_untreated": "excitability__excitability_index",
         "excitability__IL1B_untreated": "excitability__IL1B",
+        "excitability__SPROUTING_untreated": "excitability__SPROUTING",
     }
     assert dict(healthy.with_context("epilepsy").settings) == dict(coupled.settings)
     assert dict(coupled.with_context("healthy").settings) == {}

@@ -40,7 +40,7 @@ def coverage() -> pd.DataFrame:
         ModelError: a table that breaks its schema, with file and line.
 
     Example:
-        >>> coverage().loc["membrane_potential", "verdict"]
+        >>> coverage().loc["circuits", "verdict"]
         'not covered'
     """
     import pandas as pd

@@ -10,6 +10,7 @@ import numpy as np
 
 Function: TypeAlias = Callable[..., float]
 LARGEST_HALF_LIFE = 100.0  # h; where the search for a half-life ends
+LARGEST_ACCELERATION = 1000.0  # where the search for a faster loss ends
 
 
 def best_time_constant(*, first: float, second: float, third: float) -> float:
@@ -56,6 +57,16 @@ def half_life_of_fall(*, at_third_day: float, fifth_over_first: float) -> float:
         return fifth / first - fifth_over_first
 
     return float(24 * log(0.5) / log(brentq(excess, 0.4, 0.8)))
+
+
+def faster_loss(*, left: float, time: float, half_life: float) -> float:
+    """How much faster a protein is lost (fold less 1) that falls from 1 to `left` in `time`, synthesis unchanged."""
+    from scipy.optimize import brentq
+
+    def level(loss: float) -> float:
+        return 1 / loss + (1 - 1 / loss) * exp(-loss * time * log(2) / half_life)
+
+    return float(brentq(lambda loss: level(loss) - left, 1, LARGEST_ACCELERATION)) - 1
 
 
 def half_saturation(**points: float) -> float:
@@ -113,6 +124,78 @@ def fall_of_MAO(
     entry = fed / (Km_transport + fed) * (Km_transport + blood) / blood * (use * terminal + flux(terminal))
     level = float(brentq(lambda x: use * x + flux(x) - entry, 0, terminal))
     return 1 - (flux(level) / flux(terminal) - outside) / (1 - outside)
+
+
+def exponent_of_feedback(
+    *,
+    level: float,
+    on: float,
+    off: float,
+    total: float,
+    activation: float,
+    reversal: float,
+    production: float,
+    decay: float,
+    gain: float,
+    ceiling: float,
+) -> float:
+    """Exponent h of ceiling/(1 + (ceiling - 1) x^h) with the slope at rest, x = 1, of 1 - gain (G - G at rest), where
+    bound receptor activates G, G raises T with its square, T reverses G; `total` of receptor, of G and of T."""
+    from scipy.optimize import brentq
+
+    def activated(x: float) -> float:
+        bound = total * on * level * x / (on * level * x + off)
+
+        def excess(G: float) -> float:
+            T = total * production * G**2 / (production * G**2 + decay)
+            return activation * bound**2 * (total - G) - reversal * T * G
+
+        return float(brentq(excess, 0, total, xtol=1e-14))
+
+    step = 1e-4
+    slope = -gain * (activated(1 + step) - activated(1 - step)) / (2 * step)
+    return -slope * ceiling / (ceiling - 1)
+
+
+def seizures_on_NFKB(*, TNF: float, microglia: float, **c: float) -> float:
+    """Drive of seizures on NF-kB, in basal drives, at which the module nlrp3_il1b rests at these folds in epilepsy."""
+    NFKB, brake, IL1B_signal, ROS = _inflamed_rest(TNF, microglia, c)
+    TNF_signal = TNF * (1 + c["K_TNF"]) / (TNF + c["K_TNF"])
+    arms = c["w_TNF"] * TNF_signal + c["w_IL1B"] * IL1B_signal + c["w_ROS"] * ROS
+    drive: float = NFKB * NFKB * brake
+    return drive * (1 + c["w_TNF"] + c["w_IL1B"] + c["w_ROS"]) - 1 - arms
+
+
+def seizures_on_microglia(*, TNF: float, microglia: float, **c: float) -> float:
+    """The same for the drive of seizures on microglia."""
+    IL1B_signal = _inflamed_rest(TNF, microglia, c)[2]
+    return microglia * (1 + c["w_IL1B_microglia"]) - 1 - c["w_IL1B_microglia"] * IL1B_signal
+
+
+def _inflamed_rest(TNF: float, microglia: float, c: Mapping[str, float]) -> tuple[float, float, float, float]:
+    """NF-kB, brake by IL-10, IL-1beta signal and ROS in untreated epilepsy, folds of health."""
+    from scipy.optimize import brentq
+
+    braked = TNF * c["w_IL10"] * c["share_IL10"]
+    product = TNF * (1 + c["w_IL10"] * (1 - c["share_IL10"])) / (1 + c["w_IL10"] - braked)  # NF-kB times microglia
+    NFKB = product / microglia
+
+    def signal(IL1B: float) -> float:
+        return IL1B * (1 + c["K_IL1B"]) / (IL1B + c["K_IL1B"])
+
+    def ROS(IL1B: float) -> float:
+        return (1 + c["w_seizure_ROS"] + c["w_IL1B_ROS"] * signal(IL1B)) / (1 + c["w_IL1B_ROS"])
+
+    def excess(IL1B: float) -> float:
+        signal2 = (1 + c["w_signal2"] + c["w_arm"] * (ROS(IL1B) + 1)) / (1 + 2 * c["w_arm"])
+        competent: float = (NFKB * signal2) ** c["Hill"]
+        CASP1 = c["max_fold"] * competent / (c["max_fold"] - 1 + competent)
+        pores = CASP1 * (1 + c["K_GSDMD"]) / (CASP1 + c["K_GSDMD"])
+        mature = 1 - c["share_CASP1"] + c["share_CASP1"] * CASP1
+        return mature * product * (1 - c["share_GSDMD"] + c["share_GSDMD"] * pores) - IL1B
+
+    IL1B = float(brentq(excess, 0, 1000))
+    return NFKB, product / TNF, signal(IL1B), ROS(IL1B)
 
 
 C_SHARES = (1.0, 0.8, 0.25, 0.25, 0.3, 0.1, 0.8)  # C1 to C7 of Wendling 2002 over C
@@ -196,10 +279,14 @@ FUNCTIONS: Mapping[str, Function] = {
         best_time_constant,
         half_life_behind_pulse,
         half_life_of_fall,
+        faster_loss,
         half_saturation,
         share_beyond_basal,
         normal_deviate_above,
         fall_of_MAO,
+        exponent_of_feedback,
+        seizures_on_NFKB,
+        seizures_on_microglia,
         excitation_over_inhibition,
         potassium_over_inhibition,
     )
