@@ -53,8 +53,9 @@ def trust_table() -> str:
 
 
 def _extended() -> set[str]:
-    """Coupled models that others extend, and whose observations those others repeat."""
-    return {a for name in OURS.coupled for a in OURS.lineage(name) if a != name}
+    """Coupled models whose observations another one repeats: those that others extend, and reduced ones."""
+    reduced = {name for name in OURS.coupled if OURS.read_coupled(name).reduction}
+    return reduced | {a for name in OURS.coupled if name not in reduced for a in OURS.lineage(name) if a != name}
 
 
 def _tally(reports: Sequence[pm.evidence.EvidenceReport]) -> Iterator[str]:

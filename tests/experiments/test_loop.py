@@ -128,7 +128,7 @@ def test_a_small_effect_grows_by_one_over_one_minus_the_gain(alternative: str, c
 
 
 def test_the_coupled_circle_amplifies_by_its_gain() -> None:
-    """The same in the core, with every pathway in the circle: a small change of the weightless part of the index."""
+    """The same in the core, with pathways in the circle: a small change of the weightless part of the index."""
     model = pm.load("epilepsy_core")
     anchors = at_rest(model, tuple(model.anchors))
     shift = {"excitability__E_untreated": anchors["excitability__E_untreated"] + 0.002}

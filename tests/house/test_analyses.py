@@ -6,6 +6,7 @@ The scripts run in this process, one after another, so that each coupled model i
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -177,3 +178,17 @@ def test_interval_coverage(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert known.groupby("case")["factor"].nunique().to_dict() == {"Sobol g": 4, "Ishigami": 3}
     assert known[["S1", "ST"]].mean().min() > 0.8
     assert (table[table["N"] == 64]["ST width"].mean()) < table[table["N"] == 32]["ST width"].mean()
+
+
+def test_reduce_core(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the module of inflammation: what the file says, and that a model is made of it."""
+    script, studies = analysis("reduce_core"), {"LPS": ([pm.Drug(name="LPS")], 1)}
+    for name, value in {"OUTCOMES": ("IL1B", "NLRP3"), "STUDIES": studies, "LEAST": 3}.items():
+        monkeypatch.setattr(script, name, value)
+    script.main(["--model", "nlrp3_il1b", "--most", "5", "--draws", "4"])
+    made = tomllib.loads((here / "epilepsy_core.toml").read_text(encoding="utf-8"))
+    lists = {k: [n.rpartition(".")[2] for n in made["reduction"][k]] for k in ("constant", "quasi_steady")}
+    small = pm.models.reduced(pm.load("nlrp3_il1b"), **lists)
+    assert len(small.states) <= 5
+    assert f"{len(small.states)} of the 12 states of nlrp3_il1b" in made["notes"]
+    assert "5 states" in capsys.readouterr().out

@@ -172,7 +172,7 @@ def test_anchored_constants_follow_their_variable(tmp_path: Path) -> None:
 
 def test_a_coupled_model_whose_loop_is_open_while_a_rest_is_searched(tmp_path: Path) -> None:
     # in health the baseline moves when the loop closes: it must be read after that and before the diet
-    model = pm.load("epilepsy_core")
+    model = pm.load("epilepsy")
     values = {"excitability__weight_GABA": 0.4}
     made = write_petab(model, list(values), ["kd_6hz_12d"], tmp_path, allow=ALLOW)
     assert not findings(made)

@@ -30,7 +30,7 @@ EVIDENCE = ROOT / "evidence"
 NAMES = tuple(OURS.modules)
 FILES = [
     *(f"modules/{n}/model.xml" for n in NAMES),
-    *(f"coupled/{n}{kind}.xml" for n in OURS.coupled for kind in ("", "-comp")),
+    *(f"coupled/{path.name}" for path in sorted((ROOT / "coupled").glob("*.xml"))),
 ]
 FLAT = [f for f in FILES if "-comp" not in f]
 each_module = pytest.mark.parametrize("name", NAMES)

@@ -264,7 +264,7 @@ def test_every_agent_fits_a_model(name: str) -> None:
     """The usual amount lies in the range of the input of the module that it acts on."""
     drug = pm.Drug(name=name)
     (item,) = drug.schedule()
-    for model in (pm.load(n) for n in (*OURS.modules, "epilepsy_core")):
+    for model in (pm.load(n) for n in (*OURS.modules, "epilepsy")):
         if item.input in {p.id.rsplit("__", 1)[-1] for p in model.input_ports} | set(model.states):
             assert phases(model, [drug], WEEK)
             return
@@ -280,7 +280,7 @@ def test_an_input_that_a_wire_drives_is_refused() -> None:
     """In the whole model circulating TNF primes microglia: give endotoxin instead."""
     with pytest.raises(InvalidValueError, match="nlrp3_il1b__systemic_priming of epilepsy is computed"):
         phases(pm.load("epilepsy"), [pm.Drug(name="LPS")], WEEK)
-    assert phases(pm.load("epilepsy_core"), [pm.Drug(name="LPS")], WEEK)
+    assert phases(pm.load("nlrp3_il1b"), [pm.Drug(name="LPS")], WEEK)
     assert phases(pm.load("epilepsy"), [pm.Drug(name="LPS", amount=5, input="endotoxin")], WEEK)
 
 

@@ -123,6 +123,8 @@ def write_petab(
 
     if model.context is None:
         raise InvalidValueError(f"{model.name} is a file from elsewhere: calibrations of library models can be written")
+    if model.whole:
+        raise InvalidValueError(f"{model.name} rests where the model that it reduces does, which PEtab cannot say")
     targets = find_targets(model, observations, assumed_error)
     chosen = choose_constants(model, parameters, allow)
     model = with_start(model, chosen, start_at or {})
