@@ -184,8 +184,8 @@ def test_a_slip_in_a_coupled_model(library: Path, old: str, new: str, words: lis
     [
         ("module_overlays = true", "module_overlay = true", ["epilepsy: unknown key 'module_overlay'; did you mean"]),
         ("module_overlays = true", "module_overlays = 1", ["epilepsy.module_overlays: 1 is not true or false"]),
-        ("{ seizure_drive = 1.0, injury", "{ seizure_driev = 1.0, injury", ["'seizure_driev'; did you mean 'seizure_drive'"]),
-        ("{ seizure_drive = 1.0, injury", "{ seizure_drive = 'on', injury", ["epilepsy.inputs.seizure_drive: 'on' is no number"]),
+        ("{ seizure_drive = 1.0,", "{ seizure_driev = 1.0,", ["'seizure_driev'; did you mean 'seizure_drive'"]),
+        ("{ seizure_drive = 1.0,", "{ seizure_drive = 'on',", ["epilepsy.inputs.seizure_drive: 'on' is no number"]),
         ('"excitability.IL1B",', '"excitability.IL1",', ["'excitability.IL1'; did you mean 'excitability.IL1B'"]),
         ('"safety.count_hazards"', '"saftey.count_hazards"', ["unknown variable 'saftey.count_hazards'"]),
         ("switch =", "swich =", ["epilepsy.loop: unknown key 'swich'; did you mean 'switch'"]),
