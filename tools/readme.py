@@ -43,7 +43,7 @@ def trust_table() -> str:
     text = (
         "Tests were not used to set anything. What set the model is no test of it. Errors are standard deviations or "
         "standard errors, as published; right and wrong count directions, with the size that is asked of them "
-        "([how](docs/decisions/0028-directions-with-a-size.md)); works dispute each other where they contradict under "
+        "([how](docs/decisions/0029-directions-with-a-size.md)); works dispute each other where they contradict under "
         "the same conditions. Chance is how many directions were right if nothing changed, if treatments moved "
         "everything the favourable way and harm the other, and if directions were guessed by their frequencies."
     )
@@ -86,7 +86,7 @@ def _kinds_sentence() -> str:
 def _coverage_sentence() -> str:
     verdicts = pm.evidence.coverage()["verdict"].tolist()
     parts = ", ".join(f"{verdicts.count(v)} {v}" for v in get_args(Verdict) if v in verdicts)
-    path = "[`coverage.tsv`](sbml/evidence/coverage.tsv)"
+    path = "[`sbml/evidence/coverage.tsv`](sbml/evidence/coverage.tsv)"
     return f"Of the {len(verdicts)} statements of the clinical review behind the models ({path}): {parts}."
 
 

@@ -146,7 +146,7 @@ def test_open_and_closed_are_a_hypothesis() -> None:
     model = readout(feedback="open")
     calm: list[pm.Treatment] = [pm.Level(input="EA_proconvulsant", value=-0.2)]
     run = model.simulate(calm, duration=REST, every=REST / 4)["seizure_rate"]
-    assert float(run[0]) < 0.5
+    assert float(run[0]) == pytest.approx(math.exp(-0.2 * model.settings["kappa"]), rel=0.01)
     np.testing.assert_allclose(run, float(run[0]), rtol=1e-6)
 
 
@@ -188,7 +188,8 @@ def test_an_imposed_rate_acts_in_the_open_loop_only() -> None:
 
 
 def test_a_short_status_leaves_next_to_nothing() -> None:
-    run = status(6)
+    """Four hours; six already cost a fifth of what can be lost."""
+    run = status(4)
     assert float(run["burden"].max()) > 0
     assert float(run["neuronal_loss"][-1]) < 0.1
     assert float(run["seizure_rate"].sel(time=slice(8 * WEEK, None)).max()) < 0.02
@@ -204,9 +205,9 @@ def test_a_long_status_leads_to_chronic_seizures() -> None:
 
 
 def test_the_border_is_a_threshold() -> None:
-    """More hours of status never leave less; between 6 and 24 h the outcome changes more than tenfold."""
-    late = [float(status(h)["seizure_rate"][-1]) for h in (3, 6, 12, 24, 48)]
-    assert late == sorted(late)
+    """More hours of status never leave less; between 4 and 24 h the outcome changes more than tenfold."""
+    late = [float(status(h)["seizure_rate"][-1]) for h in (2, 4, 12, 24, 48)]
+    assert np.all(np.diff(late) > -1e-6)
     assert late[3] > 10 * late[1]
     assert late[4] < 1.1 * late[3]
 
@@ -257,14 +258,14 @@ def test_trkb_blocked_after_status_prevents_epilepsy(blocker: str, reading: str)
 @pytest.mark.parametrize(("alternative", "lasting"), [("reversible", True), ("half", False), ("structural", False)])
 def test_what_heals_decides_whether_a_remission_lasts(alternative: str, lasting: bool) -> None:
     """clinical:C116 against clinical:C059: half a year of strong treatment, then none for three years."""
-    strong: list[pm.Treatment] = [pm.Level(input="EA_proconvulsant", value=-0.84, until=26 * WEEK)]
+    strong: list[pm.Treatment] = [pm.Level(input="EA_proconvulsant", value=-1.7, until=26 * WEEK)]
     run = readout(remodelling=alternative).simulate(strong, duration=182 * WEEK, every=WEEK)["seizure_rate"]
     assert float(run.sel(time=26 * WEEK - WEEK)) < 0.2
     assert float(run[-1]) == pytest.approx(0.0 if lasting else 1.0, abs=1e-3)
 
 
 def test_a_treatment_above_the_border_does_not_end_it() -> None:
-    weak: list[pm.Treatment] = [pm.Level(input="EA_proconvulsant", value=-0.05, until=26 * WEEK)]
+    weak: list[pm.Treatment] = [pm.Level(input="EA_proconvulsant", value=-0.1, until=26 * WEEK)]
     run = readout(remodelling="reversible").simulate(weak, duration=182 * WEEK, every=WEEK)["seizure_rate"]
     assert float(run.min()) < 0.9
     assert float(run[-1]) == pytest.approx(1.0, abs=1e-3)

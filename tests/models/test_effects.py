@@ -642,7 +642,7 @@ def readout() -> Table:
     early = {"fold": (0.95, 1.05)}
     late = "a protein of 8 days has a third of its effect on day 5, and 7.54 logarithms of the 6 Hz test make it large"
     t.add(t.arm(H, hours=48, **ketosis), ("threshold_6Hz", ANY, "clinical:C101", early | {"shortfall": late}))
-    t.add(t.arm(H, hours=120, **ketosis), ("threshold_PTZ", ANY, "clinical:C110", early))
+    t.add(t.arm(H, hours=120, **ketosis), ("threshold_PTZ", ANY, "clinical:C110", early | {"shortfall": late}))
     t.add(t.arm(H, hours=120, **ketosis), ("threshold_6Hz", ANY, "clinical:C102", early | {"shortfall": late}))
     t.add(t.arm(H, hours=240, **ketosis), ("threshold_PTZ", UP, "clinical:C110"))
     t.add(t.arm(H, hours=288, **ketosis), ("threshold_6Hz", UP, "clinical:C100"))

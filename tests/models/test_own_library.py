@@ -76,9 +76,9 @@ def test_every_command_of_the_page_runs(finished: Path, monkeypatch: pytest.Monk
 
 
 def test_without_its_wires_the_coupled_model_is_ours(finished: Path) -> None:
-    """The wire back is cut: what epilepsy_core has rests where it rests in epilepsy_core."""
+    """The wire back is cut: what epilepsy has rests where it rests in epilepsy."""
     theirs = pm.library(finished).load("epilepsy_astrocyte").with_parameters({ROW: 0.0}).steady_state()
-    for state, value in pm.load("epilepsy_core").steady_state().items():
+    for state, value in pm.load("epilepsy").steady_state().items():
         assert theirs[state] == pytest.approx(value, rel=1e-6, abs=1e-9)
 
 
@@ -142,7 +142,7 @@ def test_observations_and_evidence_of_both_count(finished: Path) -> None:
     library = pm.library(finished)
     model = library.load("epilepsy_astrocyte")
     ids = [o.id for o in read_observations(model)]
-    assert ids[:-1] == [o.id for o in read_observations(pm.load("epilepsy_core"))]
+    assert ids[:-1] == [o.id for o in read_observations(pm.load("epilepsy"))]
     assert ids[-1] == "astrocytes_on_diet"
     assert "mine:a1" in pm.evidence.evidence_table("responses", library=library).index
     assert "mine:a1" not in pm.evidence.evidence_table("responses").index
@@ -166,7 +166,7 @@ def test_rows_can_be_added_to_a_model_of_ours(folder: Path) -> None:
 
 
 def test_rows_of_what_is_extended_come_first_in_whatever_folder(finished: Path, tmp_path: Path) -> None:
-    added = tmp_path / "coupled/epilepsy_core-observations.tsv"
+    added = tmp_path / "coupled/epilepsy-observations.tsv"
     added.parent.mkdir()
     added.touch()
     found = pm.library(finished, tmp_path).observations("epilepsy_astrocyte")

@@ -161,7 +161,7 @@ class ModifiedAtkinsDiet(_Diet):
 
     Example:
         >>> [round(level.value, 2) for level in ModifiedAtkinsDiet(age_group="adult").schedule()]
-        [0.92, 0.83, 0.22]
+        [0.92, 0.83, 0.58]
     """
 
     carbohydrate_g: float = 20.0
