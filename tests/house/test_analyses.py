@@ -140,7 +140,7 @@ def test_robustness(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(table) == 15
     np.testing.assert_allclose(table.loc["none", "seizure_rate"], 1, atol=1e-4)
     assert (table.loc["nudge", "seizure_rate"] > 1).any()
-    assert table["loop_gain"].between(0, 3).all()
+    assert table["loop_gain"].between(-3, 3).all()  # below 0 where seizures hold themselves back
     assert "0 of 15 runs fail" in capsys.readouterr().out
 
 
