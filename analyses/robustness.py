@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--n", type=int, default=1000, help="draws")
     parser.add_argument("--weeks", type=float, default=52)
-    parser.add_argument("--models", nargs="+", default=["epilepsy_core", "epilepsy"])
+    parser.add_argument("--models", nargs="+", default=["epilepsy"])
     options = parser.parse_args(arguments)
     RESULTS.mkdir(exist_ok=True)
     table = pd.concat([rows_of(name, options.n, options.weeks) for name in options.models])

@@ -2,7 +2,7 @@
 
 Intention to treat, as a trial would report it; which markers before treatment go with response; and the same for diet
 trials that were really done, beside what they found. Writes results/virtual_trial.png and results/virtual_trial_*.csv.
-Run: python analyses/virtual_trial.py [--n 2000] [--weeks 12] [--model epilepsy_core] [--hypothesis vglut=none]
+Run: python analyses/virtual_trial.py [--n 2000] [--weeks 12] [--model epilepsy] [--hypothesis vglut=none]
 """
 
 import argparse
@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--n", type=int, default=2000, help="patients")
     parser.add_argument("--weeks", type=float, default=12)
-    parser.add_argument("--model", default="epilepsy_core")
+    parser.add_argument("--model", default="epilepsy")
     parser.add_argument("--hypothesis", action="append", default=[])
     parser.add_argument("--trials", nargs="*", default=TRIALS, help="published trials to set beside")
     options = parser.parse_args(arguments)

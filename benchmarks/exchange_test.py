@@ -213,7 +213,7 @@ def structure(name: str, folder: Path) -> dict[str, object]:
     marks = [annotations(t) for t in (model.sbml, once.read_text(), twice.read_text())]
     lost = sum(len(marks[0][k] ^ m.get(k, set())) for m in marks[1:] for k in marks[0])
     row: dict[str, object] = {"annotations": sum(map(len, marks[0].values())), "lost": lost}
-    if model.gains:
+    if model.gains and not model.whole:
         times = np.linspace(0, 672, STEPS + 1)
         flat = in_roadrunner(once.read_text(), model.states, times)
         comp = pm.load(pm.export(model, folder / "comp.xml", format="comp"))

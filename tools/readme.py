@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import get_args
 
 import pathway_models as pm
 from page_markdown import code, table, words
-from pages import FOLDER, NUMBERS, SIGNS, by_kind, constants, report, score_cells
+from pages import FOLDER, NUMBERS, ROW_HEAD, SIGNS, by_kind, constants, report, score_cells
 from pathway_models._sbml.uncertainty import KINDS
 from pathway_models.errors import ModelError
+from pathway_models.evidence.coverage import Verdict
 from pathway_models.evidence.observations import Use
 from pathway_models.evidence.scores import FAILED
 from pathway_models.models.collection import OURS
 
 SHORT = ("within 1 error", "2", "further", "no error given")
+CHANCE = "by chance: nothing changes / all good / frequencies"
 
 
 def models_table() -> str:
@@ -33,22 +36,26 @@ def trust_table() -> str:
     """How well the models meet their observations, split by use, and what their constants rest on."""
     reports = [r for n in (*OURS.modules, *OURS.coupled) if (r := report(n))]
     head = ["model", "observations"]
-    head += [f"{use}: {what}" for use in ("tests", "set") for what in (" / ".join(SHORT), "right / wrong")]
+    head += [f"{use}: {what}" for use in ("tests", "set") for what in (" / ".join(SHORT), " / ".join(SIGNS), CHANCE)]
     cells = [[code(r.model), str(len(r.rows)), *_tally([r])] for r in reports]
     counted = [r for r in reports if r.model not in _extended()]
     total = ["**all**", str(sum(len(r.rows) for r in counted)), *_tally(counted)]
     text = (
         "Tests were not used to set anything. What set the model is no test of it. Errors are standard deviations or "
-        "standard errors, as published; right and wrong count directions."
+        "standard errors, as published; right and wrong count directions, with the size that is asked of them "
+        "([how](docs/decisions/0029-directions-with-a-size.md)); works dispute each other where they contradict under "
+        "the same conditions. Chance is how many directions were right if nothing changed, if treatments moved "
+        "everything the favourable way and harm the other, and if directions were guessed by their frequencies."
     )
     if repeated := ", ".join(map(code, sorted(_extended()))):
         text += f" The last line leaves out {repeated}, whose observations a larger model repeats."
-    return f"{table(head, [*cells, total])}\n\n{text}\n\n{_kinds_sentence()}"
+    return "\n\n".join([table(head, [*cells, total]), text, _kinds_sentence(), _coverage_sentence()])
 
 
 def _extended() -> set[str]:
-    """Coupled models that others extend, and whose observations those others repeat."""
-    return {a for name in OURS.coupled for a in OURS.lineage(name) if a != name}
+    """Coupled models whose observations another one repeats: those that others extend, and reduced ones."""
+    reduced = {name for name in OURS.coupled if OURS.read_coupled(name).reduction}
+    return reduced | {a for name in OURS.coupled if name not in reduced for a in OURS.lineage(name) if a != name}
 
 
 def _tally(reports: Sequence[pm.evidence.EvidenceReport]) -> Iterator[str]:
@@ -59,8 +66,14 @@ def _tally(reports: Sequence[pm.evidence.EvidenceReport]) -> Iterator[str]:
         failed = sum(t[FAILED] for t in totals)
         for group in (NUMBERS, SIGNS):
             yield " / ".join(str(sum(t[verdict] for t in totals)) for verdict in group)
+        yield _chance([r.by_chance(use) for r in reports])
         if failed:
             raise ModelError(f"{failed} observations could not be simulated: {', '.join(r.model for r in reports)}")
+
+
+def _chance(parts: Sequence[pm.evidence.ByChance]) -> str:
+    nothing, good, expected = (sum(getattr(p, key) for p in parts) for key in ("nothing", "good", "frequencies"))
+    return f"{nothing} / {good} / {expected:.0f}"
 
 
 def _kinds_sentence() -> str:
@@ -68,6 +81,13 @@ def _kinds_sentence() -> str:
     counts = by_kind(every)
     parts = ", ".join(f"{n} {kind} ({100 * n / len(every):.0f} %)" for kind, n in counts.items())
     return f"Of the {len(every)} constants of all modules: {parts}."
+
+
+def _coverage_sentence() -> str:
+    verdicts = pm.evidence.coverage()["verdict"].tolist()
+    parts = ", ".join(f"{verdicts.count(v)} {v}" for v in get_args(Verdict) if v in verdicts)
+    path = "[`sbml/evidence/coverage.tsv`](sbml/evidence/coverage.tsv)"
+    return f"Of the {len(verdicts)} statements of the clinical review behind the models ({path}): {parts}."
 
 
 SAID_OF = "epilepsy"
@@ -85,8 +105,7 @@ def said_table() -> str:
     scores = {s.observation.id: s for s in found.rows} if found else {}
     if missing := [name for name in SAID if name not in scores]:
         raise ModelError(f"README.md shows observations that {SAID_OF} has not: {', '.join(missing)}")
-    head = ["observation", "use", "condition", "observable", "observed", "model", "verdict", "source"]
-    return table(head, (score_cells(scores[name], "") for name in SAID))
+    return table(ROW_HEAD, (score_cells(scores[name], "") for name in SAID))
 
 
 BLOCKS: Mapping[str, Callable[[], str]] = {"models": models_table, "trust": trust_table, "said": said_table}

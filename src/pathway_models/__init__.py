@@ -25,6 +25,7 @@ from .treatments import (
     KetogenicDiet,
     Level,
     MCTDiet,
+    MCTOil,
     ModifiedAtkinsDiet,
     Treatment,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "Library",
     "Limits",
     "MCTDiet",
+    "MCTOil",
     "Model",
     "ModifiedAtkinsDiet",
     "Outcome",

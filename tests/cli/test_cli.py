@@ -240,17 +240,18 @@ def test_sobol_groups(capfd: pytest.CaptureFixture[str]) -> None:
 def test_sobol_writes_report_and_figure_and_shows_a_short_table(
     capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """17 constants have a range; a terminal gets the first 15 of each outcome."""
-    arguments = ("sobol", "acupuncture", "--treat", "electroacupuncture", "--outcome", "vagal_drive:reduce=peak")
+    """More constants than 15 have a range; a terminal gets the first 15 of each outcome."""
+    total = int(pm.load("bdnf_trkb").parameters["low"].notna().sum())
+    arguments = ("sobol", "bdnf_trkb", "--outcome", "mBDNF:reduce=peak")
     arguments += ("--n", 2, "--weeks", 1, "--workers", 1, "--times", "24,168", "--kind", "bands")
     files = ("--report", tmp_path / "a.html", "--plot", tmp_path / "a.svg", "--out", tmp_path / "a.csv")
     status, out, err = run(capfd, *arguments, *files)
     assert status == 0
     assert len(out.splitlines()) == 1 + 15
-    assert "vagal_drive peak" in out
-    assert "the first 15 of each outcome; --out FILE.csv or --json gives all 17 rows" in err
+    assert "mBDNF peak" in out
+    assert f"the first 15 of each outcome; --out FILE.csv or --json gives all {total} rows" in err
     assert f"wrote {tmp_path / 'a.html'}" in err
-    assert len(pd.read_csv(tmp_path / "a.csv")) == 17
+    assert len(pd.read_csv(tmp_path / "a.csv")) == total
     assert "How to repeat it" in (tmp_path / "a.html").read_text(encoding="utf-8")
     assert "<svg" in (tmp_path / "a.svg").read_text(encoding="utf-8")
 
@@ -259,7 +260,7 @@ def test_sobol_cost_runs_no_analysis(capfd: pytest.CaptureFixture[str], tmp_path
     arguments = ("sobol", "acupuncture", "--outcome", "vagal_drive", "--n", 64, "--weeks", 1, "--workers", 1)
     status, out, err = run(capfd, *arguments, "--cost", "--checkpoint", tmp_path / "folder")
     assert (status, err) == (0, "")
-    assert out.startswith(f"{64 * 19} runs of ")
+    assert out.startswith(f"{64 * 10} runs of ")
     assert " on 1 process, 1 MB of memory for results, 1 MB on disk" in out
     assert list(tmp_path.iterdir()) == []
 
@@ -298,7 +299,7 @@ def test_export_writes_the_settings_and_check_finds_nothing(capfd: pytest.Captur
     assert pm.load(path).parameters.loc["gain_vagal", "value"] == 0.75
     status, out, err = run(capfd, "check", path)
     clean = f"{path}: no errors, no warnings, units consistent\n"
-    annotated = f"{path}: annotated with resources: 7 of 7 species, 1 of 1 compartments\n"
+    annotated = f"{path}: annotated with resources: 8 of 8 species, 1 of 1 compartments\n"
     assert (status, err) == (0, "")
     assert out.startswith(clean)
     assert out.endswith(annotated)

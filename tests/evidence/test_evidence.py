@@ -24,7 +24,7 @@ from pathway_models.evidence import observations, scores, tables
 from pathway_models.evidence import reports as _evidence
 
 SBML = Path(__file__).resolve().parents[2] / "sbml"
-COUPLED = ("epilepsy_core", "epilepsy")
+COUPLED = ("epilepsy",)  # epilepsy_core is asked a part of the same rows, for its page
 OURS = ("ketone_katp", "ampk_pgc1a", "acupuncture", "excitability", *COUPLED)
 MODELS = sorted({*(p.parent.name for p in SBML.glob("modules/*/observations.tsv")), *COUPLED})
 # topic of the published rows -> the module whose observations must account for them
@@ -42,9 +42,12 @@ TOPICS = {
 # Tests on a work of which another number was used, that a parameter cites for not following it, or whose use is
 # switched off in the row; their notes say so.
 NOT_THE_NUMBER_USED = {
-    ("ketone_katp", "infusion_plasma"),
+    ("ketone_katp", "rat_atp_up"),
+    ("ketone_katp", "rat_adp_down"),
+    ("ketone_katp", "rat_pcr_none"),
+    ("ketone_katp", "rat_lactate_up"),
+    ("epilepsy", "rat_atp_up"),
     ("ketone_katp", "rest_bhb_brain"),
-    ("epilepsy_core", "kd_pampk"),
     ("epilepsy", "kd_pampk"),
 }
 FIRST = {
@@ -267,17 +270,17 @@ def test_numbers_are_scored_by_their_error(tmp_path: Path) -> None:
 def test_directions_are_scored_by_their_sign(tmp_path: Path) -> None:
     plain = {"value": "", "error": "", "error_kind": ""}
     rows = [plain | {"id": c, "comparison": c} for c in ("up", "down", "none")]
-    up, down, none = scored(tmp_path, "ampk_pgc1a", *rows)
+    up, down, none = (scored(tmp_path, "ampk_pgc1a", row)[0] for row in rows)
     assert up.prediction == pytest.approx(154, abs=5)
     assert [s.verdict for s in (up, down, none)] == ["right", "wrong", "wrong"]
     assert math.isnan(up.z)
     assert math.isnan(up.ratio)
     still = [r | {"treatments": "level:AICAR=0"} for r in rows]
-    assert [s.verdict for s in scored(tmp_path, "ampk_pgc1a", *still)] == ["wrong", "wrong", "right"]
-    assert scores.right_direction("up", 0.011)
-    assert not scores.right_direction("down", -0.009)
-    assert scores.right_direction("none", 0.049)
-    assert not scores.right_direction("none", 0.051)
+    assert [scored(tmp_path, "ampk_pgc1a", row)[0].verdict for row in still] == ["wrong", "wrong", "right"]
+    assert {s.verdict for s in scored(tmp_path, "ampk_pgc1a", *rows)} == {"disputed"}
+    assert up.wanted == (pytest.approx(100 * (2.78 ** (1 / 3) - 1)), math.inf)  # the row prints 2.78-fold
+    assert down.wanted == (-math.inf, -2)
+    assert none.wanted == (-5, 5)
 
 
 def test_what_rests_at_zero_has_a_direction_but_no_fold(tmp_path: Path) -> None:
@@ -289,8 +292,7 @@ def test_what_rests_at_zero_has_a_direction_but_no_fold(tmp_path: Path) -> None:
         signs | {"id": "none", "comparison": "none", "treatments": "", "hours": "5"},
     )
     assert [s.verdict for s in scored(tmp_path, "acupuncture", *rows)] == ["failed", "right", "right"]
-    assert scores.right_direction("down", scores.comparison_scale("down", -0.5, 0.0))
-    assert not scores.right_direction("down", scores.comparison_scale("down", 0.5, 0.0))
+    assert scores.comparison_scale("down", -0.5, 0.0) < 0 < scores.comparison_scale("down", 0.5, 0.0)
 
 
 def test_extremes_and_their_time(tmp_path: Path) -> None:
@@ -365,7 +367,10 @@ def test_every_model_is_asked_every_row(name: str) -> None:
     assert frame.loc[frame["observed"].notna(), "ratio"].notna().all()
     assert frame["z"].notna().sum() == frame["error"].notna().sum()
     for use in ("check", "fit"):
-        assert sum(report.totals(use).values()) == (frame["use"] == use).sum()  # type: ignore[arg-type]
+        of_use = [r for r in report.rows if r.observation.use == use]
+        merged = [r.claim.group for r in of_use if r.verdict in ("right", "wrong") and r.claim.group]
+        counted = len(of_use) - len(merged) + len(set(merged))
+        assert sum(report.totals(use).values()) == counted  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -393,7 +398,8 @@ def test_rows_that_provoke_epilepsy_hold_the_untreated_state(name: str) -> None:
     ]
     held = [(key, value) for key, value in written if key in anchors]
     assert {key for key, _ in held} == set(anchors)
-    assert [(k, v) for k, v in held if v != pytest.approx(anchors[k], rel=0.03)] == []
+    near = {k: pytest.approx(v, rel=0.03, abs=0.013) for k, v in anchors.items()}  # 1.3 percent of a threshold
+    assert [(k, v) for k, v in held if v != near[k]] == []
 
 
 @pytest.mark.parametrize("name", OURS)

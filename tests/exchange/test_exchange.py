@@ -351,8 +351,8 @@ def test_a_module_of_ours_read_from_a_file_replaces_itself(tmp_path: Path) -> No
     assert swapped.title.endswith("acupuncture replaced by guest")
 
 
-@pytest.mark.parametrize("name", tuple(OURS.coupled))
-def test_the_example_of_somebody_s_module_still_has_all_ports(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_of_somebody_s_module_still_has_all_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "epilepsy"
     monkeypatch.syspath_prepend(str(MODULES.parents[1] / "analyses"))
     import swap_module
 
@@ -360,6 +360,11 @@ def test_the_example_of_somebody_s_module_still_has_all_ports(name: str, monkeyp
     assert "nlrp3_il1b__glia" not in swapped.states  # it is a port and has our name
     assert "nlrp3_il1b__NFKB" in swapped.states
     assert set(swapped.gains) == set(pm.load(name).gains)
+
+
+def test_a_reduced_model_refuses_another_module() -> None:
+    with pytest.raises(InvalidValueError, match="epilepsy_core is a reduced model; replace the module in the whole"):
+        with_module("epilepsy_core", OURS.module("acupuncture"), replacing="acupuncture")
 
 
 def test_missing_ports_are_named(tmp_path: Path) -> None:

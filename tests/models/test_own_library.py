@@ -76,9 +76,9 @@ def test_every_command_of_the_page_runs(finished: Path, monkeypatch: pytest.Monk
 
 
 def test_without_its_wires_the_coupled_model_is_ours(finished: Path) -> None:
-    """The wire back is cut: what epilepsy_core has rests where it rests in epilepsy_core."""
+    """The wire back is cut: what epilepsy has rests where it rests in epilepsy."""
     theirs = pm.library(finished).load("epilepsy_astrocyte").with_parameters({ROW: 0.0}).steady_state()
-    for state, value in pm.load("epilepsy_core").steady_state().items():
+    for state, value in pm.load("epilepsy").steady_state().items():
         assert theirs[state] == pytest.approx(value, rel=1e-6, abs=1e-9)
 
 
@@ -142,7 +142,7 @@ def test_observations_and_evidence_of_both_count(finished: Path) -> None:
     library = pm.library(finished)
     model = library.load("epilepsy_astrocyte")
     ids = [o.id for o in read_observations(model)]
-    assert ids[:-1] == [o.id for o in read_observations(pm.load("epilepsy_core"))]
+    assert ids[:-1] == [o.id for o in read_observations(pm.load("epilepsy"))]
     assert ids[-1] == "astrocytes_on_diet"
     assert "mine:a1" in pm.evidence.evidence_table("responses", library=library).index
     assert "mine:a1" not in pm.evidence.evidence_table("responses").index
@@ -166,7 +166,7 @@ def test_rows_can_be_added_to_a_model_of_ours(folder: Path) -> None:
 
 
 def test_rows_of_what_is_extended_come_first_in_whatever_folder(finished: Path, tmp_path: Path) -> None:
-    added = tmp_path / "coupled/epilepsy_core-observations.tsv"
+    added = tmp_path / "coupled/epilepsy-observations.tsv"
     added.parent.mkdir()
     added.touch()
     found = pm.library(finished, tmp_path).observations("epilepsy_astrocyte")
@@ -319,7 +319,8 @@ def test_a_new_module_is_never_written_over_another(tmp_path: Path) -> None:
 def test_a_model_without_a_rest_is_named_with_its_context(folder: Path) -> None:
     edited(folder / "modules/astrocyte/model.ant", "= (response - adaptation)/", "= 1 dimensionless/")
     found = pm.check(folder / "modules/astrocyte")
-    assert [f.message.partition(":")[0] for f in found] == ["astrocyte, context healthy", "astrocyte, context epilepsy"]
+    named = [f.message.partition(":")[0] for f in found]
+    assert named == [f"astrocyte, context {name}" for name in pm.load("excitability").contexts]
 
 
 def test_the_folder_of_a_module_is_no_model(finished: Path) -> None:
@@ -343,14 +344,15 @@ def documents() -> dict[str, list[object]]:
     tomls = {"module.toml": root.glob("modules/*/module.toml"), "coupled.toml": root.glob("coupled/*.toml")}
     found: dict[str, list[object]] = {k: [tomllib.loads(p.read_text("utf-8")) for p in v] for k, v in tomls.items()}
     found["contexts.toml"] = [tomllib.loads((root / "contexts.toml").read_text("utf-8"))]
-    for file in ("parameters.tsv", "annotations.tsv", "observations.tsv", "measurements.tsv", "responses.tsv"):
+    evidence = ("measurements.tsv", "responses.tsv", "judging.tsv", "optimist.tsv")
+    for file in ("parameters.tsv", "annotations.tsv", "observations.tsv", *evidence):
         found[file] = [_rows(p) for p in sorted(root.glob(f"*/*{file}")) + sorted(root.glob(f"modules/*/{file}"))]
     return found
 
 
 def _rows(path: Path) -> list[dict[str, object]]:
     header, *lines = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines())
-    numbers = {"low", "high"} if path.name == "parameters.tsv" else set()
+    numbers = {"parameters.tsv": {"low", "high"}, "judging.tsv": {"size"}}.get(path.name, set())
     return [
         {k: (float(v) if v else None) if k in numbers else v for k, v in zip(header, line, strict=True)}
         for line in lines
@@ -378,3 +380,7 @@ def test_the_command_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
     wire = json.loads(capsys.readouterr().out)["properties"]["wire"]["items"]
     assert wire["properties"]["combine"]["enum"] == ["", "sum", "product"]
     assert wire["required"] == ["from", "to"]
+
+
+def test_our_own_folder_is_checked_like_a_users() -> None:
+    assert pm.check(pm.library().modules["acupuncture"]) == ()

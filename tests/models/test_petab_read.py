@@ -365,7 +365,7 @@ def test_our_own_scenario_is_read_back_with_its_schedule_and_ranges(tmp_path: Pa
     model = pm.load("nlrp3_il1b")
     again = pm.load(pm.export(model, tmp_path, format="petab", treatments=plan, duration=100))
     _, schedule = again.experiment("scenario")
-    assert {(s.input, s.value, s.at) for s in schedule} == {("BHB", 3, 2), ("BHB", 0.0072, 50), ("MCC950", 1, 24)}
+    assert {(s.input, s.value, s.at) for s in schedule} == {("BHB", 3, 2), ("BHB", 0.0074, 50), ("MCC950", 1, 24)}
     table = again.predictions()
     scale = table.groupby("observable")["measurement"].transform(lambda v: v.abs().max())
     assert (abs(table["prediction"] - table["measurement"]) < 1e-6 * scale).all()

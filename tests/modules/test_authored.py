@@ -154,7 +154,7 @@ def test_an_empty_cell_is_nothing_or_no_number_where_one_is_needed(tmp_path: Pat
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("modules =", "module =", ["epilepsy_core.toml: unknown key 'module'; did you mean 'modules'"]),
+        ("modules =", "module =", ["epilepsy.toml: unknown key 'module'; did you mean 'modules'"]),
         ('from = "seizure_drive"', 'form = "seizure_drive"', ["wire[0]: unknown key 'form'; did you mean 'from'"]),
         ("reference = 0.0", "refernce = 0.0", ["inputs.seizure_drive: unknown key 'refernce'"]),
         ("reference = 0.0\n", "", ["inputs.seizure_drive: key 'reference' is missing"]),
@@ -166,14 +166,14 @@ def test_an_empty_cell_is_nothing_or_no_number_where_one_is_needed(tmp_path: Pat
         ('to = "excitability.seizure_drive"', 'to = "excitability.GABA"', ["seizure_drive -> excitability.GABA"]),
         ("title =", 'extends = "epilepsi"\ntitle =', ["extends: unknown model 'epilepsi'; did you mean 'epilepsy'"]),
         ('"ketone_katp", "ampk', '"keton_katp", "ampk', ["modules: unknown module 'keton_katp'", "'ketone_katp'"]),
-        ("title =", 'extends = "epilepsy"\ntitle =', ["extends: a ring of epilepsy, epilepsy_core"]),
+        ("title =", 'extends = "epilepsy_core"\ntitle =', ["a ring of epilepsy_core, epilepsy"]),
         ('to = "excitability.seizure_drive"', 'to = "seizure_drive"', ["'seizure_drive'", "module.input"]),
     ],
 )
 def test_a_slip_in_a_coupled_model(library: Path, old: str, new: str, words: list[str]) -> None:
-    edited(library / "coupled" / "epilepsy_core.toml", old, new)
+    edited(library / "coupled" / "epilepsy.toml", old, new)
     with pytest.raises(ModelError) as found:
-        pm.load("epilepsy_core")
+        pm.load("epilepsy")
     assert str(found.value).startswith("coupled/epilepsy")
     for word in words:
         assert word in str(found.value)
@@ -184,9 +184,9 @@ def test_a_slip_in_a_coupled_model(library: Path, old: str, new: str, words: lis
     [
         ("module_overlays = true", "module_overlay = true", ["epilepsy: unknown key 'module_overlay'; did you mean"]),
         ("module_overlays = true", "module_overlays = 1", ["epilepsy.module_overlays: 1 is not true or false"]),
-        ("{ seizure_drive = 1.0 }", "{ seizure_driev = 1.0 }", ["'seizure_driev'; did you mean 'seizure_drive'"]),
-        ("{ seizure_drive = 1.0 }", "{ seizure_drive = 'on' }", ["epilepsy.inputs.seizure_drive: 'on' is no number"]),
-        ('"excitability.IL1B" }', '"excitability.IL1" }', ["'excitability.IL1'; did you mean 'excitability.IL1B'"]),
+        ("{ seizure_drive = 1.0,", "{ seizure_driev = 1.0,", ["'seizure_driev'; did you mean 'seizure_drive'"]),
+        ("{ seizure_drive = 1.0,", "{ seizure_drive = 'on',", ["epilepsy.inputs.seizure_drive: 'on' is no number"]),
+        ('"excitability.IL1B",', '"excitability.IL1",', ["'excitability.IL1'; did you mean 'excitability.IL1B'"]),
         ('"safety.count_hazards"', '"saftey.count_hazards"', ["unknown variable 'saftey.count_hazards'"]),
         ("switch =", "swich =", ["epilepsy.loop: unknown key 'swich'; did you mean 'switch'"]),
     ],

@@ -228,6 +228,7 @@ def test_modules_with_other_units_of_time_do_not_couple() -> None:
 
 
 each_coupled = pytest.mark.parametrize("name", tuple(OURS.coupled))
+each_in_parts = pytest.mark.parametrize("name", [n for n in OURS.coupled if not OURS.read_coupled(n).reduction])
 
 
 @cache
@@ -235,15 +236,10 @@ def _parts(name: str = "epilepsy") -> tuple[list[Module], list[Wire], list[Share
     return OURS.parts(name)
 
 
-def test_epilepsy_extends_the_core() -> None:
-    """Modules and wires of the core come first; a shared input takes the place of a module's own."""
-    core, whole = (_parts(name) for name in ("epilepsy_core", "epilepsy"))
-    assert OURS.lineage("epilepsy") == ("epilepsy_core", "epilepsy")
-    for i in (0, 1):
-        assert whole[i][: len(core[i])] == core[i]
-    assert {s.id for s in core[2]} <= {s.id for s in whole[2]}
-    assert len(core[0]) == 7
-    assert [m.name for m in whole[0][7:]] == ["gut_brain", "serotonin", "bdnf_trkb", "safety"]
+def test_the_core_has_all_modules_and_wires_of_epilepsy() -> None:
+    assert OURS.lineage("epilepsy_core") == ("epilepsy", "epilepsy_core")
+    assert _parts("epilepsy_core") == _parts("epilepsy")
+    assert {m.name for m in _parts()[0]} == set(OURS.modules)
 
 
 @each_coupled
@@ -256,7 +252,7 @@ def test_flat_ids_are_module_and_id(name: str) -> None:
     assert set(model.gains) == {w.gain for w in wires}
 
 
-@each_coupled
+@each_in_parts
 def test_flat_text_and_comp_text_have_no_findings(name: str) -> None:
     """Notes say which other simulators cannot read a file; the hierarchical one may have warnings as well."""
     assert {f.severity for f in pm.check(COUPLED / f"{name}.xml")} <= {"note"}
@@ -335,8 +331,8 @@ def _cut() -> xr.Dataset:
 @pytest.mark.parametrize("name", tuple(OURS.modules))
 def test_module_alone_equals_module_in_the_coupled_model_with_all_gains_zero(name: str) -> None:
     model = pm.load(name)
-    if "seizure_drive" in model.inputs.index:  # its wire is cut as well
-        model = model.with_parameters(seizure_drive=0)
+    disease = {k: 0 for k in ("seizure_drive", "injury") if k in model.inputs.index}
+    model = model.with_parameters(disease)  # their wires are cut as well
     alone = model.simulate(TREATMENTS.get(name) or _excitability(""), weeks=3)
     moved = max(float(np.ptp(alone[v].values)) for v in alone.data_vars)
     assert moved > 1e-3, "the treatment must do something"
@@ -348,7 +344,7 @@ def _rules(model: pm.Model) -> dict[str, str]:
     return {r.getVariable(): libsbml.formulaToL3String(r.getMath()) for r in document.getModel().getListOfRules()}
 
 
-@each_coupled
+@each_in_parts
 def test_comp_file_loads_as_the_flat_file(name: str) -> None:
     comp, flat = pm.load(COUPLED / f"{name}-comp.xml"), pm.load(COUPLED / f"{name}.xml")
     assert comp.states == flat.states
@@ -357,7 +353,7 @@ def test_comp_file_loads_as_the_flat_file(name: str) -> None:
     assert rules[0] == rules[1]
 
 
-@each_coupled
+@each_in_parts
 def test_committed_files_are_what_the_modules_give(name: str) -> None:
     modules, wires, shared = _parts(name)
     document = couple(name, OURS.read_coupled(name).title, modules, wires, shared)

@@ -180,7 +180,7 @@ def test_a_hypothesis_changes_the_run() -> None:
         for k in ("null", "weak", "vns_like")
     }
     assert peak["null"] == 0
-    assert peak["weak"] / peak["vns_like"] == pytest.approx(0.09 / 0.39, rel=1e-9)
+    assert peak["weak"] / peak["vns_like"] == pytest.approx(0.345 / 1.5, rel=1e-9)
 
 
 # ---- contexts ----------------------------------------------------------------------------------------------
@@ -194,6 +194,7 @@ def test_contexts_differ_by_drive_and_overlay(coupled: pm.Model) -> None:
     assert dict(coupled.anchors) == {
         "excitability__E_untreated": "excitability__excitability_index",
         "excitability__IL1B_untreated": "excitability__IL1B",
+        "excitability__SPROUTING_untreated": "excitability__SPROUTING",
     }
     assert dict(healthy.with_context("epilepsy").settings) == dict(coupled.settings)
     assert dict(coupled.with_context("healthy").settings) == {}
@@ -205,8 +206,14 @@ def test_other_settings_stay_in_another_context(coupled: pm.Model) -> None:
     assert changed.with_context("epilepsy").settings["gaba_gad67__GS_capacity"] == 0.5
 
 
+def test_constants_of_a_context_are_over_the_overlay(coupled: pm.Model) -> None:
+    cortex = coupled.with_context("epilepsy_cortex")
+    assert cortex.settings["gaba_gad67__GS_capacity"] == 1.0
+    assert cortex.settings["gaba_gad67__PAG_activity"] == coupled.settings["gaba_gad67__PAG_activity"]
+
+
 def test_unknown_context(coupled: pm.Model) -> None:
-    with pytest.raises(UnknownNameError, match=r"unknown context of epilepsy 'ill'.*epilepsy, healthy"):
+    with pytest.raises(UnknownNameError, match=r"unknown context of epilepsy 'ill'.*epilepsy, .*healthy"):
         coupled.with_context("ill")
     with pytest.raises(UnknownNameError, match="unknown context of tiny"):
         tiny("x = 1").with_context("healthy")

@@ -134,16 +134,18 @@ def test_findings_see_a_wrong_unit() -> None:
 
 @pytest.mark.parametrize("name", tuple(OURS.coupled))
 def test_coupled_sbml_is_current(name: str) -> None:
-    flat, hierarchical = coupled_sbml(name, OURS.read_coupled(name).title, *OURS.parts(name))
-    root = OURS.roots[0] / "coupled"
-    assert read_text(root / f"{name}.xml") == flat, "run `make sbml`"
-    assert read_text(root / f"{name}-comp.xml") == hierarchical, "run `make sbml`"
-    assert sbml.findings(flat) == []
+    made, root = OURS.read_coupled(name), OURS.roots[0] / "coupled"
+    flat, hierarchical = coupled_sbml(name, made.title, *OURS.parts(name))
+    assert read_text(root / f"{name}.xml") == made.reduced(flat), "run `make models`"
+    assert (root / f"{name}-comp.xml").exists() != bool(made.reduction)
+    if not made.reduction:
+        assert read_text(root / f"{name}-comp.xml") == hierarchical, "run `make models`"
+    assert sbml.findings(made.reduced(flat)) == []
 
 
 @each_pathway
-def test_a_pathway_has_8_to_16_states(name: str) -> None:
-    assert 8 <= len(pm.load(name).states) <= 16
+def test_a_pathway_has_8_to_20_states(name: str) -> None:
+    assert 8 <= len(pm.load(name).states) <= 20
 
 
 def test_the_library_has_eight_pathways_the_stimulus_the_readout_and_adverse_effects() -> None:
@@ -343,12 +345,14 @@ def test_health_is_returned_to_after_a_push(name: str) -> None:
     model = healthy(name)
     pushed = [k for k in model.states if k not in irreversible(name)]
     push = [pm.Dose(input=k, amount=PUSH * scale(model, k), times=(0.0,)) for k in pushed]
-    hours = 2 * REST_HOURS * (10 if name == "safety" else 1)  # lipids adapt with a half-life of up to nine months
+    slow = {"safety", "excitability"}  # lipids adapt, and DNA is methylated, over up to nine months
+    hours = 2 * REST_HOURS * (10 if name in slow else 1)
     for number, chosen in enumerate((model, *drawn(name))):
         run = chosen.simulate(push, duration=hours, every=hours, start="file")
         back = [k for k in model.states if k not in irreversible(name)]
         left = {k: float(abs(run[k][-1] - model.quantities[k].value)) / scale(model, k) for k in back}
-        assert {k: v for k, v in left.items() if not v < 10 * REST_TOLERANCE} == {}, f"draw {number}"
+        lost = sum(float(abs(run[k][-1] - model.quantities[k].value)) for k in irreversible(name))  # keeps up a little
+        assert {k: v for k, v in left.items() if not v < 10 * REST_TOLERANCE + lost} == {}, f"draw {number}"
 
 
 @each_module

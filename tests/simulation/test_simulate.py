@@ -101,7 +101,7 @@ def test_untreated_epilepsy_rests_from_time_zero(coupled: pm.Model) -> None:
         assert change < 1e-5, (name, change)
 
 
-@pytest.mark.parametrize("changes", [{}, {"weight_GLU": 0.9, "ampk_pgc1a.AICAR": 0.4}, {"kappa": 3.0}])
+@pytest.mark.parametrize("changes", [{}, {"weight_GABA": 0.2, "ampk_pgc1a.AICAR": 0.4}, {"kappa": 3.0}])
 def test_seizure_rate_is_one_before_treatment_for_every_parameter_row(
     coupled: pm.Model, changes: dict[str, float]
 ) -> None:
@@ -143,12 +143,12 @@ def test_steady_state_equals_a_long_run() -> None:
 
 
 def test_the_open_loop_follows_its_inputs() -> None:
-    """ln(rate/(1 ...)) by hand: E_relative = weight_GLU ln 2, logistic between the two frequencies."""
+    """ln(rate/(1 ...)) by hand: E_relative = weight_GABA ln 2, logistic between the two frequencies."""
     model = pm.load("excitability").with_parameters(closed_loop=0)
-    run = model.simulate([pm.Level(input="GLU", value=2.0, at=84)], weeks=1, every=42)
-    q = {k: model.quantities[k].value for k in ("weight_GLU", "kappa")}
+    run = model.simulate([pm.Level(input="GABA", value=0.5, at=84)], weeks=1, every=42)
+    q = {k: model.quantities[k].value for k in ("weight_GABA", "kappa")}
     share = model.quantities["seizure_frequency_untreated"].value / model.quantities["seizure_frequency_max"].value
-    e = np.exp(q["kappa"] * q["weight_GLU"] * np.log(2.0))
+    e = np.exp(q["kappa"] * q["weight_GABA"] * np.log(2.0))
     np.testing.assert_allclose(run["seizure_rate"], [1, 1, *[e / (1 + share * (e - 1))] * 3], rtol=1e-9)
 
 

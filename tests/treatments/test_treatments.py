@@ -17,7 +17,7 @@ from pathway_models._files.data import facts
 from pathway_models.errors import InvalidValueError, ModelWarning, UnknownNameError
 from pathway_models.models.collection import OURS
 from pathway_models.simulation.phases import phases, warn_idle
-from pathway_models.treatments.diets import carb_restriction, ketogenic_capacities
+from pathway_models.treatments.diets import ketogenic_capacities
 from pathway_models.treatments.drugs import known_agents
 from pathway_models.treatments.schedule import CONSTANTS, label, snake
 from pathway_models.treatments.stimulation import known_points
@@ -58,26 +58,45 @@ def test_carbohydrate_above_the_usual_is_no_restriction() -> None:
     assert values(pm.ModifiedAtkinsDiet(carbohydrate_g=60, energy_kcal=600, adherence=0))["carb_restriction"] == 0
 
 
-def test_an_mct_diet_equals_a_classical_one() -> None:
-    """clinical:C052: 60 percent of energy from MCT and a 3:1 diet are similar; other shares in proportion."""
-    assert values(pm.MCTDiet()) == values(pm.KetogenicDiet(ratio=3))
-    less = values(pm.MCTDiet(mct_energy=0.4))
-    assert less == {"carb_restriction": pytest.approx(carb_restriction(2.0)), "fat_ratio": pytest.approx(2.0)}
+def test_an_mct_diet_brings_its_own_fatty_acids() -> None:
+    """60 percent of 70 kcal/kg at 8.3 kcal/g and 167 g/mol, over 24 h."""
+    child = values(pm.MCTDiet(age_group="child", decanoic_share=0.5, adherence=0.5))
+    assert child["MCT_intake"] == pytest.approx(0.5 * 0.6 * 70 / 8.3 / 0.167 / 24)
+    assert child["decanoic_share"] == 0.5
+    assert child["carb_restriction"] == pytest.approx(0.5 * (1 - 0.19 / 0.5))
+    assert child["meal"] == 1.0
+    assert phases(pm.load("epilepsy"), [pm.MCTDiet()], WEEK)
 
 
-def test_decanoic_acid_is_given_only_if_asked_for() -> None:
-    assert "decanoic_acid" not in values(pm.MCTDiet())
-    assert values(pm.MCTDiet(decanoic_acid=0.2, adherence=0.5))["decanoic_acid"] == pytest.approx(0.1)
-    model = pm.load("epilepsy")
-    assert phases(model, [pm.MCTDiet(decanoic_acid=0.2)], WEEK)
-    with pytest.raises(UnknownNameError, match="decanoic_acid"):
-        phases(pm.load("ketone_katp"), [pm.MCTDiet(decanoic_acid=0.2)], WEEK)
+def test_more_mct_than_all_fat_takes_from_carbohydrate() -> None:
+    assert values(pm.MCTDiet(mct_energy=0.75))["carb_restriction"] == pytest.approx(1 - 0.15 / 0.5)
+    assert values(pm.MCTDiet(mct_energy=0.75))["fat_ratio"] == 0.0
+
+
+def test_mct_oil_brings_ketones_beside_a_usual_diet() -> None:
+    """Ketones of C8 are several-fold those of the vehicle (ketone_katp:KK_R081)."""
+    ketones = pm.load("ketone_katp").simulate([pm.treatments.MCTOil()], duration=4, every=0.1)["ketone_bodies"]
+    assert float(ketones.max()) > 2 * float(ketones[0])
+    assert pm.treatments.MCTOil(times_per_day=2, days=2).schedule()[0].times == (0.0, 12.0, 24.0, 36.0)
+
+
+def test_a_meal_lowers_the_peak_of_an_ester() -> None:
+    """ketone_katp:KK_R079: by a third."""
+    fasted, fed = (
+        pm.load("ketone_katp", context="healthy").simulate(
+            [pm.treatments.KetoneEster(mg_per_kg=395, meal=m)], duration=6, every=0.05
+        )
+        for m in (0, 1)
+    )
+    assert float(fed["BHB_plasma"].max() / fasted["BHB_plasma"].max()) == pytest.approx(0.67, abs=0.05)
 
 
 @pytest.mark.parametrize("diet", DIETS)
 def test_adherence_of_none_is_the_usual_diet(diet: type[Any]) -> None:
     found = values(diet(adherence=0.0))
-    assert found == {"carb_restriction": 0.0, "fat_ratio": pytest.approx(0.25)}
+    assert found["carb_restriction"] == 0.0
+    assert found["fat_ratio"] == pytest.approx(0.25)
+    assert found.get("MCT_intake", 0.0) == 0.0
 
 
 @pytest.mark.parametrize("diet", DIETS)
@@ -128,10 +147,8 @@ def test_a_course_of_a_day_has_the_needles_of_that_day() -> None:
 
 
 def test_children_reach_the_series_of_children() -> None:
-    """clinical:C052, which set the capacity: BHB 4.3 +- 0.6 and acetoacetate 1.8 +- 0.3 mmol/L after a month of MCT."""
-    diet = pm.MCTDiet(age_group="child")
-    assert late(diet, "BHB_plasma", 720) == pytest.approx(4.3, abs=0.6)
-    assert late(diet, "AcAc_plasma", 720) == pytest.approx(1.8, abs=0.3)
+    """ketone_katp:KK_R002, which set the capacity: BHB 4.2 mmol/L; responders 1.1 to 4.9 (KK_P004)."""
+    assert late(pm.KetogenicDiet(age_group="child"), "BHB_plasma", 96) == pytest.approx(4.2, rel=0.25)
 
 
 def test_adults_reach_the_series_of_adults() -> None:
@@ -155,7 +172,7 @@ def test_ketosis_falls_with_age() -> None:
         (pm.ModifiedAtkinsDiet, {"adherence": math.nan}, "adherence to the modified Atkins diet is nan"),
         (pm.ModifiedAtkinsDiet, {"start": 2, "stop": 1}, "the stop of the modified Atkins diet is 1"),
         (pm.MCTDiet, {"mct_energy": 0.2}, "share of energy from MCT is 0.2; allowed is 0.3 to 0.75"),
-        (pm.MCTDiet, {"decanoic_acid": 2}, "decanoic acid at the neuron.* is 2; allowed is 0 to 1"),
+        (pm.MCTDiet, {"decanoic_share": 2}, "share of decanoic acid is 2; allowed is 0 to 1"),
         (pm.MCTDiet, {"adherence": 1.5}, "adherence to the MCT diet is 1.5"),
         (pm.MCTDiet, {"start": -1}, "the start of the MCT diet is -1"),
     ],
@@ -189,6 +206,24 @@ def test_a_point_scales_the_dose() -> None:
     for name, point in known_points().items():
         (dose,) = pm.Electroacupuncture(point=name, minutes=15).schedule()
         assert dose.amount == pytest.approx(0.5 * point.efficacy)
+
+
+def test_a_prescription_is_its_own_row_or_counts_as_its_best_point() -> None:
+    for name, efficacy in (("BL15+GV20", 1.0), ("BL15+LI4", 0.0), ("PC6+LI11", 0.0)):
+        assert pm.Electroacupuncture(point=name).schedule()[0].amount == efficacy
+    with pytest.raises(UnknownNameError, match="'LI11'"):
+        pm.Electroacupuncture(point="GV20+LI11")
+
+
+def test_sham_falls_on_the_days_of_the_needles() -> None:
+    (needled,), (sham,) = (
+        made(sessions_per_week=3, weeks=2, start=1, minutes=15).schedule()
+        for made in (pm.Electroacupuncture, pm.treatments.ShamAcupuncture)
+    )
+    assert (sham.times, sham.amount) == (needled.times, needled.amount)
+    assert (sham.input, needled.input) == ("session_sham", "session")
+    with pytest.raises(InvalidValueError, match="the start of sham acupuncture"):
+        pm.treatments.ShamAcupuncture(start=-1)
 
 
 def test_a_point_without_effect_does_nothing() -> None:
@@ -229,7 +264,7 @@ def test_every_agent_fits_a_model(name: str) -> None:
     """The usual amount lies in the range of the input of the module that it acts on."""
     drug = pm.Drug(name=name)
     (item,) = drug.schedule()
-    for model in (pm.load(n) for n in (*OURS.modules, "epilepsy_core")):
+    for model in (pm.load(n) for n in (*OURS.modules, "epilepsy")):
         if item.input in {p.id.rsplit("__", 1)[-1] for p in model.input_ports} | set(model.states):
             assert phases(model, [drug], WEEK)
             return
@@ -245,7 +280,7 @@ def test_an_input_that_a_wire_drives_is_refused() -> None:
     """In the whole model circulating TNF primes microglia: give endotoxin instead."""
     with pytest.raises(InvalidValueError, match="nlrp3_il1b__systemic_priming of epilepsy is computed"):
         phases(pm.load("epilepsy"), [pm.Drug(name="LPS")], WEEK)
-    assert phases(pm.load("epilepsy_core"), [pm.Drug(name="LPS")], WEEK)
+    assert phases(pm.load("nlrp3_il1b"), [pm.Drug(name="LPS")], WEEK)
     assert phases(pm.load("epilepsy"), [pm.Drug(name="LPS", amount=5, input="endotoxin")], WEEK)
 
 
@@ -303,6 +338,7 @@ def test_every_treatment_has_a_name() -> None:
         "modified_atkins_diet",
         "mct_diet",
         "electroacupuncture",
+        "sham_acupuncture",
         "fasting",
     } < set(treatment_classes())
     for name in treatment_classes():
@@ -408,3 +444,12 @@ def test_the_treatment_that_asked_for_an_input_is_named() -> None:
         phases(pm.load("acupuncture"), [pm.Level(input="fasting", value=1)], 1.0)
     with pytest.raises(InvalidValueError, match=r"overlap from 0: .* \(asked for by ketogenic_diet, mct_diet\)$"):
         phases(pm.load("ketone_katp"), [pm.KetogenicDiet(), pm.MCTDiet()], 1.0)
+
+
+@pytest.mark.parametrize("group", sorted(set(ketogenic_capacities()) - {"reference"}))
+@pytest.mark.parametrize("state", ["healthy", "epilepsy"])
+def test_contexts_have_the_capacity_of_their_age_group(state: str, group: str) -> None:
+    model = pm.load("ketone_katp", context=f"{state}_{group}")
+    assert float(model.simulate([], duration=1)["HMGCS2"][-1]) == pytest.approx(1.0)
+    found = model.contexts[f"{state}_{group}"].settings
+    assert found["ketogenic_capacity"] == ketogenic_capacities()[group]

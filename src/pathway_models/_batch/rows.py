@@ -104,6 +104,9 @@ class _Run:
         self.scales, self.absolute = (self._per_state(a, clock=CLOCK_SCALE) for a in (job.scales, job.absolute))
         self.relative = job.relative_tolerance
         self._constants: Array | None = None
+        if job.whole is not None:
+            self._begin_at_rest_of(_Run(compile_model(job.whole.sbml), job.whole, table[:, job.shared], steps))
+            return
         held = {k: np.full(self.count, v) for k, v in job.held} if job.steady else {}
         self.parameters, self.states = self._start({**self.given, **held})
         if job.origin is not None:
@@ -114,6 +117,17 @@ class _Run:
             self._anchor()
             for key in held:
                 self._set(key, self.given.get(key, model.plan.parameters[key]))
+
+    def _begin_at_rest_of(self, whole: _Run) -> None:
+        """Start where the rows of the whole model rest: what is anchored there, and its states by name."""
+        self.failed, anchored = dict(whole.failed), [k for k, _ in self.job.anchors if k not in self.given]
+        if anchored:
+            self.given |= dict(zip(anchored, whole.now(anchored).T, strict=True))
+        self.parameters, self.states = self._start(self.given)
+        resting, clock = whole.model.rows(whole.states, self.count), np.zeros(self.count)
+        columns = [clock if k == TIME else resting[:, whole.model.states[k]] for k in self.model.states]
+        self.states = self._table(columns)
+        self.ahead = np.zeros(self.count)
 
     def _per_state(self, numbers: Sequence[float], *, clock: float) -> Array:
         """Numbers in libroadrunner's order of states in our order; we may have one more, which counts time."""

@@ -293,6 +293,9 @@ def _sobol(arguments: argparse.Namespace) -> int:
 # ---- evidence ----------------------------------------------------------------------------------------------
 
 
+ASKED = ("at_least", "at_most", "verdict", "group")
+
+
 def _evidence_command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="a model of the library (see: pathway-models list)")
     hypothesis_option(parser)
@@ -309,7 +312,7 @@ def _run_evidence(arguments: argparse.Namespace) -> int:
     frame = found.to_dataframe()
     if arguments.out is not None:
         save(lambda part: frame.to_csv(part, index=False), arguments.out)
-    short = frame[["id", "use", "observable", "comparison", "prediction", "observed", "error", "z", "verdict"]]
+    short = frame[["id", "use", "observable", "comparison", "prediction", "observed", "error", "z", *ASKED]]
     show(frame if arguments.json else short, argparse.Namespace(json=arguments.json), index=False)
     sys.stderr.write(found.summary() + "\n")
     if arguments.plot is not None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._files.authored import json_schema
+from ..evidence.claims import JudgingRow, OptimistRow
 from ..evidence.observations import ObservationRow
 from ..evidence.tables import TABLE_COLUMNS
 from ..models.contexts import ContextEntry
@@ -20,6 +21,7 @@ from ..modules.module import ModuleFile, ParameterRow
 def schemas() -> dict[str, dict[str, Any]]:
     """File -> JSON schema; a table is the list of its rows, with a key per column, in the order of the columns."""
     rows = {"parameters.tsv": ParameterRow, "annotations.tsv": Annotation, "observations.tsv": ObservationRow}
+    rows |= {"judging.tsv": JudgingRow, "optimist.tsv": OptimistRow}
     texts = {f"{kind}.tsv": {key: {"type": "string"} for key in columns} for kind, columns in TABLE_COLUMNS.items()}
     return {
         "module.toml": json_schema(ModuleFile),

@@ -52,7 +52,7 @@ def describe_run(job: Job, outcomes: Sequence[Outcome], limits: Limits, engine: 
     """Everything that decides the result of a row, as JSON; the rows themselves have a digest each."""
     solver = {k: v for k, v in versions().items() if k != "python"}
     return {
-        "sbml": hashlib.sha256(job.sbml.encode()).hexdigest(),
+        "sbml": hashlib.sha256((job.sbml + (job.whole.sbml if job.whole else "")).encode()).hexdigest(),
         "settings": {k: v.hex() for k, v in (*job.settings, *(("held " + k, v) for k, v in job.held))},
         "start": "steady" if job.steady else "file",
         "anchors": dict(job.anchors),

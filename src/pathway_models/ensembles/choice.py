@@ -43,7 +43,7 @@ def choose(engine: str, job: Job, probes: Array, count: int, limits: Limits) -> 
 
     `probes` are a few of the `count` rows. Raises `InvalidValueError` if 'batch' is asked for and cannot run the model.
     """
-    if engine == "batch" and (reason := _obstacle(job.sbml) or _quick_inputs(job, probes)):
+    if engine == "batch" and (reason := _obstacle(job) or _quick_inputs(job, probes)):
         raise InvalidValueError(f"engine 'batch' cannot run this model ({reason}); allowed is engine='auto'")
     if engine != "auto":
         return Choice(engine, "asked for")
@@ -51,7 +51,7 @@ def choose(engine: str, job: Job, probes: Array, count: int, limits: Limits) -> 
         return Choice("roadrunner", f"fewer than {FEWEST_ROWS} rows")
     if not _pays(job, count):
         return Choice("roadrunner", f"compiling takes longer than it saves for {count} rows")
-    if reason := _obstacle(job.sbml) or _quick_inputs(job, probes):
+    if reason := _obstacle(job) or _quick_inputs(job, probes):
         return Choice("roadrunner", reason)
     return _compared(job, probes, limits)
 
@@ -80,12 +80,13 @@ def _pays(job: Job, count: int) -> bool:
     return loop > WORTH * (0.4 + 0.02 * states + 4e-4 * states**2)
 
 
-def _obstacle(sbml: str) -> str:
+def _obstacle(job: Job) -> str:
     """Why the batch engine cannot take a model; empty if it can. Compiles it, so that workers need not."""
     try:
         from .._batch import compile_model  # here and not above: llvmlite costs a tenth of the import of the package
 
-        compile_model(sbml)
+        for one in filter(None, (job, job.whole)):
+            compile_model(one.sbml)
     except ImportError as error:
         return f"the batch engine needs llvmlite: {error}"
     except ModelError as error:

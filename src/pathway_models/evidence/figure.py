@@ -1,4 +1,4 @@
-"""The figure of an evidence report: numbers as predicted over observed, directions as right or wrong."""
+"""The figure of an evidence report: numbers as predicted over observed, directions as right, wrong or disputed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..figures import subplots
 from .observations import Observation
-from .scores import FROM_REST, RIGHT, Score
+from .scores import DISPUTED, FROM_REST, RIGHT, WRONG, Score
+from .tallies import totals
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 ROUNDING = 1e-9  # percent, below which a change is none
 CHECK_COLOUR, FIT_COLOUR, RIGHT_COLOUR, WRONG_COLOUR = "#0072B2", "#9a9a9a", "#009E73", "#D55E00"
+DISPUTED_COLOUR = "#56B4E9"
 RATIO_LIMITS = (1 / 30, 30.0)  # what lies outside is drawn on the edge, as an arrow
 
 
@@ -31,11 +33,20 @@ def plot_evidence(model: str, rows: Sequence[Score]) -> Figure:
     _draw_numbers(axes[0], numbers, lines)
     for axis, block in zip(axes[1:], blocks, strict=True):
         _draw_signs(axis, block, lines)
-    right = sum(r.verdict == RIGHT for r in signs)
-    axes[1].set_title(f"{len(signs)} directions, {right} right", fontsize=10, loc="left")
+    axes[1].set_title(_signs_title(signs), fontsize=10, loc="left")
     figure.suptitle(f"{model}: model against published experiments", fontsize=12, x=0.01, ha="left")
     figure.legend(handles=_keys(), loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     return figure
+
+
+def _signs_title(signs: Sequence[Score]) -> str:
+    """How many directions are right, tests apart from what set the model."""
+    parts = []
+    for use, word in (("check", "tests"), ("fit", "set")):
+        counts = totals([r for r in signs if r.observation.use == use])
+        parts.append(f"{word}: {counts[RIGHT]} of {counts[RIGHT] + counts[WRONG]} right")
+    disputed = sum(r.verdict == DISPUTED for r in signs)
+    return f"Directions. {'; '.join(parts)}; {disputed} disputed"
 
 
 def _keys() -> list[Any]:
@@ -46,6 +57,7 @@ def _keys() -> list[Any]:
         ("o", FIT_COLOUR, "white", "number: row was used to set the model"),
         ("o", RIGHT_COLOUR, RIGHT_COLOUR, "direction right (open: used to set the model)"),
         ("X", WRONG_COLOUR, WRONG_COLOUR, "direction wrong or failed; * expected under another hypothesis"),
+        ("D", DISPUTED_COLOUR, DISPUTED_COLOUR, "direction that other works dispute"),
     ]
     keys = [Line2D([], [], marker=m, ls="", color=c, mfc=f, label=text) for m, c, f, text in marks]
     return [*keys, Line2D([], [], color="#555555", lw=5, alpha=0.35, label="observed, one error either side")]
@@ -65,7 +77,8 @@ def _draw_numbers(axis: Axes, rows: Sequence[Score], lines: int) -> None:
     axis.set_xticks(ticks, [f"{t:g}" for t in ticks])
     axis.minorticks_off()
     axis.set_xlabel("predicted / observed", fontsize=9)
-    axis.set_title(f"{len(rows)} numbers", fontsize=10, loc="left")
+    tests = sum(r.observation.use == "check" for r in rows)
+    axis.set_title(f"Numbers: {tests} tests, {len(rows) - tests} set the model", fontsize=10, loc="left")
 
 
 def _error_band(o: Observation) -> tuple[float, float]:
@@ -89,10 +102,11 @@ def _draw_prediction(axis: Axes, y: int, row: Score) -> None:
 
 def _draw_signs(axis: Axes, rows: Sequence[Score], lines: int) -> None:
     for y, row in enumerate(rows):
-        right = row.verdict == RIGHT
-        colour = RIGHT_COLOUR if right else WRONG_COLOUR
+        marker, colour = {RIGHT: ("o", RIGHT_COLOUR), DISPUTED: ("D", DISPUTED_COLOUR)}.get(
+            row.verdict, ("X", WRONG_COLOUR)
+        )
         face = colour if row.observation.use == "check" else "white"
-        axis.plot(0.06, y, marker="o" if right else "X", ms=7, color=colour, mfc=face)
+        axis.plot(0.06, y, marker=marker, ms=7, color=colour, mfc=face)
         axis.text(0.14, y, _sign_text(row), va="center", fontsize=8)
     _label(axis, rows, lines)
     axis.set_xlim(0, 1)

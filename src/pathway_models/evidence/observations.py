@@ -23,6 +23,7 @@ from ..errors import (
 from ..models.collection import Library
 from ..models.model import Model
 from ..modules.flat import set_values
+from ..modules.reduction import follows_from
 from ..simulation.phases import phases
 from ..treatments.schedule import Dose, Level, Treatment
 from ..treatments.text import treatment_from_text
@@ -166,7 +167,7 @@ def read_observations(model: Model, path: Path | None = None) -> tuple[Observati
         path: of another file of the same columns; None for the files of a library model.
 
     Returns:
-        The observations, in the order of the file.
+        The observations, in the order of the file; of a reduced model those that it can still answer.
 
     Raises:
         ModelError: with file and line, a row that the model cannot be asked: an unknown use, context, hypothesis,
@@ -190,7 +191,10 @@ def _read_file(model: Model, path: Path, found: dict[str, Observation]) -> None:
     known = evidence_ids(Library(folders=model.folders))
     for line, row in read_lines(path, OBSERVATION_COLUMNS):
         try:
-            observation = _observation(model, row, known)
+            observation = _observation(row, known)
+            if model.whole and cannot_answer(model, observation):
+                continue
+            check_observation(model, observation)
             if observation.id in found:
                 raise InvalidValueError(f"id {observation.id!r} is double")
         except PathwayModelsError as error:
@@ -198,8 +202,8 @@ def _read_file(model: Model, path: Path, found: dict[str, Observation]) -> None:
         found[observation.id] = observation
 
 
-def _observation(model: Model, row: Mapping[str, str], known: frozenset[str]) -> Observation:
-    made = Observation(
+def _observation(row: Mapping[str, str], known: frozenset[str]) -> Observation:
+    return Observation(
         id=row["id"],
         use=row["use"],
         context=row["context"],
@@ -219,8 +223,6 @@ def _observation(model: Model, row: Mapping[str, str], known: frozenset[str]) ->
         expected_under=_pairs(row["expected_under"], str, "expected_under"),
         note=row["note"],
     )
-    check_observation(model, made)
-    return made
 
 
 def _pairs(cell: str, convert: Callable[[str], T], column: str) -> tuple[tuple[str, T], ...]:
@@ -320,6 +322,23 @@ def check_observation(model: Model, row: Observation) -> None:
     if q is not None and q.constant:
         raise InvalidValueError(f"observable {row.observable} is a constant of {model.name}")
     phases(variant, row.schedule, row.hours or 1.0)
+
+
+def cannot_answer(model: Model, row: Observation) -> str:
+    """Why a reduced model is not asked an observation of the whole one; empty if it is.
+
+    What it reads must follow from a state or from what the observation sets, and what it sets must move something.
+    """
+    try:
+        check_observation(model, row)
+    except InvalidValueError as error:
+        return str(error)
+    key = model.resolve(row.observable)
+    given = {model.resolve(i.input) for t in row.schedule for i in t.schedule()}
+    given |= {model.resolve(k) for k, _ in row.settings}
+    if not follows_from(model.sbml, key) & {*model.states, *given}:
+        return f"{row.observable} is constant in the reduced model {model.name}"
+    return ""
 
 
 def arrange(model: Model, row: Observation) -> Model:

@@ -11,25 +11,40 @@ import numpy as np
 
 from .._types import Array, Brief
 from ..ensembles.outcomes import Outcome, Reduction
-from ..errors import PathwayModelsError
+from ..errors import PathwayModelsError, SimulationError
 from ..models.hypotheses import alternative_in_force, changed_hypotheses
 from ..models.model import Model
 from ..modules.flat import require_model
-from ..simulation.job import at_rest, make_job, run_job
+from ..simulation.job import Job, at_rest, make_job, run_job
+from .claims import read_claims
 from .figure import plot_evidence
 from .observations import Observation, Use, arrange, assume_hypotheses, read_observations
-from .scores import FAILED, NO_ERROR, OUTSIDE, RIGHT, WITHIN_ONE, WITHIN_TWO, WRONG, Score, comparison_scale
+from .scores import (
+    DISPUTED,
+    FAILED,
+    NO_ERROR,
+    OUTSIDE,
+    RIGHT,
+    WITHIN_ONE,
+    WITHIN_TWO,
+    WRONG,
+    Claim,
+    Score,
+    comparison_scale,
+)
 from .tables import column_names
+from .tallies import ByChance, by_chance, totals
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
 REPORT_COLUMNS = column_names(
-    "id use observable comparison prediction observed error z ratio verdict source expected_under hypotheses "
-    "context treatments hours note"
+    "id use observable comparison prediction observed error z ratio at_least at_most verdict group source "
+    "expected_under hypotheses context treatments hours numerical_error note"
 )
 POINTS_PER_COURSE = 800  # for peaks and troughs
+COARSER = 100.0  # a run at this many times the tolerances bounds the numerical error
 REDUCTIONS: Mapping[str, Reduction] = {"at": "final", "peak": "peak", "trough": "trough"}
 
 
@@ -56,21 +71,29 @@ class EvidenceReport(Brief):
     def to_dataframe(self) -> pd.DataFrame:
         """One row per observation; `prediction`, `observed`, `error` on the scale of `comparison`.
 
-        Directions have their prediction in percent of the baseline. `ratio` is predicted over observed, `hypotheses`
-        lists those in force that are not the default.
+        Directions have their prediction in percent of the baseline; it is right from `at_least` to `at_most`. `group`
+        names the first of the rows that contradict each other and the works for each way. `ratio` is predicted over
+        observed, `hypotheses` lists those in force that are not the default.
         """
         import pandas as pd
 
         return pd.DataFrame([_record(row) for row in self.rows], columns=list(REPORT_COLUMNS))
 
     def totals(self, use: Use) -> dict[str, int]:
-        """Verdict -> number of rows.
+        """Verdict -> number of rows; those with the majority of a group of rows that contradict each other are one.
 
         Args:
             use: which rows: 'fit' or 'check'.
         """
-        verdicts = [row.verdict for row in self._of(use)]
-        return {v: verdicts.count(v) for v in (WITHIN_ONE, WITHIN_TWO, OUTSIDE, NO_ERROR, RIGHT, WRONG, FAILED)}
+        return totals(self._of(use))
+
+    def by_chance(self, use: Use) -> ByChance:
+        """How many of the directions come out right without the model.
+
+        Args:
+            use: which rows: 'fit' or 'check'.
+        """
+        return by_chance(self._of(use))
 
     def summary(self) -> str:
         """Plain sentences: how many rows the model meets, tests ('check') apart from what set it ('fit')."""
@@ -86,7 +109,7 @@ class EvidenceReport(Brief):
         return [row for row in self.rows if row.observation.use == use]
 
     def plot(self) -> Figure:
-        """Predicted over observed with the observed error on a log axis, and directions as right or wrong."""
+        """Predicted over observed with the observed error on a log axis, and directions as right, wrong or disputed."""
         return plot_evidence(self.model, self.rows)
 
 
@@ -102,13 +125,17 @@ def _record(row: Score) -> dict[str, Any]:
         "error": math.nan if o.error is None else o.error,
         "z": row.z,
         "ratio": row.ratio,
+        "at_least": row.wanted[0],
+        "at_most": row.wanted[1],
         "verdict": row.verdict,
+        "group": row.claim.group,
         "source": ";".join(o.source),
         "expected_under": _text(o.expected_under),
         "hypotheses": row.hypotheses,
         "context": o.context,
         "treatments": o.treatments,
         "hours": o.hours,
+        "numerical_error": math.nan if o.numeric else row.numerical_error,
         "note": f"{o.note} [{row.message}]" if row.message else o.note,
     }
 
@@ -116,24 +143,31 @@ def _record(row: Score) -> dict[str, Any]:
 def _sentence(rows: Sequence[Score]) -> str:
     if not rows:
         return "none."
-    verdicts = [row.verdict for row in rows]
-    with_error = [row for row in rows if row.verdict in (WITHIN_ONE, WITHIN_TWO, OUTSIDE)]
-    ratios = [row.ratio for row in rows if row.verdict == NO_ERROR]
-    signs = [row for row in rows if row.verdict in (RIGHT, WRONG)]
-    one, two = verdicts.count(WITHIN_ONE), verdicts.count(WITHIN_TWO)
+    counts = totals(rows)
+    one, two, outside = counts[WITHIN_ONE], counts[WITHIN_TWO], counts[OUTSIDE]
     parts = []
-    if with_error:
-        parts.append(f"{one} of {len(with_error)} numbers within one error and {one + two} within two")
-    if ratios:
-        close = sum(0.8 <= r <= 1.25 for r in ratios)
-        parts.append(f"{close} of {len(ratios)} numbers without an error within 25 percent")
-    if signs:
-        other = sum(row.verdict == WRONG and not row.expected for row in signs)
-        text = f" (wrong, but expected under another hypothesis: {other})" if other else ""
-        parts.append(f"{verdicts.count(RIGHT)} of {len(signs)} directions right{text}")
-    if FAILED in verdicts:
-        parts.append(f"{verdicts.count(FAILED)} not simulated")
+    if one + two + outside:
+        parts.append(f"{one} of {one + two + outside} numbers within one error and {one + two} within two")
+    if counts[NO_ERROR]:
+        close = sum(0.8 <= row.ratio <= 1.25 for row in rows if row.verdict == NO_ERROR)
+        parts.append(f"{close} of {counts[NO_ERROR]} numbers without an error within 25 percent")
+    if counts[RIGHT] + counts[WRONG]:
+        parts.append(_directions(rows, counts))
+    if counts[DISPUTED]:
+        parts.append(f"{counts[DISPUTED]} directions disputed by other works")
+    if counts[FAILED]:
+        parts.append(f"{counts[FAILED]} not simulated")
     return "; ".join(parts) + "."
+
+
+def _directions(rows: Sequence[Score], counts: Mapping[str, int]) -> str:
+    chance = by_chance(rows)
+    text = (
+        f"{counts[RIGHT]} of {chance.directions} directions right (if nothing changes {chance.nothing}, if everything "
+        f"good goes up {chance.good}, by their frequencies {chance.frequencies:.1f}"
+    )
+    other = sum(row.verdict == WRONG and not row.expected for row in rows)
+    return f"{text}; wrong, but expected under another hypothesis: {other})" if other else f"{text})"
 
 
 def report(model: Model, observations: Sequence[Observation] | None = None) -> EvidenceReport:
@@ -162,20 +196,29 @@ def report(model: Model, observations: Sequence[Observation] | None = None) -> E
     groups: dict[tuple[Any, ...], list[Observation]] = {}
     for row in rows:
         groups.setdefault(row.condition, []).append(row)
-    scores = {s.observation.id: s for group in groups.values() for s in _score_group(model, group)}
+    claims = read_claims(model, rows)
+    scores = {s.observation.id: s for group in groups.values() for s in _score_group(model, group, claims)}
     return EvidenceReport(model=model.name, title=model.title, rows=tuple(scores[o.id] for o in rows))
 
 
-def _score_group(model: Model, rows: Sequence[Observation]) -> list[Score]:
+def _score_group(model: Model, rows: Sequence[Observation], claims: Mapping[str, Claim]) -> list[Score]:
     variant = arrange(model, rows[0])
     in_force, message = _text(changed_hypotheses(variant)), ""
     try:
-        numbers = _predict(model, variant, rows)
+        numbers, errors = _predict(model, variant, rows)
     except PathwayModelsError as error:
-        numbers, message = [math.nan] * len(rows), " ".join(str(error).split())
+        numbers, errors, message = [math.nan] * len(rows), [math.nan] * len(rows), " ".join(str(error).split())
     return [
-        Score(observation=o, prediction=n, hypotheses=in_force, expected=_expected(variant, o), message=message)
-        for o, n in zip(rows, numbers, strict=True)
+        Score(
+            observation=o,
+            prediction=number,
+            hypotheses=in_force,
+            expected=_expected(variant, o),
+            message=message,
+            claim=claims[o.id],
+            numerical_error=error,
+        )
+        for o, number, error in zip(rows, numbers, errors, strict=True)
     ]
 
 
@@ -184,18 +227,30 @@ def _expected(model: Model, row: Observation) -> bool:
     return all(alternative_in_force(model, by_id[name]) == alternative for name, alternative in row.expected_under)
 
 
-def _predict(model: Model, variant: Model, rows: Sequence[Observation]) -> list[float]:
+def _predict(model: Model, variant: Model, rows: Sequence[Observation]) -> tuple[list[float], list[float]]:
+    """What each row reads, and of directions the numerical error of that, on the scale of the row."""
     columns = tuple(dict.fromkeys(variant.resolve(o.observable) for o in rows))
     duration = max(o.hours for o in rows) or 1.0
     times = np.unique(np.concatenate([observation_times(o) for o in rows]))
     job = make_job(variant, rows[0].schedule, duration=duration, times=times, columns=columns, start="auto")
-    course = run_job(job)
     healthy = _healthy(model, rows)
+    numbers = _numbers(job, variant, rows, healthy)
+    if all(o.numeric for o in rows):
+        return numbers, [math.nan] * len(rows)
+    try:
+        coarser = _numbers(job.scaled(COARSER), variant, rows, healthy)
+    except SimulationError:
+        return numbers, [math.nan] * len(rows)
+    return numbers, [abs(a - b) for a, b in zip(numbers, coarser, strict=True)]
+
+
+def _numbers(job: Job, variant: Model, rows: Sequence[Observation], healthy: Mapping[str, float]) -> list[float]:
+    course = run_job(job)
     numbers = []
     for o in rows:
         key = variant.resolve(o.observable)
-        i = columns.index(key)
-        reached = float(read_number(o, times, course.values[None, :, i])[0])
+        i = job.columns.index(key)
+        reached = float(read_number(o, np.asarray(job.times), course.values[None, :, i])[0])
         before = healthy[key] if o.baseline == "healthy" else float(course.before[i])
         numbers.append(comparison_scale(o.comparison, reached, before))
     return numbers

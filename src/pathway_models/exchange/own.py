@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from .._files.data import sbml_root
+from .._files.whole import read_text
 from .._sbml import sbml
 from ..errors import ModelError, PathwayModelsError, SimulationError
 from ..evidence.observations import observations_paths, read_observations
@@ -13,6 +15,7 @@ from ..models.collection import Library
 from ..models.collection import library as usual
 from ..models.hypotheses import changed_hypotheses
 from ..models.model import Model
+from ..modules.generate import module_sbml
 from ..modules.module import ModuleFile, read_module_file
 
 REST_TOLERANCE = 1e-5  # of a start value, relative; what the search for the rest leaves is far below
@@ -32,7 +35,8 @@ def folder_faults(path: Path, library: Library | None = None) -> tuple[str, ...]
         raise ModelError(f"{path}: a module lies in modules/ of a library, e.g. my_library/modules/{path.name}")
     (root,) = usual(path.parents[1] if single else path).folders
     beside = usual() if library is None else library
-    whole = Library(folders=tuple(dict.fromkeys((root, *beside.folders))))
+    # our own folder is in every library already
+    whole = Library(folders=tuple(dict.fromkeys(f for f in (root, *beside.folders) if f != sbml_root().resolve())))
     try:
         own = [n for n in (*whole.modules, *whole.coupled) if whole.home(n) == root]
     except PathwayModelsError as error:
@@ -43,6 +47,9 @@ def folder_faults(path: Path, library: Library | None = None) -> tuple[str, ...]
 
 def _faults(library: Library, name: str) -> Iterator[str]:
     try:
+        if outdated := [*_outdated(library, name)] if name in library.modules else []:
+            yield from outdated
+            return
         model = library.load(name, context="healthy")
         if name in library.modules:
             yield from _sources(library, name, model)
@@ -55,6 +62,14 @@ def _faults(library: Library, name: str) -> Iterator[str]:
             read_observations(model)
     except PathwayModelsError as error:
         yield str(error)
+
+
+def _outdated(library: Library, name: str) -> Iterator[str]:
+    """That a module's model.xml, which ours have, is not what its model.ant makes."""
+    folder = library.modules[name]
+    made = folder / "model.xml"
+    if made.exists() and read_text(made) != module_sbml(folder, library.evidence):
+        yield f"{name}: model.xml is not what model.ant makes; run `python -m pathway_models.models.build`"
 
 
 def _contradictions(model: Model) -> Iterator[str]:

@@ -95,9 +95,10 @@ def scenario_comp(model: Model, treatments: Sequence[Treatment] = (), duration: 
 
 def _hierarchical(model: Model) -> str:
     library = Library(folders=model.folders)
-    if model.name in library.coupled and library.text(model.name) == model.sbml:
+    parted = [n for n in library.coupled if not library.read_coupled(n).reduction]
+    if model.name in parted and library.text(model.name) == model.sbml:
         return library.text(model.name, hierarchical=True)
-    allowed = ", ".join(library.coupled)
+    allowed = ", ".join(parted)
     raise InvalidValueError(
         f"{model.name} has no parts; format comp is for the coupled models of the library: {allowed}"
     )

@@ -76,6 +76,7 @@ def gains_from_rest(
     context = model.contexts[model.context or ""]
     opened = replace(
         model,
+        whole="",  # what is constant in a reduced model stays so: rests are its own
         contexts={context.name: replace(context, anchors={}, held={})},
         settings={**model.settings, context.loop["switch"]: 0.0},
     )

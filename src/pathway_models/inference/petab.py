@@ -117,12 +117,14 @@ def write_petab(
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     made = write_petab(pm.load("ampk_pgc1a"), ["gain_BHB_GSH"], ["kd_gsh"], folder, allow=["assumed"])
         ...     print(made.measured, pm.load(made.yaml).predictions()["prediction"].round(2).tolist())
-        ('kd_gsh',) [1.98]
+        ('kd_gsh',) [2.0]
     """
     import pandas as pd
 
     if model.context is None:
         raise InvalidValueError(f"{model.name} is a file from elsewhere: calibrations of library models can be written")
+    if model.whole:
+        raise InvalidValueError(f"{model.name} rests where the model that it reduces does, which PEtab cannot say")
     targets = find_targets(model, observations, assumed_error)
     chosen = choose_constants(model, parameters, allow)
     model = with_start(model, chosen, start_at or {})

@@ -1,4 +1,4 @@
-"""Models ready to be asked: the library, other people's SBML and PEtab files, a module in another's place."""
+"""Models ready to be asked: the library, other people's SBML and PEtab files, models of fewer states."""
 
 from .._sbml.sbml import Quantity
 from ..modules.coupling import SharedInput, Wire
@@ -8,6 +8,7 @@ from ..modules.module import Alternative, Hypothesis, Module, Parameter, Port
 from .collection import Library, available, library, load
 from .coupled import CoupledFile
 from .model import Model
+from .reduced import can_be_quasi_steady, paced, reduced
 
 __all__ = [
     "Alternative",
@@ -26,6 +27,9 @@ __all__ = [
     "SharedInput",
     "Wire",
     "available",
+    "can_be_quasi_steady",
     "library",
     "load",
+    "paced",
+    "reduced",
 ]

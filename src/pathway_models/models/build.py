@@ -19,9 +19,11 @@ def build(root: Path) -> list[Path]:
         folder = root / "modules" / name
         changed += write(folder / "model.xml", module_sbml(folder, OURS.evidence))
     for name in OURS.coupled:
-        flat, hierarchical = coupled_sbml(name, OURS.read_coupled(name).title, *OURS.parts(name))
-        changed += write(root / "coupled" / f"{name}.xml", check_text(flat, name))
-        changed += write(root / "coupled" / f"{name}-comp.xml", hierarchical)
+        made = OURS.read_coupled(name)
+        flat, hierarchical = coupled_sbml(name, made.title, *OURS.parts(name))
+        changed += write(root / "coupled" / f"{name}.xml", check_text(made.reduced(flat), name))
+        if not made.reduction:
+            changed += write(root / "coupled" / f"{name}-comp.xml", hierarchical)
     return changed
 
 

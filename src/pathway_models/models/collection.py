@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
 
-from .._files.authored import read_toml, short_path
+from .._files.authored import short_path
 from .._files.data import sbml_root
 from .._files.whole import read_text
 from .._sbml.files import model_text
@@ -21,10 +21,11 @@ from ..modules.flat import Context
 from ..modules.generate import coupled_sbml, module_sbml
 from ..modules.module import Module, Parameter, Port, read_module, read_module_file
 from .contexts import contexts_for, read_contexts
-from .coupled import CoupledFile, check_coupled, check_target, gain_parameters, open_inputs
+from .coupled import CoupledFile, check_coupled, check_target, gain_parameters, lineage, open_inputs, read_coupled
 from .foreign import from_sbml
 from .model import Model
 from .petab_read import load_problem
+from .reduced import shrunk
 
 DEFAULT_CONTEXT = "epilepsy"
 VARIABLE = "PATHWAY_MODELS_LIBRARY"  # of the environment: folders that `load` reads beside ours
@@ -138,34 +139,18 @@ class Library:
         return _module(self, self._stamp(), name)
 
     def read_coupled(self, name: str) -> CoupledFile:
-        """The TOML of a coupled model; what it `extends` comes first (modules, wires, inputs, aliases).
+        """The TOML of a coupled model; what it `extends` or reduces comes first (modules, wires, inputs, aliases).
 
         Args:
             name: a key of `coupled`.
 
         Raises:
-            ModelError: no modules, one that is not there or is there twice.
+            ModelError: no modules, one that is not there or is there twice, a reduction of a reduction.
         """
-        first, *others = self.lineage(name)
-        base = read_toml(self.coupled[first], CoupledFile)
-        for n in others:
-            try:
-                base = read_toml(self.coupled[n], CoupledFile).after(base)
-            except ModelError as error:
-                raise ModelError(f"{short_path(self.coupled[n])}: {error}") from error
-        where = f"{short_path(self.coupled[name])}: modules"
-        if not base.modules:
-            raise ModelError(f"{where}: name at least one, or a model that this one extends")
-        modules = self.modules
-        for i, n in enumerate(base.modules):
-            if n not in modules:
-                raise ModelError(f"{where}: {unknown_name('module', n, modules)}")
-            if n in base.modules[:i]:
-                raise ModelError(f"{where}: {n} is there twice")
-        return base
+        return read_coupled(self.coupled, name, self.modules)
 
     def lineage(self, name: str) -> tuple[str, ...]:
-        """A coupled model after those that it extends, the oldest first.
+        """A coupled model after those that it extends or reduces, the oldest first.
 
         Args:
             name: a key of `coupled`.
@@ -173,15 +158,7 @@ class Library:
         Raises:
             ModelError: a ring, or a model to extend that is not there.
         """
-        names = [name]
-        while base := read_toml(self.coupled[names[0]], CoupledFile).extends:
-            file = short_path(self.coupled[names[0]])
-            if base in names:
-                raise ModelError(f"{file}: extends: a ring of {', '.join(names)}")
-            if base not in self.coupled:
-                raise ModelError(f"{file}: extends: {unknown_name('model', base, self.coupled)}")
-            names.insert(0, base)
-        return tuple(names)
+        return lineage(self.coupled, name)
 
     def parts(self, name: str) -> tuple[list[Module], list[Wire], list[SharedInput]]:
         """Modules, wires and shared inputs that the TOML of a coupled model names.
@@ -198,10 +175,27 @@ class Library:
         Args:
             name: a key of `coupled`.
             hierarchical: whether it is of SBML comp, with a submodel per module, and not flat.
+
+        Raises:
+            ModelError: a reduced model in parts.
         """
+        if hierarchical and self.read_coupled(name).reduction:
+            raise ModelError(f"{name} is a reduced model: it has no parts, only the model that it reduces has")
         if self.home(name) == sbml_root():
             return read_text(self.coupled[name].with_name(f"{name}-comp.xml" if hierarchical else f"{name}.xml"))
         return _texts(self, self._stamp(), name)[hierarchical]
+
+    def whole_text(self, name: str) -> str:
+        """SBML of what a reduced model was made of, in which its rest is searched; nothing for another model.
+
+        Args:
+            name: a key of `coupled`.
+        """
+        reduction = self.read_coupled(name).reduction
+        if reduction is None:
+            return ""
+        ours = self.home(name) == sbml_root()
+        return self.text(reduction.of) if ours else _texts(self, self._stamp(), name)[2]
 
     def every_input(self) -> frozenset[str]:
         """Inputs of all models."""
@@ -328,14 +322,15 @@ def _module(library: Library, stamp: Stamp, name: str) -> Module:
 
 
 @lru_cache(maxsize=32)
-def _texts(library: Library, stamp: Stamp, name: str) -> tuple[str, str]:
+def _texts(library: Library, stamp: Stamp, name: str) -> tuple[str, str, str]:
     path = library.coupled[name]
     made = library.read_coupled(name)
     for wire in made.wires:
         check_target(path, wire)
     modules, wires, shared = library.parts(name)
     try:
-        return coupled_sbml(name, made.title, modules, wires, shared)
+        flat, parts = coupled_sbml(name, made.title, modules, wires, shared)
+        return made.reduced(flat), parts, flat
     except PathwayModelsError as error:
         raise ModelError(f"{short_path(path)}: {error}") from error
 
@@ -369,7 +364,7 @@ def _coupled_model(library: Library, name: str) -> Model:
     modules = [m.prefixed() for m in parts]
     names = {p.id.replace("__", ".", 1): p.id for m in modules for p in _ports(m)}
     overlay = {k: v for m in modules for k, v in m.epilepsy.items()}
-    return Model(
+    model = Model(
         name=name,
         title=made.title,
         sbml=text,
@@ -381,6 +376,7 @@ def _coupled_model(library: Library, name: str) -> Model:
         aliases=Frozen({k: v.replace(".", "__") for k, v in made.aliases.items()}),
         folders=library.folders,
     )
+    return shrunk(model, library.whole_text(name), *made.reduction.states) if made.reduction else model
 
 
 def _contexts(

@@ -30,6 +30,9 @@ class ContextEntry:
     extends: Annotated[str, "a context, of this file or another, that this one adds to"] = ""
     module_overlays: Annotated[bool, "whether the [epilepsy] tables of the modules apply"] = False
     inputs: Annotated[Mapping[str, float], "input -> value, where a model has that input"] = field(default_factory=dict)
+    constants: Annotated[Mapping[str, float], "module.constant -> its value here, over that of the overlays"] = field(
+        default_factory=dict
+    )
     held: Annotated[Mapping[str, float], "module.constant -> its value while the rest is searched"] = field(
         default_factory=dict
     )
@@ -67,6 +70,7 @@ def _whole(found: Entries, name: str, chain: tuple[str, ...]) -> ContextEntry:
         entry,
         module_overlays=base.module_overlays or entry.module_overlays,
         inputs={**base.inputs, **entry.inputs},
+        constants={**base.constants, **entry.constants},
         held={**base.held, **entry.held},
         anchors={**base.anchors, **entry.anchors},
         loop=entry.loop or base.loop,
@@ -88,6 +92,7 @@ def contexts_for(
         settings = {k: v for k, v in entry.inputs.items() if k in inputs}
         if entry.module_overlays:
             settings |= epilepsy
+        settings |= {names[k]: v for k, v in entry.constants.items() if k in names}
         anchors = {names[k]: names[v] for k, v in entry.anchors.items() if k in names and v in names}
         held = {names[k]: v for k, v in entry.held.items() if k in names}
         loop = {} if entry.loop is None else {k: names[v] for k, v in vars(entry.loop).items() if v in names}
@@ -106,7 +111,7 @@ def _check(
     """Every name belongs to a model of the library; what this model lacks may belong to another one."""
     loop = [] if entry.loop is None else vars(entry.loop).values()
     here = {n.partition(".")[0] for n in names}
-    for name in (*entry.held, *entry.anchors, *entry.anchors.values(), *loop):
+    for name in (*entry.constants, *entry.held, *entry.anchors, *entry.anchors.values(), *loop):
         owner = name.partition(".")[0]
         if owner not in modules or (owner in here and name not in names):
             raise ModelError(f"{where}: {unknown_name('variable', name, names)}")

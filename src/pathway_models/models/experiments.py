@@ -15,9 +15,10 @@ from .._sbml import sbml
 from ..errors import ModelError, SimulationError, unknown_name
 from ..modules.experiments import Experiments, Period
 from ..modules.flat import FlatModel, M
-from ..simulation.job import at_rest, make_job, run_job, volumes
+from ..simulation.job import at_rest, make_job, run_job
 from ..simulation.phases import snap_all
 from ..simulation.run import output_times, solve, warn_of
+from ..simulation.sizes import volumes
 from ..simulation.tolerances import Tolerance
 from ..treatments.schedule import Dose, Level, Treatment
 

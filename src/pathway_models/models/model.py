@@ -40,6 +40,7 @@ class Model(FlatModel):
         experiment_set: measurements and experiments that came with the model (PEtab); None without.
         source: the path that it was read from, and the place in an archive.
         folders: of the user, in which the library looked beside ours.
+        whole: of a reduced model, the flat text that it was made of; its rest is searched there.
 
     Example:
         >>> import pathway_models as pm

@@ -105,16 +105,19 @@ def with_module(name: str, module: Module, *, replacing: str, context: str = DEF
 
     Raises:
         UnknownNameError: a module that the model does not have, an unknown context.
-        InvalidValueError: ports that the wires need and the module lacks, or units that do not fit.
+        InvalidValueError: ports that the wires need and the module lacks, units that do not fit, a reduced model.
 
     Example:
         >>> import pathway_models as pm
         >>> ours = pm.library().module("acupuncture")
-        >>> len(pm.exchange.with_module("epilepsy_core", ours, replacing="acupuncture").gains)
-        35
+        >>> model = pm.exchange.with_module("epilepsy", ours, replacing="acupuncture")
+        >>> model.gains == pm.load("epilepsy").gains
+        True
     """
     found = library()
     base = found.load(name, context=context)
+    if base.whole:
+        raise InvalidValueError(f"{name} is a reduced model; replace the module in the whole one, then reduce that")
     parts, wires, shared = found.parts(name)
     if replacing not in {p.name for p in parts}:
         raise unknown_name(f"module of {name}", replacing, [p.name for p in parts])

@@ -24,7 +24,7 @@ IDENTIFIERS = "https://identifiers.org/"
 _COLLECTIONS = {"doi": "doi", "pmid": "pubmed", "pmcid": "pmc", "biomodels": "biomodels.db"}
 _RANKS = (("doi", "pmid"), ("pmcid",), ("biomodels",))
 
-# Parameters are named after their role (Km_GAD, t_half_IL10): the first pattern that fits gives the SBO term.
+# Parameters are named after their role (Km_GAD, t_half_S6K): the first pattern that fits gives the SBO term.
 _SBO_OF_NAME = tuple(
     (re.compile(pattern), term)
     for pattern, term in (

@@ -70,6 +70,7 @@ class FlatModel:
     experiment_set: Experiments | None = None
     source: tuple[str, ...] = field(default=(), compare=False)
     folders: tuple[Path, ...] = ()  # of the user, in which the library looked beside ours
+    whole: str = ""  # of a reduced model: the text in which the rest of a context is searched
 
     def __repr__(self) -> str:
         usual = self.contexts[self.context].settings if self.context else {}

@@ -11,6 +11,7 @@ from typing import TypeAlias
 import numpy as np
 
 from .._formulas.switches import MIXED_STEPS, Found
+from .._sbml import sbml
 from .._sbml.edit import with_values
 from .._sbml.locals import demote
 from .._sbml.native import alone
@@ -21,6 +22,7 @@ from ..treatments.schedule import Treatment
 from .events import switches_reach_triggers, with_beginning, with_schedule
 from .phases import Phase, cut_at, legs_between, phases, snap_all, warn_idle
 from .runner import Runner, runner
+from .sizes import absolute_of, scales_of
 from .tolerances import (
     COARSE,
     KNOWN_SIZE,
@@ -30,9 +32,7 @@ from .tolerances import (
     UNKNOWN_SIZE,
     Attempt,
     Tolerance,
-    checked_absolute,
     checked_relative,
-    guessed_sizes,
 )
 from .values import Values
 
@@ -63,12 +63,20 @@ class Job:
     relative_tolerance: float = SINGLE_RUN
     held: tuple[tuple[str, float], ...] = ()  # constants that differ while the steady state is searched
     varied: tuple[str, ...] = ()  # what a row sets, in the order of its numbers
+    whole: Job | None = None  # that of the model in which the steady state is searched, where it is another one
+
+    @property
+    def shared(self) -> list[int]:
+        """Places of the numbers of a row that `whole` takes as well."""
+        known = self.whole.varied if self.whole else ()
+        return [i for i, k in enumerate(self.varied) if k in known]
 
     def scaled(self, factor: float) -> Job:
         """The same job at other tolerances, the relative one not below what doubles can hold."""
         relative = max(self.relative_tolerance * factor, FINEST)
         absolute, coarse = (tuple(a * factor for a in numbers) for numbers in (self.absolute, self.coarse))
-        return replace(self, relative_tolerance=relative, absolute=absolute, coarse=coarse)
+        whole = self.whole and self.whole.scaled(factor)
+        return replace(self, relative_tolerance=relative, absolute=absolute, coarse=coarse, whole=whole)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,11 +127,27 @@ def retry_message(job: Job, attempt: Attempt, number: int, message: str) -> str:
 @alone
 def run_job(job: Job, row: Row = (), attempt: Attempt = LADDER[0], *, steps: int = MAX_STEPS) -> Course:
     """Run one parameter row from its own steady state (or the file's start); raises `SimulationError`."""
+    engine, values, done = _started(job, row, attempt, steps)
+    untreated = engine
+    if done:
+        untreated = runner(job.sbml)
+        untreated.begin(values)
+    before = np.array([untreated.value(c) for c in job.columns])
+    base = {k: untreated.value(k) for k in sorted({key for piece in job.phases for key, _ in piece.levels})}
+    return Course(before=before, values=_run_phases(engine, job, _pieces(engine, job, values), base, done=done))
+
+
+def _started(job: Job, row: Row, attempt: Attempt, steps: int) -> tuple[Runner, Values, bool]:
+    """The compiled model at time 0, its values, and whether what the schedule does there is done."""
     values = _values(job.settings) | Values(job.varied, np.asarray(row, dtype=float))
-    held = _values(job.held) if job.steady else Values()
+    held = _values(job.held) if job.steady and job.whole is None else Values()
     origin = None if job.origin is None else np.array(job.origin)
+    if job.whole is not None:
+        values, origin = _of_whole(job, job.whole, row, values, attempt, steps)
     engine, done = _begin(job, values | held, origin)
     _configure(engine, job, attempt, steps)
+    if job.whole is not None:
+        return engine, values, done
     if job.steady:
         engine.settle(np.array(job.scales), values | held)
     for parameter, variable in job.anchors:
@@ -134,13 +158,15 @@ def run_job(job: Job, row: Row = (), attempt: Attempt = LADDER[0], *, steps: int
     if held.names:
         own = values.mapping()
         engine.set_values(Values.of({k: own.get(k, engine.published[k]) for k in held.names}))
-    untreated = engine
-    if done:
-        untreated = runner(job.sbml)
-        untreated.begin(values)
-    before = np.array([untreated.value(c) for c in job.columns])
-    base = {k: untreated.value(k) for k in sorted({key for piece in job.phases for key, _ in piece.levels})}
-    return Course(before=before, values=_run_phases(engine, job, _pieces(engine, job, values), base, done=done))
+    return engine, values, done
+
+
+def _of_whole(job: Job, whole: Job, row: Row, values: Values, attempt: Attempt, steps: int) -> tuple[Values, Array]:
+    """The values and the state at the rest of the whole model: what is anchored there, and its states by name."""
+    resting, _, _ = _started(whole, np.asarray(row, dtype=float)[job.shared] if job.varied else (), attempt, steps)
+    anchored = Values.of({k: resting.value(k) for k, _ in job.anchors})
+    known = dict(zip(resting.state_names(), resting.state(), strict=True))
+    return anchored | values, np.array([known[k] for k in runner(job.sbml).state_names()])
 
 
 @lru_cache(maxsize=64)
@@ -280,11 +306,12 @@ def make_job(
         text, pieces = with_schedule(text, pieces)
     switched = {k for piece in pieces for k, _ in piece.levels}
     text = demote(text, frozenset({*model.settings, *model.held, *model.anchors, *columns, *varied, *switched}))
-    scales, typical = _scales(model, text)
+    scales, typical = scales_of(model, text)
     held = tuple(sorted(model.held.items()))
     settings = tuple(sorted(model.settings.items()))
     origin, known = None, model.context is not None
-    if steady:
+    whole = _whole_job(model, relative, varied) if steady and model.whole else None
+    if steady and whole is None:
         origin = _rest(text, tuple(sorted({**dict(settings), **dict(held)}.items())), scales, known)
     return Job(
         sbml=text,
@@ -292,8 +319,8 @@ def make_job(
         steady=steady,
         origin=origin,
         scales=scales,
-        absolute=_absolute(model, text, KNOWN_SIZE if known else UNKNOWN_SIZE, relative, scales, atol),
-        coarse=_absolute(model, text, KNOWN_SIZE if known else COARSE, relative, typical, atol),
+        absolute=absolute_of(model, text, KNOWN_SIZE if known else UNKNOWN_SIZE, relative, scales, atol),
+        coarse=absolute_of(model, text, KNOWN_SIZE if known else COARSE, relative, typical, atol),
         anchors=tuple(model.anchors.items()),
         phases=pieces,
         times=tuple(times),
@@ -301,43 +328,35 @@ def make_job(
         relative_tolerance=relative,
         held=held,
         varied=tuple(varied),
+        whole=whole,
     )
 
 
-def _scales(model: FlatModel, text: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """The sizes of the states, and typical ones: in health for our own models, at the start for others."""
-    engine = runner(text)
-    if model.context is not None:
-        engine.begin()
-        sizes = np.abs(engine.state())
-        known = tuple(np.where(sizes > 0, sizes, 1.0))
-        return known, known
-    engine.begin(Values.of(model.settings))
-    guessed, typical = guessed_sizes(engine.state(), len(engine.species))
-    return tuple(guessed), tuple(typical)
+def _whole_job(model: FlatModel, relative: float, varied: Sequence[str]) -> Job:
+    """The job that ends where the run of a reduced model starts: at the rest of the whole one."""
+    known = sbml.content(model.whole, model.name).quantities
+    whole = replace(model, sbml=model.whole, whole="")
+    able = {k for k in known if k not in whole.states}
+    whole = replace(
+        whole,
+        settings={k: v for k, v in model.settings.items() if k in able},
+        contexts={k: replace(c, anchors=_without_itself(c.anchors)) for k, c in model.contexts.items()},
+    )
+    return make_job(
+        whole,
+        (),
+        duration=1.0,
+        times=np.zeros(1),
+        columns=tuple(model.anchors),
+        start="steady",
+        rtol=relative,
+        varied=[k for k in varied if k in able],
+    )
 
 
-def _absolute(
-    model: FlatModel, text: str, share: float, relative: float, sizes: Sequence[float], atol: Tolerance | None
-) -> tuple[float, ...]:
-    """Absolute tolerance of each state, in the unit of libroadrunner."""
-    names = runner(text).state_names()
-    found = dict(zip(names, (share * relative * s for s in sizes), strict=True))
-    asked = checked_absolute(atol, {name: k for k in names for name in _called(model, k)})
-    found |= {k: value * volumes(text, model.settings)[k] for k, value in asked.items()}
-    return tuple(found.values())
-
-
-def volumes(sbml: str, settings: Mapping[str, float]) -> dict[str, float]:
-    """What the value of each state has to be multiplied by to become that of libroadrunner: a size, or 1."""
-    engine = runner(sbml)
-    sizes, within = engine.start.values(settings), engine.start.volumes
-    return {k: float(sizes[within[k]]) if k in within and k in engine.species else 1.0 for k in engine.state_names()}
-
-
-def _called(model: FlatModel, key: str) -> tuple[str, ...]:
-    """What a state may be called."""
-    return (key, key.replace("__", ".", 1), *(alias for alias, target in model.aliases.items() if target == key))
+def _without_itself(anchors: Mapping[str, str]) -> dict[str, str]:
+    """The anchors of the whole model: a constant of the reduced one that takes its own value there is a state."""
+    return {k: v for k, v in anchors.items() if k != v}
 
 
 @lru_cache(maxsize=64)

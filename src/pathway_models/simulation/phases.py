@@ -41,15 +41,17 @@ def phases(model: FlatModel, treatments: Sequence[Treatment], duration: float) -
     """Cut `0..duration` at every known switch time.
 
     Raises `UnknownNameError` for an input that the model lacks, `InvalidValueError` for a level outside the input's
-    range, for a dose on something that is no state, and for two levels on one input at the same time.
+    range, for a dose on something that is no state, for two levels on one input at the same time, and for a treatment
+    that moves nothing in a reduced model.
     """
     treatments = require_treatments(treatments)
     targets = _Targets(model)
     levels: list[tuple[Level, str]] = []
     doses: list[tuple[Dose, str]] = []
     for treatment in treatments:
-        for item in treatment.schedule():
-            key = targets.of(item, treatment)
+        keys = [targets.of(item, treatment) for item in treatment.schedule()]
+        targets.require_moving(keys, treatment)
+        for item, key in zip(treatment.schedule(), keys, strict=True):
             if isinstance(item, Level):
                 levels.append((item, key))
             else:
@@ -172,6 +174,16 @@ class _Targets:
         elif port is not None and isinstance(item, Level):
             require_range(f"the level of {key}", item.value, port.low, port.high)
         return key
+
+    def require_moving(self, keys: Sequence[str], treatment: Treatment) -> None:
+        """Raise if all that a treatment acts on has lost its effect in a reduced model."""
+        model = self.model
+        if model.whole and keys and not {*keys} & {*self.ports, *(p.id for p in model.constants), *model.states}:
+            names = ", ".join(dict.fromkeys(keys))
+            raise InvalidValueError(
+                f"{name_of(treatment)} acts on {names}, which moves nothing in the reduced model {model.name}; ask the "
+                f"model that it was made of"
+            )
 
     def _found(self, item: Level | Dose, treatment: Treatment) -> str:
         model = self.model

@@ -19,8 +19,9 @@ from ..errors import AccuracyWarning, InvalidValueError, SimulationError, requir
 from ..modules.flat import FlatModel, require_model
 from ..treatments.schedule import Treatment, label
 from .causes import because
-from .job import Course, Job, at_attempt, climb, make_job, retry_message, run_job, switching, volumes
+from .job import Course, Job, at_attempt, climb, make_job, retry_message, run_job, switching
 from .runner import runner
+from .sizes import volumes
 from .tolerances import ALLOWED_ERROR, LADDER, Attempt, Tolerance
 from .values import Values
 

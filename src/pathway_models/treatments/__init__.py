@@ -1,9 +1,9 @@
 """What a treatment is: levels and doses, and the diets, drugs and stimulations made of them; no model."""
 
-from .diets import Fasting, KetogenicDiet, KetoneEster, MCTDiet, ModifiedAtkinsDiet
+from .diets import Fasting, KetogenicDiet, KetoneEster, MCTDiet, MCTOil, ModifiedAtkinsDiet
 from .drugs import Drug, agents
 from .schedule import Dose, Level, Treatment
-from .stimulation import Electroacupuncture, acupuncture_points
+from .stimulation import Electroacupuncture, ShamAcupuncture, acupuncture_points
 
 __all__ = [
     "Dose",
@@ -14,7 +14,9 @@ __all__ = [
     "KetoneEster",
     "Level",
     "MCTDiet",
+    "MCTOil",
     "ModifiedAtkinsDiet",
+    "ShamAcupuncture",
     "Treatment",
     "acupuncture_points",
     "agents",

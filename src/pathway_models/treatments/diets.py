@@ -1,4 +1,4 @@
-"""Ketogenic diets, fasting and ketone esters, each a schedule of levels and doses."""
+"""Ketogenic diets, fasting, ketone esters and MCT oil, each a schedule of levels and doses."""
 
 from __future__ import annotations
 
@@ -38,6 +38,11 @@ def carb_restriction(ratio: float) -> float:
     return 1.0 - max(0.0, carbohydrate) / _constant("usual_carbohydrate_energy")
 
 
+def _times(start_days: float, days: float, per_day: int) -> tuple[float, ...]:
+    """Hours of doses, evenly over the day."""
+    return tuple(24.0 * (start_days + i / per_day) for i in range(math.ceil(days * per_day)))
+
+
 class _Diet(Named):
     """What all diets share: weeks, adherence, age. Each has these fields after its own: errors name the first one."""
 
@@ -55,7 +60,7 @@ class _Diet(Named):
         """The same diet in patients of another age group.
 
         Args:
-            age_group: 'reference', 'child' or 'adult'.
+            age_group: 'reference', 'child', 'adolescent', 'adult' or 'rodent'.
 
         Raises:
             UnknownNameError: another age group.
@@ -90,7 +95,8 @@ class KetogenicDiet(_Diet):
         start: Week in which it begins.
         stop: Week in which it ends; None is the end of the run.
         adherence: Share of the diet that is followed, 0..1; the rest is the usual diet.
-        age_group: 'reference' (what the models describe), 'child' (under 10 years: more ketosis) or 'adult' (less).
+        age_group: 'reference' (what the models describe), 'child' (under 10 years: more ketosis), 'adolescent', 'adult'
+            or 'rodent' (least).
         titration_weeks: Weeks in which the ratio climbs from 1:1 in steps of one, 0..52.
 
     Raises:
@@ -147,14 +153,15 @@ class ModifiedAtkinsDiet(_Diet):
         start: Week in which it begins.
         stop: Week in which it ends; None is the end of the run.
         adherence: Share of the diet that is followed, 0..1; the rest is the usual diet.
-        age_group: 'reference' (what the models describe), 'child' (under 10 years: more ketosis) or 'adult' (less).
+        age_group: 'reference' (what the models describe), 'child' (under 10 years: more ketosis), 'adolescent', 'adult'
+            or 'rodent' (least).
 
     Raises:
         InvalidValueError: A value out of its range, a stop that is not after the start.
 
     Example:
         >>> [round(level.value, 2) for level in ModifiedAtkinsDiet(age_group="adult").schedule()]
-        [0.92, 0.83, 0.22]
+        [0.92, 0.83, 0.58]
     """
 
     carbohydrate_g: float = 20.0
@@ -182,30 +189,30 @@ class ModifiedAtkinsDiet(_Diet):
 
 @dataclass(frozen=True, kw_only=True)
 class MCTDiet(_Diet):
-    """A diet with medium-chain triglycerides.
+    """A diet with medium-chain triglycerides, whose fatty acids become ketones whatever the insulin.
 
-    60 percent MCT gave the ketosis of a 3:1 diet in children (`clinical:C052`); the equivalent ratio is taken in
-    proportion (assumed).
+    Fat has 71 percent of energy, protein 10 and carbohydrate the rest (assumed); more MCT than all fat takes from
+    carbohydrate. The amount per body weight follows from the energy need of the age group.
 
     Attributes:
         mct_energy: Share of energy from medium-chain triglycerides, 0.3..0.75.
-        decanoic_acid: Level at the neuron, free, in mmol/L (0..1); it acts on mTORC1. No measured value is in the
-            evidence tables, so it is 0 unless given.
+        decanoic_share: Share of decanoic acid in them, 0..1; the rest is octanoic acid.
         start: Week in which it begins.
         stop: Week in which it ends; None is the end of the run.
         adherence: Share of the diet that is followed, 0..1; the rest is the usual diet.
-        age_group: 'reference' (what the models describe), 'child' (under 10 years: more ketosis) or 'adult' (less).
+        age_group: 'reference' (what the models describe), 'child' (under 10 years: more ketosis), 'adolescent', 'adult'
+            or 'rodent' (least).
 
     Raises:
         InvalidValueError: A value out of its range, a stop that is not after the start.
 
     Example:
-        >>> [round(level.value, 2) for level in MCTDiet(age_group="child").schedule()]
-        [0.86, 3.0, 1.6]
+        >>> {level.input: round(level.value, 2) for level in MCTDiet(age_group="child").schedule()}["MCT_intake"]
+        1.26
     """
 
     mct_energy: float = 0.6
-    decanoic_acid: float = 0.0
+    decanoic_share: float = 0.4
     start: float = 0.0
     stop: float | None = None
     adherence: float = 1.0
@@ -213,17 +220,59 @@ class MCTDiet(_Diet):
 
     def __post_init__(self) -> None:
         require_range("the share of energy from MCT", self.mct_energy, 0.3, 0.75)
-        require_range("decanoic acid at the neuron in mmol/L", self.decanoic_acid, 0.0, 1.0)
+        require_range("the share of decanoic acid", self.decanoic_share, 0.0, 1.0)
         self._check("the MCT diet")
 
     def schedule(self) -> tuple[Level, ...]:
-        """The levels of the equivalent classical diet, and one on `decanoic_acid` if it is given."""
-        ratio = _constant("mct_ratio") * self.mct_energy / _constant("mct_energy")
+        """Levels as of other diets, of long-chain fat alone, and those of the medium-chain fat."""
+        fat, protein = max(_constant("mct_diet_fat_energy"), self.mct_energy), _constant("mct_diet_protein_energy")
+        per_gram, other = _constant("energy_of_fat"), _constant("energy_of_other_food")
+        restriction = 1.0 - (1.0 - fat - protein) / _constant("usual_carbohydrate_energy")
+        ratio = (fat - self.mct_energy) / per_gram / ((1.0 - fat) / other)
+        grams = self.mct_energy * _constant(f"energy_need.{self.age_group}") / _constant("energy_of_MCT")
+        intake = 1000.0 * grams / _constant("MCT_molar_mass") / 24.0
         at, until = self._window()
-        levels = self._levels(ratio, carb_restriction(ratio), at, until)
-        if not self.decanoic_acid:
-            return levels
-        return (*levels, Level(input="decanoic_acid", value=self.adherence * self.decanoic_acid, at=at, until=until))
+        mct = {"MCT_intake": self.adherence * intake, "decanoic_share": self.decanoic_share, "meal": 1.0}
+        levels = self._levels(ratio, restriction, at, until)
+        return (*levels, *(Level(input=k, value=v, at=at, until=until) for k, v in mct.items()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MCTOil(Named):
+    """Medium-chain triglycerides by mouth beside any diet, evenly over the day.
+
+    The dose goes into the gut depot of `ketone_katp` as mmol of fatty acids per kg of body weight.
+
+    Attributes:
+        mg_per_kg: One dose in mg of triglyceride per kg of body weight, 0..1500; 20 mL in 70 kg are 270.
+        times_per_day: Doses a day, a whole number 1..6.
+        days: Length of the course in days.
+        start_days: Day on which it begins.
+
+    Raises:
+        InvalidValueError: A value out of its range.
+
+    Example:
+        >>> round(MCTOil(mg_per_kg=270).schedule()[0].amount, 2)
+        1.62
+    """
+
+    mg_per_kg: float = 270.0
+    times_per_day: int = 1
+    days: float = 1.0
+    start_days: float = 0.0
+
+    def __post_init__(self) -> None:
+        require_range("the dose of MCT oil in mg/kg", self.mg_per_kg, 0.0, 1500.0)
+        require_range("the number of doses per day", self.times_per_day, 1, 6)
+        require_whole("the number of doses per day", self.times_per_day)
+        require_range("the length of the course in days", self.days, 0.0, 3650.0)
+        check_window("MCT oil", self.start_days, None)
+
+    def schedule(self) -> tuple[Dose, ...]:
+        """Doses on `MCT`."""
+        times = _times(self.start_days, self.days, self.times_per_day)
+        return (Dose(input="MCT", amount=self.mg_per_kg / _constant("MCT_molar_mass"), times=times),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,6 +314,7 @@ class KetoneEster(Named):
         times_per_day: Doses a day, a whole number 1..6.
         days: Length of the course in days.
         start_days: Day on which it begins.
+        meal: Share of the doses that is taken with a meal, which lowers the peak, 0..1.
 
     Raises:
         InvalidValueError: A value out of its range.
@@ -278,17 +328,22 @@ class KetoneEster(Named):
     times_per_day: int = 1
     days: float = 1.0
     start_days: float = 0.0
+    meal: float = 0.0
 
     def __post_init__(self) -> None:
         require_range("the dose of ketone ester in mg/kg", self.mg_per_kg, 0.0, 2000.0)
         require_range("the number of doses per day", self.times_per_day, 1, 6)
         require_whole("the number of doses per day", self.times_per_day)
         require_range("the length of the course in days", self.days, 0.0, 3650.0)
+        require_range("the share of doses with a meal", self.meal, 0.0, 1.0)
         check_window("ketone ester", self.start_days, None)
 
-    def schedule(self) -> tuple[Dose, ...]:
-        """Doses on `ketone_ester`, evenly over the day."""
-        count = math.ceil(self.days * self.times_per_day)
-        times = tuple(24.0 * (self.start_days + i / self.times_per_day) for i in range(count))
+    def schedule(self) -> tuple[Level | Dose, ...]:
+        """Doses on `ketone_ester`, evenly over the day, and a level on `meal` if there is one."""
+        times = _times(self.start_days, self.days, self.times_per_day)
         mmol_per_mg = _constant("ketone_ester_BHB") / _constant("ketone_ester_molar_mass")
-        return (Dose(input="ketone_ester", amount=self.mg_per_kg * mmol_per_mg, times=times),)
+        dose = Dose(input="ketone_ester", amount=self.mg_per_kg * mmol_per_mg, times=times)
+        if not self.meal:
+            return (dose,)
+        start = 24.0 * self.start_days
+        return dose, Level(input="meal", value=self.meal, at=start, until=start + 24.0 * self.days)

@@ -1,4 +1,4 @@
-"""Acupuncture: sessions as doses, and an efficacy map of points with its evidence."""
+"""Acupuncture and sham: sessions as doses, and an efficacy map of points with its evidence."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Point:
     """Where the needle goes: `efficacy` relative to the default (1), and the evidence for it.
 
-    No experiment compared points at one dose, so efficacy is 1 where any effect on seizures was seen, 0 where none was.
+    No experiment gives sizes, so efficacy is 1 where any effect on seizures was seen, 0 where none was seen or sought.
     """
 
     id: str
@@ -46,6 +46,7 @@ def acupuncture_points() -> pd.DataFrame:
 
     Returns:
         One row each, index `point`: efficacy (0 or 1, relative to the default), kind, source (evidence ids), note.
+        A row may be several points that were used together, joined by `+`.
 
     Example:
         >>> float(acupuncture_points().loc["PC6+LI11", "efficacy"])
@@ -58,8 +59,50 @@ def acupuncture_points() -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("point")
 
 
+def efficacy(prescription: str) -> float:
+    """Efficacy of a prescription, points joined by `+`: that of its own row, else of its best point (assumed).
+
+    >>> efficacy("GV20+BL15"), efficacy("BL15")
+    (1.0, 0.0)
+    """
+    known = known_points()
+    named = [prescription] if prescription in known else prescription.split("+")
+    for point in named:
+        require_choice("the acupuncture point", point, known)
+    return max(known[point].efficacy for point in named)
+
+
+def session_hours(sessions_per_week: int, weeks: float, start: float) -> tuple[float, ...]:
+    """When the sessions of a course fall: on weekdays, spread evenly, if there are at most five a week."""
+    n = int(sessions_per_week)
+    days = np.round(np.linspace(0, max(n, 5) - 1, n)) if n > 1 else np.zeros(1)
+    hours = (np.arange(math.ceil(weeks))[:, None] * 7 + days[None, :]).ravel() * 24.0
+    return tuple(start * HOURS_PER_WEEK + float(h) for h in hours if h < weeks * HOURS_PER_WEEK)
+
+
+class _Sessions(Named):
+    """What needles and sham share: a course of sessions. Each has these fields after its own docstring."""
+
+    sessions_per_week: int
+    weeks: float
+    start: float
+    minutes: float
+
+    def _check(self, name: str) -> None:
+        require_range("the number of sessions per week", self.sessions_per_week, 1, 7)
+        require_whole("the number of sessions per week", self.sessions_per_week)
+        require_range("the length of a session in minutes", self.minutes, 1.0, 120.0)
+        require_range("the length of the course in weeks", self.weeks, 0.0, 520.0)
+        check_window(name, self.start, None)
+
+    def _dose(self, target: str, share: float = 1.0) -> Dose:
+        """One dose per session, 1 for the standard length."""
+        amount = share * self.minutes / facts(CONSTANTS)["session_minutes"].value
+        return Dose(input=target, amount=amount, times=session_hours(self.sessions_per_week, self.weeks, self.start))
+
+
 @dataclass(frozen=True, kw_only=True)
-class Electroacupuncture(Named):
+class Electroacupuncture(_Sessions):
     """Sessions of electroacupuncture.
 
     Up to five sessions a week fall on weekdays, spread evenly; one of 30 minutes is a dose of 1 into the `acupuncture`
@@ -71,7 +114,9 @@ class Electroacupuncture(Named):
         start: Week in which it begins.
         minutes: Length of a session, 1..120.
         frequency_hz: 1..200.
-        point: A row of `acupuncture_points()`; a point without effect makes doses of 0.
+        point: A row of `acupuncture_points()`, or several points joined by `+`: a prescription that has no row of its
+            own counts as its best point (assumed: the one work that compared pairs gives no sizes, `clinical:C171`). A
+            point without effect makes doses of 0.
 
     Raises:
         InvalidValueError: A value out of its range.
@@ -90,22 +135,46 @@ class Electroacupuncture(Named):
     point: str = "ST36"
 
     def __post_init__(self) -> None:
-        require_range("the number of sessions per week", self.sessions_per_week, 1, 7)
-        require_whole("the number of sessions per week", self.sessions_per_week)
-        require_range("the length of a session in minutes", self.minutes, 1.0, 120.0)
-        require_range("the length of the course in weeks", self.weeks, 0.0, 520.0)
+        self._check("electroacupuncture")
         require_range("the frequency in Hz", self.frequency_hz, 1.0, 200.0)
-        require_choice("the acupuncture point", self.point, known_points())
-        check_window("electroacupuncture", self.start, None)
+        efficacy(self.point)
 
     def schedule(self) -> tuple[Dose, ...]:
         """One dose on `session` (or `session_100Hz`) per session."""
-        n = int(self.sessions_per_week)
-        days = np.round(np.linspace(0, max(n, 5) - 1, n)) if n > 1 else np.zeros(1)
-        weeks = np.arange(math.ceil(self.weeks))
-        hours = (weeks[:, None] * 7 + days[None, :]).ravel() * 24.0
-        times = tuple(self.start * HOURS_PER_WEEK + float(h) for h in hours if h < self.weeks * HOURS_PER_WEEK)
-        known = facts(CONSTANTS)
-        high = self.frequency_hz >= known["high_frequency"].value
-        amount = known_points()[self.point].efficacy * self.minutes / known["session_minutes"].value
-        return (Dose(input="session_100Hz" if high else "session", amount=amount, times=times),)
+        high = self.frequency_hz >= facts(CONSTANTS)["high_frequency"].value
+        return (self._dose("session_100Hz" if high else "session", efficacy(self.point)),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShamAcupuncture(_Sessions):
+    """Sham sessions, the control arm of trials: they look like needles and are counted apart.
+
+    By default they do nothing on the pathways (hypothesis `sham` of the `acupuncture` module; alternatives: `weak`, as
+    control stimulation of the ear in `clinical:C086`, and `as_needles`). Expectation and regression to the mean are no
+    part of it: trials add the change of patients without treatment to every arm.
+
+    Attributes:
+        sessions_per_week: A whole number 1..7.
+        weeks: Length of the course in weeks, 0..520.
+        start: Week in which it begins.
+        minutes: Length of a session, 1..120.
+
+    Raises:
+        InvalidValueError: A value out of its range.
+
+    Example:
+        >>> ShamAcupuncture(weeks=1).schedule()[0].input
+        'session_sham'
+    """
+
+    sessions_per_week: int = 5
+    weeks: float = 8.0
+    start: float = 0.0
+    minutes: float = 30.0
+
+    def __post_init__(self) -> None:
+        self._check("sham acupuncture")
+
+    def schedule(self) -> tuple[Dose, ...]:
+        """One dose on `session_sham` per session."""
+        return (self._dose("session_sham"),)

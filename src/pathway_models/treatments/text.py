@@ -9,12 +9,21 @@ from typing import Any
 
 from .._types import Frozen
 from ..errors import InvalidValueError, unknown_name
-from .diets import Fasting, KetogenicDiet, KetoneEster, MCTDiet, ModifiedAtkinsDiet
+from .diets import Fasting, KetogenicDiet, KetoneEster, MCTDiet, MCTOil, ModifiedAtkinsDiet
 from .drugs import Drug, known_agents
 from .schedule import Treatment, snake
-from .stimulation import Electroacupuncture
+from .stimulation import Electroacupuncture, ShamAcupuncture
 
-_CLASSES = (KetogenicDiet, ModifiedAtkinsDiet, MCTDiet, Electroacupuncture, Fasting, KetoneEster)
+_CLASSES = (
+    KetogenicDiet,
+    ModifiedAtkinsDiet,
+    MCTDiet,
+    Electroacupuncture,
+    ShamAcupuncture,
+    Fasting,
+    KetoneEster,
+    MCTOil,
+)
 TEXT_OPTIONS = ("age_group", "point", "input")
 
 

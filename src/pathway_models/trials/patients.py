@@ -94,7 +94,7 @@ def drifts() -> Mapping[str, Drift]:
     return Frozen({"pooled": pooled, "neal": neal, "sharma": sharma, "none": Drift(log_mean=0.0, log_sd=0.0)})
 
 
-CAPACITY = "ketone_katp.ketogenic_capacity"
+CAPACITY = "ketogenic_capacity"  # of ketone_katp; a coupled model has it as an input of its own
 FREQUENCY = "excitability.seizure_frequency_untreated"
 
 
@@ -352,7 +352,7 @@ def _own(model: Model, rate: Array, ages: Sequence[str], stream: np.random.Gener
     frequency = {_dotted(model, p.module, p.id): p.id for p in model.constants}.get(FREQUENCY)
     if frequency is not None and frequency not in model.settings:
         found[frequency] = rate / HOURS_PER_28_DAYS
-    port = next((p for p in model.input_ports if _dotted(model, p.module, p.id) == CAPACITY), None)
+    port = next((p for p in model.input_ports if p.id.rpartition("__")[2] == CAPACITY), None)
     if port is not None and port.id not in model.settings:
         spread = np.exp(_constant("ketogenic_capacity_log_sd") * stream.standard_normal(len(ages)))
         capacity = np.array([ketogenic_capacities()[a] for a in ages]) * spread

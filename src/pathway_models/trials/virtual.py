@@ -236,7 +236,7 @@ class _Runs:
 
     def _followed(self, treatment: Treatment, adherence: float) -> Followed:
         references = {k: q.value for k, q in self.model.quantities.items()} | dict(self.model.settings)
-        own_age = any(k.replace("__", ".") == CAPACITY for k in self.patients.parameters)
+        own_age = any(k.rpartition("__")[2] == CAPACITY for k in self.patients.parameters)
         return Followed(
             treatment=treatment,
             adherence=adherence,
