@@ -370,6 +370,7 @@ def mitochondria() -> Table:
     )
     t.add(t.arm(E, hours=504, BHB=1), ("ROS", DOWN, "assumed"), ("complex_I", UP, "assumed"))
     t.add(t.arm(H, hours=48, seizure_drive=1), ("pAMPK", UP, "APG-R018"))
+    t.add(t.arm(H, hours=48, PGC1A_drive=1.5), ("PGC1A_mRNA", UP, "APG-R048"), ("PGC1A", UP, "assumed"))
     t.add(
         t.arm(H, seizure_drive=1, AMP_ATP=1.3),
         ("complex_I", DOWN, "APG-R049", {"fold": quarter(-0.6)}),  # tuned to it
@@ -452,6 +453,8 @@ def inhibition() -> Table:
     t.add(t.arm(H, KYNA=0.34), ("GLU", UP, "kat2_ko_glu,kat2_ko_kyna", {"fold": quarter(0.51)}))
     t.add(t.arm(H, KYNA=3), ("GLU", DOWN, "kyna_pfc,kyna_striatum"))
     t.add(t.arm(H, CMRglc=0.8), (EVERYTHING, SAME, "kd_zhang_gaba"))
+    t.add(t.arm(H, release_brake=0.5), ("release_E", DOWN, "assumed"), ("excitation", DOWN, "assumed"))
+    t.add(t.arm(H, gut_glutamate_drive=0.5), ("GLU_total", UP, "assumed"))
     t.add(
         t.arm(H, hypotheses={"energy_drive": "glucose"}, CMRglc=0.8),
         ("GABA", DOWN, "ke_kash_gaba"),
@@ -537,6 +540,12 @@ def energy() -> Table:
         ("MCT1", UP, "KK_R031"),
     )
     t.add(t.arm(E, hours=500, **diet), ("PCr_ATP", UP, "KK_R033", reserve))
+    t.add(t.arm(H, hours=500, both={"A1R": 0}, **diet), ("KATP_conductance", SAME, "KK_R050"))
+    t.add(
+        t.arm(H, hours=500, barrier_permeability=0.5, **diet),
+        ("BHB_brain", DOWN, "assumed"),
+        over=t.arm(H, hours=500, **diet),
+    )
     for alternative, sign, row in (
         ("submembrane", UP, "KK_R044"),
         ("direct", UP, "KK_R044"),
@@ -583,6 +592,7 @@ def energy() -> Table:
     poor = {"glucose_transport": 0.5}
     t.add(
         t.arm(H, hours=500, **poor),
+        ("K_e_relative", UP, "assumed"),
         ("CMRglc", DOWN, "assumed"),
         ("ATP_relative", DOWN, "assumed"),
         ("PCr_ATP", DOWN, "assumed"),

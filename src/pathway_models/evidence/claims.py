@@ -174,15 +174,16 @@ def _alike(
     named: Mapping[str, JudgingRow],
 ) -> Iterator[list[Observation]]:
     """Rows that ask the same of one condition at one time, or that judging.tsv puts together."""
-    blocks: list[list[Observation]] = []
-    for row in rows:
-        mine = [b for b in blocks if any(_alike_pair(model, row, other, works, named) for other in b)]
+    listed, blocks = list(rows), list[list[Observation]]()
+    asked = {o.id: _question(model, o) for o in listed}
+    for row in listed:
+        mine = [b for b in blocks if any(_alike_pair(asked, row, other, works, named) for other in b)]
         blocks = [b for b in blocks if b not in mine] + [[*(o for b in mine for o in b), row]]
     yield from blocks
 
 
 def _alike_pair(
-    model: Model,
+    asked: Mapping[str, tuple[Any, ...]],
     one: Observation,
     other: Observation,
     works: Mapping[str, frozenset[tuple[str, str]]],
@@ -191,7 +192,7 @@ def _alike_pair(
     words = [named[o.id].group if o.id in named else "" for o in (one, other)]
     if words[0] and words[0] == words[1]:
         return True
-    if _question(model, one) != _question(model, other):
+    if asked[one.id] != asked[other.id]:
         return False
     early, late = sorted((one.hours, other.hours))
     # two times in one work are its time course, and no contradiction

@@ -38,11 +38,6 @@ def carb_restriction(ratio: float) -> float:
     return 1.0 - max(0.0, carbohydrate) / _constant("usual_carbohydrate_energy")
 
 
-def _times(start_days: float, days: float, per_day: int) -> tuple[float, ...]:
-    """Hours of doses, evenly over the day."""
-    return tuple(24.0 * (start_days + i / per_day) for i in range(math.ceil(days * per_day)))
-
-
 class _Diet(Named):
     """What all diets share: weeks, adherence, age. Each has these fields after its own: errors name the first one."""
 
@@ -237,8 +232,28 @@ class MCTDiet(_Diet):
         return (*levels, *(Level(input=k, value=v, at=at, until=until) for k, v in mct.items()))
 
 
+class _Doses(Named):
+    """What is taken by mouth: doses of so many mg per kg, evenly over the day. Each has these fields after its own."""
+
+    mg_per_kg: float
+    times_per_day: int
+    days: float
+    start_days: float
+
+    def _check(self, name: str, most: float) -> None:
+        require_range(f"the dose of {name} in mg/kg", self.mg_per_kg, 0.0, most)
+        require_range("the number of doses per day", self.times_per_day, 1, 6)
+        require_whole("the number of doses per day", self.times_per_day)
+        require_range("the length of the course in days", self.days, 0.0, 3650.0)
+
+    def _dose(self, target: str, mmol_per_mg: float) -> Dose:
+        count = math.ceil(self.days * self.times_per_day)
+        times = tuple(24.0 * (self.start_days + i / self.times_per_day) for i in range(count))
+        return Dose(input=target, amount=self.mg_per_kg * mmol_per_mg, times=times)
+
+
 @dataclass(frozen=True, kw_only=True)
-class MCTOil(Named):
+class MCTOil(_Doses):
     """Medium-chain triglycerides by mouth beside any diet, evenly over the day.
 
     The dose goes into the gut depot of `ketone_katp` as mmol of fatty acids per kg of body weight.
@@ -263,16 +278,12 @@ class MCTOil(Named):
     start_days: float = 0.0
 
     def __post_init__(self) -> None:
-        require_range("the dose of MCT oil in mg/kg", self.mg_per_kg, 0.0, 1500.0)
-        require_range("the number of doses per day", self.times_per_day, 1, 6)
-        require_whole("the number of doses per day", self.times_per_day)
-        require_range("the length of the course in days", self.days, 0.0, 3650.0)
+        self._check("MCT oil", 1500.0)
         check_window("MCT oil", self.start_days, None)
 
     def schedule(self) -> tuple[Dose, ...]:
         """Doses on `MCT`."""
-        times = _times(self.start_days, self.days, self.times_per_day)
-        return (Dose(input="MCT", amount=self.mg_per_kg / _constant("MCT_molar_mass"), times=times),)
+        return (self._dose("MCT", 1 / _constant("MCT_molar_mass")),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -304,7 +315,7 @@ class Fasting(Named):
 
 
 @dataclass(frozen=True, kw_only=True)
-class KetoneEster(Named):
+class KetoneEster(_Doses):
     """Ketone monoester by mouth, evenly over the day.
 
     The dose goes into the gut depot of `ketone_katp` as mmol of BHB equivalents per kg of body weight.
@@ -331,18 +342,14 @@ class KetoneEster(Named):
     meal: float = 0.0
 
     def __post_init__(self) -> None:
-        require_range("the dose of ketone ester in mg/kg", self.mg_per_kg, 0.0, 2000.0)
-        require_range("the number of doses per day", self.times_per_day, 1, 6)
-        require_whole("the number of doses per day", self.times_per_day)
-        require_range("the length of the course in days", self.days, 0.0, 3650.0)
+        self._check("ketone ester", 2000.0)
         require_range("the share of doses with a meal", self.meal, 0.0, 1.0)
         check_window("ketone ester", self.start_days, None)
 
     def schedule(self) -> tuple[Level | Dose, ...]:
         """Doses on `ketone_ester`, evenly over the day, and a level on `meal` if there is one."""
-        times = _times(self.start_days, self.days, self.times_per_day)
         mmol_per_mg = _constant("ketone_ester_BHB") / _constant("ketone_ester_molar_mass")
-        dose = Dose(input="ketone_ester", amount=self.mg_per_kg * mmol_per_mg, times=times)
+        dose = self._dose("ketone_ester", mmol_per_mg)
         if not self.meal:
             return (dose,)
         start = 24.0 * self.start_days
