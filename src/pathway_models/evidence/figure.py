@@ -33,20 +33,22 @@ def plot_evidence(model: str, rows: Sequence[Score]) -> Figure:
     _draw_numbers(axes[0], numbers, lines)
     for axis, block in zip(axes[1:], blocks, strict=True):
         _draw_signs(axis, block, lines)
-    axes[1].set_title(_signs_title(signs), fontsize=10, loc="left")
+    axes[1].set_title(_signs_title(signs, narrow=len(blocks) == 1), fontsize=10, loc="left")
     figure.suptitle(f"{model}: model against published experiments", fontsize=12, x=0.01, ha="left")
     figure.legend(handles=_keys(), loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     return figure
 
 
-def _signs_title(signs: Sequence[Score]) -> str:
+def _signs_title(signs: Sequence[Score], *, narrow: bool) -> str:
     """How many directions are right, tests apart from what set the model."""
     parts = []
     for use, word in (("check", "tests"), ("fit", "set")):
         counts = totals([r for r in signs if r.observation.use == use])
         parts.append(f"{word}: {counts[RIGHT]} of {counts[RIGHT] + counts[WRONG]} right")
     disputed = sum(r.verdict == DISPUTED for r in signs)
-    return f"Directions. {'; '.join(parts)}; {disputed} disputed"
+    parts.append(f"{disputed} disputed")
+    separator = ";\n" if narrow else "; "
+    return f"Directions. {separator.join(parts)}"
 
 
 def _keys() -> list[Any]:
