@@ -22,9 +22,9 @@ from scipy.stats import qmc
 import pathway_models as pm
 from benchmark_peers import Peer, peers
 from pathway_models import _batch
-from pathway_models._batch.machine import CACHE_VARIABLE
 from pathway_models._batch.rows import _Run
 from pathway_models._batch.step import A, C
+from pathway_models._files.cache import CACHE_VARIABLE
 from pathway_models.modules.laws import sample
 from pathway_models.sensitivity.factors import choose
 from pathway_models.simulation.phases import phases

@@ -29,13 +29,6 @@ SHORT: dict[str, Any] = {"duration": 1, "every": 0.5, "progress": False}
 MARK = 3.0
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> object:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATHWAY_MODELS_CACHE", str(tmp_path_factory.mktemp("batch")))
-        yield
-
-
 @pytest.fixture
 def decay() -> pm.Model:
     return tiny(DECAY)

@@ -11,13 +11,6 @@ import pathway_models as pm
 from helpers import analysis, sbml
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> object:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATHWAY_MODELS_CACHE", str(tmp_path_factory.mktemp("batch")))
-        yield
-
-
 def test_our_models(capsys: pytest.CaptureFixture[str]) -> None:
     proof = analysis("engine_proof")
     model = pm.load("acupuncture")

@@ -1,13 +1,9 @@
-"""Rows of the batch engine against libroadrunner; lanes do not see each other; failures; the cache."""
+"""Rows of the batch engine against libroadrunner; lanes do not see each other; failures."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import libsbml
@@ -16,17 +12,9 @@ import pytest
 
 import pathway_models as pm
 from helpers import sbml, tiny
-from pathway_models._batch import compile_model, machine, run_rows
-from pathway_models._batch.read import read
+from pathway_models._batch import compile_model, run_rows
 from pathway_models.simulation.job import Job, make_job, run_job
 from pathway_models.treatments.schedule import Treatment
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> object:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATHWAY_MODELS_CACHE", str(tmp_path_factory.mktemp("batch")))
-        yield
 
 
 def job_of(
@@ -174,75 +162,3 @@ def test_more_rows_than_fit_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(failed) == list(failed_in_turns) == [20]
     np.testing.assert_array_equal(whole, turns)
     np.testing.assert_allclose(whole[:, 1:, 0], np.exp(-table * np.array(job.times)), rtol=0, atol=1e-5)
-
-
-# ---- the cache ---------------------------------------------------------------------------------------------
-
-
-def test_cache_round_trip_and_corruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATHWAY_MODELS_CACHE", str(tmp_path))
-    text = sbml("k = 1.25; x = 1; x' = -k * x;")
-    first = machine.machine(text)
-    (file,) = tmp_path.iterdir()
-    monkeypatch.setattr(machine, "translate", lambda module: pytest.fail("compiled again"))
-    assert machine.machine(text).plan == first.plan
-    monkeypatch.undo()
-    monkeypatch.setenv("PATHWAY_MODELS_CACHE", str(tmp_path))
-    good = file.read_bytes()
-    for bad in (b"", good[:100], good[:-3], good[:5000] + b"x" + good[5001:]):
-        file.write_bytes(bad)
-        assert machine.machine(text).plan == first.plan
-        assert file.read_bytes()[32:] == good[32:]  # mended
-
-
-def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("PATHWAY_MODELS_CACHE", str(tmp_path / "file" / "folder"))
-    assert machine.machine(sbml("x = 1; x' = -3 * x;")).plan.states == ("x",)
-
-
-def _states(text: str) -> tuple[str, ...]:
-    return compile_model(text).plan.states
-
-
-def test_processes_may_compile_the_same_model_at_once() -> None:
-    text = sbml("k = 7; x = 1; x' = -k * x;")
-    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
-        assert list(pool.map(_states, [text] * 4)) == [("x",)] * 4
-
-
-def test_other_cpus_have_other_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATHWAY_MODELS_CACHE", str(tmp_path))
-    text = sbml("k = 2.5; x = 1; x' = -k * x;")
-    name, features, lanes = machine.host()
-    monkeypatch.setattr(machine, "translate", lambda module: b"")
-    monkeypatch.setattr(machine, "Machine", lambda plan, code: plan)
-    hosts = [(name, features, lanes), ("other", features, lanes), (name, "-" + features, lanes), (name, features, 2)]
-    for count, here in enumerate(hosts, 1):
-        monkeypatch.setattr(machine, "host", lambda here=here: here)
-        assert machine.machine(text).lanes == here[2]
-        assert len(list(tmp_path.iterdir())) == count
-    monkeypatch.setattr(machine, "translate", lambda module: pytest.fail("compiled again"))
-    for here in hosts:
-        monkeypatch.setattr(machine, "host", lambda here=here: here)
-        assert machine.machine(text).lanes == here[2]
-
-
-def _written(arguments: tuple[str, str]) -> int:
-    """Write the cache file of a model many times; read it after each."""
-    folder, text = arguments
-    path = Path(folder) / "one.batch"
-    plan = compile_model(text).plan
-    code = (Path(folder) / "code").read_bytes()
-    for _ in range(40):
-        machine._save(path, plan, code)
-        assert machine._load(path) is not None
-    return os.getpid()
-
-
-def test_processes_may_write_the_same_file_at_once(tmp_path: Path) -> None:
-    text = sbml("k = 9; x = 1; x' = -k * x;")
-    (tmp_path / "code").write_bytes(machine.translate(machine.build(read(text), machine.host()[2])[0]))
-    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
-        list(pool.map(_written, [(str(tmp_path), text)] * 4))
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["code", "one.batch"]  # no half-written files are left

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import llvmlite.binding as llvm
 import llvmlite.ir as ir
 import numpy as np
@@ -21,11 +19,6 @@ ROBERTSON = (
     "compartment c = 1; species A in c, B in c, C in c; A = 1; B = 0; C = 0; k1 = 0.04; k2 = 3e7; k3 = 1e4;"
     "A -> B; k1 * A; 2 B -> B + C; k2 * B^2; B + C -> A + C; k3 * B * C;"
 )
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATHWAY_MODELS_CACHE", str(tmp_path))
 
 
 def compiled(body: str) -> tuple[BatchModel, np.ndarray, np.ndarray]:

@@ -5,12 +5,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import json
-import multiprocessing
-import os
-import sys
-import warnings
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,15 +14,13 @@ import llvmlite
 import llvmlite.binding as llvm
 import llvmlite.ir as ir
 
-from .._files.whole import UntrustedFileError, own_bytes, trust, whole_file
+from .._files.cache import host, keep, name_of, stored
 from .formulas import factorise, formulas, substitute
 from .read import TIME, Reading, Unsupported, read
 from .step import Kernels, advance, look, over_groups, workspace
 from .symbolic import Graph, eliminate
 
-CACHE_VARIABLE = "PATHWAY_MODELS_CACHE"
 LONGEST_CODE = 40_000  # operations of a step; the model `epilepsy` has 4,000 and compiles in 10 s
-CACHED_FILES = 200  # the oldest files beyond this number go
 SIGNATURES = {
     "prepare": "ipp",  # groups, parameters, constants
     "advance": "iddppppdippdppp",
@@ -55,13 +48,6 @@ class Plan:
     factors: tuple[tuple[int, int], ...]
     work: int  # vectors
     operations: Mapping[str, int]  # floating point operations of one call per row, divisions counted as one
-
-
-def host() -> tuple[str, str, int]:
-    """CPU name, its features, and how many doubles fit into one of its registers."""
-    found = llvm.get_host_cpu_features()
-    lanes = 8 if found.get("avx512f") else 4
-    return llvm.get_host_cpu_name(), found.flatten(), lanes
 
 
 def build(reading: Reading, lanes: int) -> tuple[Any, Plan]:
@@ -177,72 +163,20 @@ def machine(sbml: str) -> Machine:
     """The machine code of a model: from the cache, or compiled and put there. Raises `Unsupported`."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    path = cache_folder() / f"{_key(sbml)}.batch"
-    trusted = True
-    try:
-        stored = _load(path)
-    except UntrustedFileError as error:
-        stored, trusted = None, False
-        if multiprocessing.parent_process() is None:  # once, not from every worker
-            warnings.warn(f"the cache of compiled models is not used, which takes seconds: {error}", stacklevel=2)
-    if stored is not None:
-        return stored
-    module, plan = build(read(sbml), host()[2])
-    code = translate(module)
-    if trusted:
-        _save(path, plan, code)
-    return Machine(plan, code)
+    name = _name(sbml)
+    body = stored(name)
+    if body is None:
+        module, plan = build(read(sbml), host()[2])
+        body = json.dumps(asdict(plan)).encode() + b"\n" + translate(module)
+        keep(name, body)
+    text, _, code = body.partition(b"\n")
+    return Machine(Plan(**{k: _tuples(v) for k, v in json.loads(text).items()}), code)
 
 
-# ---- the cache ---------------------------------------------------------------------------------------------
-
-
-def cache_folder() -> Path:
-    """Where compiled models lie: PATHWAY_MODELS_CACHE, or the user's cache folder."""
-    named = os.environ.get(CACHE_VARIABLE)
-    if named:
-        return Path(named)
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "pathway_models"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "pathway_models"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pathway_models"
-
-
-def _key(sbml: str) -> str:
-    """A hash of the text, of everything that the code depends on, and of the code generator itself."""
+def _name(sbml: str) -> str:
+    """The cached file of a model: its text, the versions of what made the code, and the code generator itself."""
     own = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
-    parts = (sbml, *map(str, host()), llvmlite.__version__, sys.platform, hashlib.sha256(own).hexdigest())
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:40]
-
-
-def _save(path: Path, plan: Plan, code: bytes) -> None:
-    """Write the file in one move, so that no reader sees half of it; a folder that cannot be written to is no error."""
-    body = json.dumps(asdict(plan)).encode() + b"\n" + code
-    with suppress(OSError):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with whole_file(path) as part:
-            part.write_bytes(hashlib.sha256(body).digest() + body)
-        for old in sorted(path.parent.glob("[!.]*.batch"), key=lambda p: p.stat().st_mtime)[:-CACHED_FILES]:
-            old.unlink()
-
-
-def _load(path: Path) -> Machine | None:
-    """The model in the file; None if there is none or its checksum does not fit.
-
-    Raises `UntrustedFileError` if somebody else may write to the file or its folder: it is code that would run here.
-    """
-    try:
-        trust(path.parent)
-        data = own_bytes(path)
-    except UntrustedFileError:
-        raise
-    except OSError:
-        return None
-    if hashlib.sha256(data[32:]).digest() != data[:32]:
-        return None
-    plan, _, code = data[32:].partition(b"\n")
-    return Machine(Plan(**{k: _tuples(v) for k, v in json.loads(plan).items()}), code)
+    return name_of("batch", sbml, llvmlite.__version__, hashlib.sha256(own).hexdigest())
 
 
 def _tuples(value: Any) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -10,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from .._formulas.start import start_values
+from .._files.cache import keep, name_of, stored
+from .._formulas.start import STOICHIOMETRY, start_values
 from .._formulas.switches import clocks
 from .._sbml.libroadrunner import for_libroadrunner
 from .._sbml.native import alone, roadrunner
@@ -39,9 +42,12 @@ class Runner:
     """One compiled model; nothing of a run survives into the next one."""
 
     def __init__(self, sbml: str, compiled: bytes | None = None) -> None:
-        self.engine = _engine(sbml, compiled)
-        self.core = self.engine.model
         self.start, self.clocks = start_values(sbml), clocks(sbml)
+        # whether we can put the model back to its start ourselves: of numbers in the state of events it takes more
+        plain = "listOfEvents" not in sbml and STOICHIOMETRY not in self.start.settable.values()
+        self.first: Mapping[str, float] = self.start.values({}) if plain else {}
+        self.engine = _engine(sbml, compiled, starts=not plain)
+        self.core = self.engine.model
         self.events = int(self.core.getNumEvents())
         self.delayed, self.at_start = waits(sbml), sees_time_0(sbml)
         self.parameters = {k: i for i, k in enumerate(self.core.getGlobalParameterIds())}
@@ -134,8 +140,8 @@ class Runner:
             self.advance((0.0, SHORTEST), ())
         self.engine.resetAll()
         self.core.setTime(0.0)
-        if values.names:
-            self._put(self.start.effect(values.names)(values.numbers))
+        moved = self.start.effect(values.names)(values.numbers) if values.names else {}
+        self._put({**self.first, **moved})
         if origin is not None:
             self.set_state(origin)
 
@@ -189,24 +195,51 @@ class Runner:
         return [t for t in self.clocks.times(self.start.values(values.mapping()), stop).times if t > start]
 
 
-def _engine(sbml: str, compiled: bytes | None = None) -> Any:
-    """A RoadRunner of this text, or of its machine code.
+# LLJIT compiles the same numbers in 0.6 of the time of libroadrunner's default.
+SETTINGS = {
+    "ROADRUNNER_DISABLE_PYTHON_DYNAMIC_PROPERTIES": True,  # else a parameter `reset` takes that method from the class
+    "LLVM_BACKEND": roadrunner.Config.LLJIT,
+    "LLJIT_OPTIMIZATION_LEVEL": roadrunner.Config.LESS,
+}
+WORTH_KEEPING = 1.0  # s of compilation
 
-    Its ids do not become attributes of the class: a model with a parameter `reset` would take that method from every
-    RoadRunner of the process.
-    """
-    option = roadrunner.Config.ROADRUNNER_DISABLE_PYTHON_DYNAMIC_PROPERTIES
-    before = roadrunner.Config.getValue(option)
-    roadrunner.Config.setValue(option, True)
+
+@contextmanager
+def _settings(settings: Mapping[str, Any]) -> Iterator[None]:
+    """libroadrunner's settings of the process, as we need them for a moment."""
+    config = roadrunner.Config
+    before = {k: config.getValue(getattr(config, k)) for k in settings}
     try:
-        engine = roadrunner.RoadRunner(for_libroadrunner(sbml)) if compiled is None else roadrunner.RoadRunner()
-        if compiled is not None:
-            engine.loadStateS(compiled)
-        return engine
+        for key, value in settings.items():
+            config.setValue(getattr(config, key), value)
+        yield
+    finally:
+        for key, value in before.items():
+            config.setValue(getattr(config, key), value)
+
+
+def _engine(sbml: str, compiled: bytes | None, *, starts: bool) -> Any:
+    """A RoadRunner of this text: of machine code that is at hand, that the cache has, or that is made now.
+
+    `starts`: whether `resetAll` has to work. Functions for that are 0.4 of the time.
+    """
+    text = for_libroadrunner(sbml)
+    settings = {**SETTINGS, "LOADSBMLOPTIONS_MUTABLE_INITIAL_CONDITIONS": starts}
+    name = name_of("roadrunner", text, roadrunner.__version__, repr(settings))
+    code = stored(name) if compiled is None else compiled
+    try:
+        with _settings(settings):
+            if code is not None:
+                engine = roadrunner.RoadRunner()
+                engine.loadStateS(code)
+                return engine
+            begin = time.perf_counter()
+            engine = roadrunner.RoadRunner(text)
     except RuntimeError as error:
         raise SimulationError(f"libroadrunner cannot load the model: {_first_line(error)}") from error
-    finally:
-        roadrunner.Config.setValue(option, before)
+    if time.perf_counter() - begin > WORTH_KEEPING:
+        keep(name, bytes(engine.saveStateS()))
+    return engine
 
 
 _COMPILED: dict[str, bytes] = {}
