@@ -292,7 +292,8 @@ def test_what_rests_at_zero_has_a_direction_but_no_fold(tmp_path: Path) -> None:
         signs | {"id": "none", "comparison": "none", "treatments": "", "hours": "5"},
     )
     assert [s.verdict for s in scored(tmp_path, "acupuncture", *rows)] == ["failed", "right", "right"]
-    assert scores.comparison_scale("down", -0.5, 0.0) < 0 < scores.comparison_scale("down", 0.5, 0.0)
+    down, up = scores.comparison_scales("down", np.array([-0.5, 0.5]), np.zeros(2))
+    assert down < 0 < up
 
 
 def test_extremes_and_their_time(tmp_path: Path) -> None:

@@ -30,12 +30,13 @@ def demote(text: str, kept: frozenset[str]) -> str:
     libroadrunner compiles a global parameter three times as slowly as a local one. The text itself where there are
     few such constants. Local parameters have no value that could be set or asked for: name in `kept` what will be.
     """
+    if len(_able(text) - kept) < WORTH_IT:
+        return text
     document = sbml.read(text)
     model = document.getModel()
-    homes = {k: law for k, law in _homes(model).items() if k not in kept}
-    if document.getLevel() == 1 or len(homes) < WORTH_IT:
-        return text
-    for name, law in homes.items():
+    for name, law in _homes(model).items():
+        if name in kept:
+            continue
         old = model.removeParameter(name)
         new = law.createLocalParameter() if document.getLevel() > 2 else law.createParameter()
         new.setId(name)
@@ -43,6 +44,13 @@ def demote(text: str, kept: frozenset[str]) -> str:
         if old.isSetUnits():
             new.setUnits(old.getUnits())
     return sbml.write(document)
+
+
+@lru_cache(maxsize=16)
+def _able(text: str) -> frozenset[str]:
+    """The constants that a law could have as its own; none in Level 1."""
+    document = sbml.read(text)
+    return frozenset() if document.getLevel() == 1 else frozenset(_homes(document.getModel()))
 
 
 def _homes(model: libsbml.Model) -> dict[str, libsbml.KineticLaw]:

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._types import Array, Brief
-from ..ensembles.outcomes import Outcome, Reduction
-from ..errors import PathwayModelsError, SimulationError
+from .._types import Brief
+from ..ensembles.execution import Execution
 from ..models.hypotheses import alternative_in_force, changed_hypotheses
 from ..models.model import Model
 from ..modules.flat import require_model
-from ..simulation.job import Job, at_rest, make_job, run_job
 from .claims import read_claims
 from .figure import plot_evidence
-from .observations import Observation, Use, arrange, assume_hypotheses, read_observations
+from .observations import Observation, Use, arrange, read_observations
+from .predictions import Predictor
 from .scores import (
     DISPUTED,
     FAILED,
@@ -30,7 +29,6 @@ from .scores import (
     WRONG,
     Claim,
     Score,
-    comparison_scale,
 )
 from .tables import column_names
 from .tallies import ByChance, by_chance, totals
@@ -43,9 +41,7 @@ REPORT_COLUMNS = column_names(
     "id use observable comparison prediction observed error z ratio at_least at_most verdict group source "
     "expected_under hypotheses context treatments hours numerical_error note"
 )
-POINTS_PER_COURSE = 800  # for peaks and troughs
 COARSER = 100.0  # a run at this many times the tolerances bounds the numerical error
-REDUCTIONS: Mapping[str, Reduction] = {"at": "final", "peak": "peak", "trough": "trough"}
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -193,90 +189,40 @@ def report(model: Model, observations: Sequence[Observation] | None = None) -> E
     """
     require_model(model)
     rows = read_observations(model) if observations is None else observations
-    groups: dict[tuple[Any, ...], list[Observation]] = {}
-    for row in rows:
-        groups.setdefault(row.condition, []).append(row)
     claims = read_claims(model, rows)
-    scores = {s.observation.id: s for group in groups.values() for s in _score_group(model, group, claims)}
-    return EvidenceReport(model=model.name, title=model.title, rows=tuple(scores[o.id] for o in rows))
+    predictor = Predictor(model, rows, Execution(workers=1, progress=False))
+    itself = np.zeros((1, 0))
+    numbers = predictor(itself)[0]
+    why = predictor.failures | predictor.broken
+    errors = np.abs(numbers - predictor(itself, factor=COARSER)[0])
+    return EvidenceReport(
+        model=model.name,
+        title=model.title,
+        rows=tuple(
+            _score(model, row, float(numbers[i]), float(errors[i]), why.get(i, ""), claims)
+            for i, row in enumerate(rows)
+        ),
+    )
 
 
-def _score_group(model: Model, rows: Sequence[Observation], claims: Mapping[str, Claim]) -> list[Score]:
-    variant = arrange(model, rows[0])
-    in_force, message = _text(changed_hypotheses(variant)), ""
-    try:
-        numbers, errors = _predict(model, variant, rows)
-    except PathwayModelsError as error:
-        numbers, errors, message = [math.nan] * len(rows), [math.nan] * len(rows), " ".join(str(error).split())
-    return [
-        Score(
-            observation=o,
-            prediction=number,
-            hypotheses=in_force,
-            expected=_expected(variant, o),
-            message=message,
-            claim=claims[o.id],
-            numerical_error=error,
-        )
-        for o, number, error in zip(rows, numbers, errors, strict=True)
-    ]
+def _score(
+    model: Model, row: Observation, number: float, error: float, message: str, claims: Mapping[str, Claim]
+) -> Score:
+    variant = arrange(model, row)
+    return Score(
+        observation=row,
+        prediction=number,
+        hypotheses=_text(changed_hypotheses(variant)),
+        expected=_expected(variant, row),
+        message="" if math.isfinite(number) else message,
+        claim=claims[row.id],
+        numerical_error=math.nan if row.numeric else error,
+    )
 
 
 def _expected(model: Model, row: Observation) -> bool:
     by_id = {h.id: h for h in model.hypothesis_set}
     return all(alternative_in_force(model, by_id[name]) == alternative for name, alternative in row.expected_under)
-
-
-def _predict(model: Model, variant: Model, rows: Sequence[Observation]) -> tuple[list[float], list[float]]:
-    """What each row reads, and of directions the numerical error of that, on the scale of the row."""
-    columns = tuple(dict.fromkeys(variant.resolve(o.observable) for o in rows))
-    duration = max(o.hours for o in rows) or 1.0
-    times = np.unique(np.concatenate([observation_times(o) for o in rows]))
-    job = make_job(variant, rows[0].schedule, duration=duration, times=times, columns=columns, start="auto")
-    healthy = _healthy(model, rows)
-    numbers = _numbers(job, variant, rows, healthy)
-    if all(o.numeric for o in rows):
-        return numbers, [math.nan] * len(rows)
-    try:
-        coarser = _numbers(job.scaled(COARSER), variant, rows, healthy)
-    except SimulationError:
-        return numbers, [math.nan] * len(rows)
-    return numbers, [abs(a - b) for a, b in zip(numbers, coarser, strict=True)]
-
-
-def _numbers(job: Job, variant: Model, rows: Sequence[Observation], healthy: Mapping[str, float]) -> list[float]:
-    course = run_job(job)
-    numbers = []
-    for o in rows:
-        key = variant.resolve(o.observable)
-        i = job.columns.index(key)
-        reached = float(read_number(o, np.asarray(job.times), course.values[None, :, i])[0])
-        before = healthy[key] if o.baseline == "healthy" else float(course.before[i])
-        numbers.append(comparison_scale(o.comparison, reached, before))
-    return numbers
-
-
-def observation_times(row: Observation) -> Array:
-    """The output times that a row needs: its hour, or a grid up to it."""
-    return np.array([row.hours]) if row.reduce == "at" else np.linspace(0.0, row.hours, POINTS_PER_COURSE + 1)
-
-
-def _healthy(model: Model, rows: Sequence[Observation]) -> dict[str, float]:
-    asked = [o for o in rows if o.baseline == "healthy"]
-    if not asked:
-        return {}
-    rest = assume_hypotheses(model.with_context("healthy"), asked[0])
-    return at_rest(rest, [rest.resolve(o.observable) for o in asked])
-
-
-def read_number(row: Observation, times: Array, courses: Array) -> Array:
-    """The number that a row of ours reads from each course: the value at its hour, or extremes up to it."""
-    inside = times <= row.hours
-    times, courses = times[inside], courses[:, inside]
-    if row.reduce == "time_of_peak":
-        return np.asarray(times[np.argmax(courses, axis=1)])
-    outcome = Outcome(variable=row.observable, reduce=REDUCTIONS[row.reduce])
-    return outcome.values(times, courses, np.full(len(courses), math.nan))
 
 
 def _text(pairs: Sequence[tuple[str, str]]) -> str:

@@ -6,6 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
+from .._types import Array
 from .observations import NUMERIC, Observation
 
 SIGN_THRESHOLD = 0.02  # smallest relative change that counts as up or down
@@ -141,18 +144,17 @@ def in_percent(logarithm: float) -> float:
     return round(100 * math.expm1(logarithm), 9)
 
 
-def comparison_scale(comparison: str, reached: float, before: float) -> float:
-    """A value on the scale of the comparison; directions in percent of the baseline (1e6 from a rest at 0).
+def comparison_scales(comparison: str, reached: Array, before: Array) -> Array:
+    """Values on the scale of a comparison; directions in percent of the baseline (1e6 from a rest at 0).
 
-    >>> comparison_scale("percent_change", 3.0, 2.0)
-    50.0
+    >>> comparison_scales("percent_change", np.array([3.0]), np.array([2.0])).tolist()
+    [50.0]
     """
     if comparison == "absolute":
         return reached
-    if before == 0:
-        if comparison in NUMERIC:
-            return math.nan
-        return 0.0 if abs(reached) < 1e-9 else math.copysign(FROM_REST, reached)
-    if comparison == "fold":
-        return reached / before
-    return 100 * (reached - before) / abs(before)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        found = reached / before if comparison == "fold" else 100 * (reached - before) / np.abs(before)
+    if comparison in NUMERIC:
+        return np.where(before == 0, math.nan, found)
+    moved = np.where(np.abs(reached) < 1e-9, 0.0, np.copysign(FROM_REST, reached))
+    return np.where((before == 0) & np.isfinite(reached), moved, found)

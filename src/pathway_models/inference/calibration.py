@@ -20,6 +20,8 @@ from ..errors import (
     require_kind,
     unknown_name,
 )
+from ..evidence.observations import Observation
+from ..evidence.predictions import Predictor
 from ..evidence.reports import report
 from ..models.model import Model
 from ..modules.flat import require_model
@@ -41,11 +43,13 @@ from .objective import (
     to_values,
     with_start,
 )
-from .predictor import Predictor
 from .results import FitData, ProfileData, Start
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+ROUNDS = 10  # evaluations of the Jacobian that a local fit takes, for the choice of the engine
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -118,7 +122,7 @@ class Calibration(FitData):
         require_count("the number of points per side", points, 2, 1000)
         rows = [t.observation for t in self.targets]
         with one_pool(execution_without_checkpoint(execution, "a fit"), self.model.sbml) as how:
-            predictor = Predictor(self.model, self.parameters, rows, how, fits=2 * int(points))
+            predictor = _predictor(self.model, self.parameters, rows, how, fits=2 * int(points))
             objective = Objective(
                 predictor, self.parameters, self.targets, in_use(self.model, self.parameters), prior=self.prior
             )
@@ -322,7 +326,7 @@ def calibrate(
         raise SimulationError(f"{names} cannot be predicted by {model.name} as it is: {why}")
     everything = range(len(chosen))
     with one_pool(on, model.sbml) as how:
-        predictor = Predictor(model, chosen, rows, how, fits=begin.n)
+        predictor = _predictor(model, chosen, rows, how, fits=begin.n)
         objective = Objective(predictor, chosen, targets, in_use(model, chosen), prior=residuals.prior)
         places = _start_places(model, chosen, begin.n, begin.seed)
         ends = []
@@ -347,7 +351,7 @@ def calibrate(
         jacobian=jacobian,
         prior=residuals.prior,
         runs=predictor.runs,
-        engines=tuple(predictor.engines),
+        engines=(f"{choice.engine}: {choice.reason}",) if (choice := predictor.choice) else (),
     )
 
 
@@ -361,3 +365,11 @@ def _start_places(model: Model, parameters: Sequence[Parameter], starts: int, se
     design = qmc.Sobol(len(parameters), rng=np.random.default_rng(seed))
     others = design.random_base2(max(0, math.ceil(math.log2(max(starts - 1, 1)))))[: starts - 1]
     return np.vstack([in_use(model, parameters), others])
+
+
+def _predictor(
+    model: Model, parameters: Sequence[Parameter], rows: Sequence[Observation], execution: Execution, *, fits: int
+) -> Predictor:
+    """Predictions for local fits from `fits` starts."""
+    names = [p.id for p in parameters]
+    return Predictor(model, rows, execution, names=names, count=fits * ROUNDS * (1 + len(names)))

@@ -12,13 +12,13 @@ import numpy as np
 from .._types import Array
 from ..errors import InvalidValueError, require_kind, require_number, require_range, unknown_name
 from ..evidence.observations import Observation, arrange, check_observation, read_observations
+from ..evidence.predictions import Predictor
 from ..evidence.scores import NONE_THRESHOLD, SIGN_THRESHOLD
 from ..models.hypotheses import alternative_in_force
 from ..models.model import Model
 from ..modules.laws import Z95
 from ..modules.module import Parameter
 from ..sensitivity.factors import Wanted, choose
-from .predictor import Predictor
 
 Which: TypeAlias = "Sequence[str | Observation]"
 

@@ -18,6 +18,7 @@ from .._sbml.units import unit_id
 from .._types import Brief
 from ..errors import InvalidValueError
 from ..evidence.observations import Observation, arrange, assume_hypotheses
+from ..evidence.predictions import hypothesis_keys
 from ..models.experiments import REST
 from ..models.model import Model
 from ..models.petab_write import YAML_FILE, ParameterRow, problem_files, table
@@ -37,7 +38,6 @@ from .objective import (
     to_values,
     with_start,
 )
-from .predictor import hypothesis_keys
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,9 +18,9 @@ def changed_hypotheses(model: Model) -> tuple[tuple[str, str], ...]:
 
 def alternative_in_force(model: Model, h: Hypothesis) -> str:
     """The alternative of a hypothesis whose settings the model has, the default first; 'changed' if none fits."""
-    values = {p.id: p.value for p in model.constants}
+    published = model.quantities
     for name in (h.default, *h.alternatives):
         settings = h.alternatives[name].settings
-        if all(model.settings.get(k, values.get(k)) == v for k, v in settings.items()):
+        if all((model.settings[k] if k in model.settings else published[k].value) == v for k, v in settings.items()):
             return name
     return "changed"
