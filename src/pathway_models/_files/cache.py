@@ -66,9 +66,11 @@ def stored(name: str) -> bytes | None:
 def keep(name: str, body: bytes) -> None:
     """Write the file in one move, so that no reader sees half of it; a folder that cannot be written to is no error."""
     folder = cache_folder()
-    with suppress(OSError):  # an untrusted folder is one, too
+    with suppress(OSError):  # what is not trusted is one, too: it is left alone
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         trust(folder)
+        with suppress(FileNotFoundError):
+            own_bytes(folder / name)
         with whole_file(folder / name) as part:
             part.write_bytes(hashlib.sha256(body).digest() + body)
         _drop_oldest(folder)
