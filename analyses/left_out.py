@@ -1,0 +1,182 @@
+"""Do modules that were conditioned on experiments predict those that they did not see, and better than without?
+
+Conditions each module on its observations, twice; leaves each experiment out in turn and scores it, beside the models
+as they were before (prior), the default path, 'nothing happens' and the frequencies of directions. What is done was
+written down before: docs/decisions/0031-conditioning-before-looking.md. With --constants it chooses the likelihood's
+constants by the log evidence of all modules. Writes results/left_out.png, .csv, left_out_readings.csv.
+Run: python analyses/left_out.py [--n 1000] [--sweeps 16] [--modules nlrp3_il1b] [--constants]
+"""
+
+import argparse
+import itertools
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+import pathway_models as pm
+from pathway_models.inference import Likelihood, Posterior
+
+matplotlib.use("Agg")
+
+RESULTS = Path("results")
+GRID = {"threshold": (0.01, 0.02, 0.05), "softness": (0.02, 0.05, 0.1), "floor": (0.1, 0.2, 0.3)}
+OTHERS = ("prior", "default", "nothing", "frequencies")
+RESAMPLES = 4000
+SEEDS = (1, 2)
+COLOURS = ("#0072B2", "#D55E00")
+
+
+def conditioned(name: str, n: int, sweeps: int) -> list[Posterior]:
+    """The posterior of a module from two seeds."""
+    model, quiet = pm.load(name), pm.Execution(workers=1, progress=False)
+    return [pm.inference.posterior(model, n=n, sweeps=sweeps, seed=s, execution=quiet) for s in SEEDS]
+
+
+def agreement(pair: Sequence[Posterior]) -> dict[str, float]:
+    """How far two seeds are apart: log evidence, weights of readings, effective draws from the means of the scores."""
+    one, other = pair
+    means = [p.weights @ p.archive.places.scores for p in pair]
+    spread = [np.sqrt(p.weights @ (p.archive.places.scores - m) ** 2) for p, m in zip(pair, means, strict=True)]
+    apart = (means[0] - means[1]) / np.mean(spread, axis=0)
+    readings = np.abs(one.readings()["posterior"] - other.readings()["posterior"])
+    return {
+        "log_evidence": float(np.mean([p.log_evidence for p in pair])),
+        "evidence_apart": abs(one.log_evidence - other.log_evidence),
+        "readings_apart": float(readings.max()) if len(readings) else 0.0,
+        "effective": 2 / float(np.mean(apart**2)),
+        "constants_below_0.9": float(np.sum(one.constants()["narrowing"] < 0.9)),
+    }
+
+
+def by_constants(posteriors: dict[str, list[Posterior]]) -> pd.DataFrame:
+    """Log evidence of all modules for each choice of the likelihood's constants, best first."""
+    records = []
+    for values in itertools.product(*GRID.values()):
+        constants = dict(zip(GRID, values, strict=True))
+        made = [p.under(replace(Likelihood(), **constants)) for pair in posteriors.values() for p in pair]
+        evidence = sum(p.log_evidence for p in made) / len(SEEDS)
+        records.append({**constants, "log_evidence": evidence, "fewest_effective": min(p.effective for p in made)})
+    return pd.DataFrame(records).sort_values("log_evidence", ascending=False)
+
+
+def scores(posteriors: dict[str, list[Posterior]]) -> pd.DataFrame:
+    """The rows of all modules, each experiment left out in turn; means over the seeds."""
+    tables = []
+    for name, pair in posteriors.items():
+        one, other = (p.held_out() for p in pair)
+        numbers = [c for c in one.columns if c not in ("use", "numeric", "contested", "experiment")]
+        one[numbers] = (one[numbers] + other[numbers]) / 2
+        tables.append(one.assign(module=name))
+    return pd.concat(tables).reset_index()
+
+
+def difference(rows: pd.DataFrame, other: str, rng: np.random.Generator) -> tuple[float, float, float]:
+    """Weighted log score of the posterior minus that of another model per weight, with a 95 % interval by bootstrap
+    over experiments."""
+    gap = (rows["posterior"] - rows[other]) * rows["weight"]
+    each = pd.DataFrame({"gap": gap, "weight": rows["weight"]}).groupby([rows["module"], rows["experiment"]]).sum()
+    picks = rng.integers(len(each), size=(RESAMPLES, len(each)))
+    gaps, weights = (each[c].to_numpy()[picks].sum(axis=1) for c in ("gap", "weight"))
+    low, high = np.quantile(gaps / weights, [0.025, 0.975])
+    return float(each["gap"].sum() / each["weight"].sum()), float(low), float(high)
+
+
+def compared(table: pd.DataFrame) -> pd.DataFrame:
+    """The posterior against each other model, for groups of rows."""
+    judged = table[np.isfinite(table["posterior"]) & (table["weight"] > 0)]
+    directions, numbers = judged[~judged["numeric"]], judged[judged["numeric"]]
+    groups = {
+        "directions": directions,
+        "directions, not contested": directions[~directions["contested"]],
+        "directions, contested": directions[directions["contested"]],
+        "directions that test": directions[directions["use"] == "check"],
+        "numbers": numbers,
+        "numbers that test": numbers[numbers["use"] == "check"],
+        **{f"directions of {m}": of for m, of in directions.groupby("module")},
+    }
+    rng = np.random.default_rng(1)
+    records = []
+    for name, rows in groups.items():
+        for other in OTHERS:
+            if len(rows) and np.isfinite(rows[other]).all():
+                middle, low, high = difference(rows, other, rng)
+                records.append((name, other, len(rows), middle, low, high))
+    return pd.DataFrame(records, columns=["rows", "against", "n", "difference", "low", "high"])
+
+
+def coverage(table: pd.DataFrame) -> pd.DataFrame:
+    """Share of the left-out numbers within the central 50 and 90 % of what is predicted."""
+    numbers = table[table["numeric"] & np.isfinite(table["place_posterior"]) & (table["weight"] > 0)]
+    groups = {"all": numbers, "that test": numbers[numbers["use"] == "check"]}
+    return pd.DataFrame(
+        {
+            (name, kind): {
+                f"{share:.0%}": np.mean(np.abs(rows[f"place_{kind}"] - 0.5) <= share / 2) for share in (0.5, 0.9)
+            }
+            for name, rows in groups.items()
+            for kind in ("prior", "posterior")
+        }
+    ).T
+
+
+def draw(found: pd.DataFrame) -> plt.Figure:
+    """Differences in log score with their intervals, one panel per model that the posterior is held against."""
+    names = list(dict.fromkeys(found["rows"]))[::-1]
+    figure, axes = plt.subplots(
+        1, len(OTHERS), figsize=(13, 0.36 * len(names) + 1.6), sharey=True, layout="constrained"
+    )
+    for axis, other in zip(axes, OTHERS, strict=True):
+        rows = found[found["against"] == other]
+        y = [names.index(n) for n in rows["rows"]]
+        colours = [COLOURS[int("numbers" in n)] for n in rows["rows"]]
+        axis.hlines(y, rows["low"], rows["high"], color=colours, lw=2)
+        axis.scatter(rows["difference"], y, color=colours, s=28, zorder=3)
+        axis.axvline(0, color="0.6", lw=0.8, zorder=0)
+        axis.set_title({"nothing": "'nothing happens'"}.get(other, other), fontsize=10)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0].set_yticks(range(len(names)), names)
+    axes[0].set_ylim(-0.6, len(names) - 0.4)
+    figure.supxlabel(
+        "log score of the posterior minus that of the model above, per row; right of 0: the posterior is better"
+    )
+    return figure
+
+
+def main() -> None:
+    """Condition, leave out, compare."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--n", type=int, default=1000, help="draws per temperature")
+    parser.add_argument("--sweeps", type=int, default=16, help="moves per temperature")
+    parser.add_argument("--modules", nargs="*", default=pm.Library().modules, help="which; none: all")
+    parser.add_argument("--constants", action="store_true", help="choose the constants of the likelihood, nothing else")
+    options = parser.parse_args()
+    RESULTS.mkdir(exist_ok=True)
+    posteriors, agree = {}, {}
+    for name in options.modules:
+        began = time.perf_counter()
+        posteriors[name] = conditioned(name, options.n, options.sweeps)
+        agree[name] = agreement(posteriors[name]) | {"seconds": time.perf_counter() - began}
+        print(name, {k: round(v, 2) for k, v in agree[name].items()}, flush=True)
+    if options.constants:
+        print(by_constants(posteriors).to_string(index=False, float_format="{:.2f}".format))
+        return
+    table = scores(posteriors)
+    found = compared(table)
+    print(pd.DataFrame(agree).T.to_string(float_format="{:.2f}".format), "\n")
+    print(found.to_string(index=False, float_format="{:.3f}".format), "\n")
+    print(coverage(table).to_string(float_format="{:.2f}".format))
+    table.to_csv(RESULTS / "left_out.csv", index=False)
+    readings = [pair[0].readings().assign(module=name) for name, pair in posteriors.items()]
+    pd.concat(readings).to_csv(RESULTS / "left_out_readings.csv", index=False)
+    draw(found).savefig(RESULTS / "left_out.png", dpi=130)
+    print(f"\nwrote {RESULTS / 'left_out.png'}, left_out.csv, left_out_readings.csv")
+
+
+if __name__ == "__main__":
+    main()
