@@ -12,6 +12,7 @@ from scipy.special import logsumexp
 
 import pathway_models as pm
 from helpers import tiny
+from pathway_models._types import Array
 from pathway_models.errors import InvalidValueError
 from pathway_models.evidence.observations import Observation
 from pathway_models.inference import Likelihood, posterior
@@ -119,7 +120,7 @@ def test_an_alternative_sets_what_the_default_leaves_to_its_law() -> None:
     for j, h in enumerate(prior.hypotheses):
         drawn = {p.id for p in prior.parameters}
         for k, (name, alternative) in enumerate(h.alternatives.items()):
-            under = places.readings[:, j] == k
+            under = places.readings[:, j, 0] == k
             for key, value in alternative.settings.items():
                 if name != h.default or key not in drawn:
                     assert np.all(table[key][under] == value)
@@ -136,10 +137,52 @@ def test_moves_keep_the_prior(whole: bool) -> None:
     assert not np.array_equal(moved.scores, start.scores)
     assert stats.kstest(moved.scores.ravel(), "norm").pvalue > 1e-3
     for j, h in enumerate(prior.hypotheses):
-        counts = np.bincount(moved.readings[:, j], minlength=len(h.alternatives))
+        counts = np.bincount(moved.readings[:, j, 0], minlength=len(h.alternatives))
         assert stats.chisquare(counts).pvalue > 1e-4
     there, back = (np.corrcoef(a.scores[:, 0], b.scores[:, 0])[0, 1] for a, b in ((start, moved), (moved, start)))
     assert there == pytest.approx(back)
+
+
+def test_readers_agree_as_often_as_those_of_one_flat_share_and_moves_keep_that() -> None:
+    prior = Prior(pm.load("acupuncture"), readers=5)
+    rng = np.random.default_rng(8)
+    places = prior.draw(4000, rng)
+    for _ in range(4):
+        for j, h in enumerate(prior.hypotheses):
+            count = len(h.alternatives)
+            for a, b in ((0, 1), (2, 4)):
+                same = np.sum(places.readings[:, j, a] == places.readings[:, j, b])
+                assert stats.binomtest(int(same), 4000, 2 / (count + 1)).pvalue > 1e-4
+            assert stats.chisquare(np.bincount(places.readings[:, j, 3], minlength=count)).pvalue > 1e-4
+        places = propose(prior, places, 0.5, True, rng)
+
+
+def test_the_next_reader_follows_the_others() -> None:
+    prior = Prior(pm.load("acupuncture"), readers=7)
+    rng = np.random.default_rng(3)
+    places = replace(prior.draw(3000, rng), readings=np.zeros((3000, len(prior.hypotheses), 7), dtype=np.intp))
+    for j, h in enumerate(prior.hypotheses):
+        right = 8 / (len(h.alternatives) + 7)
+        np.testing.assert_allclose(prior.shares(places, j)[:, 0], right)
+        follows = np.sum(prior.next_reader(places, rng).readings[:, j, 0] == 0)
+        assert stats.binomtest(int(follows), 3000, right).pvalue > 1e-4
+
+
+def test_each_of_contradicting_experiments_finds_its_reading() -> None:
+    """Two against two: one reading fits half of them whatever it is, a share fits all and stays in the middle."""
+    many = Prior(pm.load("acupuncture"), readers=4)
+    wants = np.array([0, 0, 1, 1])
+    place = [h.id for h in many.hypotheses].index("high_frequency")
+
+    def evaluate(places: Places) -> tuple[Array, Array]:
+        logs = np.where(places.readings[:, place] == wants, math.log(0.9), math.log(0.1))
+        return logs, logs.sum(axis=1)
+
+    found = sample(many, evaluate, n=1500, rng=np.random.default_rng(4), sweeps=6)
+    weights, places = found.weights(found.predictions.sum(axis=1))[0], found.places
+    fits = weights @ (places.readings[:, place] == wants)
+    assert np.all(fits > 0.75)
+    assert weights @ many.shares(places, place)[:, 0] == pytest.approx(0.5, abs=0.05)
 
 
 # ---- the sampler -------------------------------------------------------------------------------------------------
@@ -204,7 +247,7 @@ def test_two_seeds_and_plain_importance_sampling_agree_on_a_module() -> None:
     weights = np.exp(total - logsumexp(total))
     assert effective(weights) > 300
     for j, h in enumerate(prior.hypotheses):
-        plain = np.bincount(places.readings[:, j], weights=weights, minlength=len(h.alternatives))
+        plain = np.bincount(places.readings[:, j, 0], weights=weights, minlength=len(h.alternatives))
         mine = one.readings().query("hypothesis == @h.id")["posterior"].to_numpy()
         np.testing.assert_allclose(mine, plain, atol=0.1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 EXACT = 1e-6  # relative tolerance of the runs; the log likelihood changes by less than 1e-4
+RESPONDS = 0.1  # spread between alternatives of the logarithm of a row's mean probability
 FEWEST = 200.0  # effective draws, below which what is left without an experiment is not judged
 
 
@@ -129,7 +131,7 @@ class Posterior(Brief):
         require_count("the number of draws", n, 1, 10_000_000)
         rng = np.random.default_rng(require_count("seed", seed, 0))
         picked = rng.choice(len(self.weights), size=n, p=self.weights)
-        table = self.prior.table(self.archive.places.take(picked))
+        table = self.prior.table(self.prior.next_reader(self.archive.places.take(picked), rng))
         return dict(zip(self.prior.names, table.T, strict=True))
 
     def readings(self) -> pd.DataFrame:
@@ -142,29 +144,38 @@ class Posterior(Brief):
 
         records = []
         for j, h in enumerate(self.prior.hypotheses):
-            under = [self.archive.places.readings[:, j] == k for k in range(len(h.alternatives))]
-            responding = self._responding(under)
-            for name, rows in zip(h.alternatives, under, strict=True):
+            responding, shares = self._responding(j), self.weights @ self.prior.shares(self.archive.places, j)
+            for name, share in zip(h.alternatives, shares, strict=True):
                 records.append(
                     {
                         "hypothesis": h.id,
                         "alternative": name,
                         "default": name == h.default,
                         "prior": 1 / len(h.alternatives),
-                        "posterior": float(self.weights[rows].sum()),
+                        "posterior": float(share),
                         "rows": responding,
                     }
                 )
         columns = ["hypothesis", "alternative", "default", "prior", "posterior", "rows"]
         return pd.DataFrame(records, columns=columns)
 
-    def _responding(self, under: list[np.ndarray[tuple[int], np.dtype[np.bool_]]]) -> int:
+    def _responding(self, hypothesis: int) -> int:
         """Rows whose probability depends on which alternative is drawn, the rest drawn from the prior."""
-        prior = self.prior_weights
-        chances = np.array([prior[u] @ np.exp(self.logs[u]) / max(prior[u].sum(), 1e-300) for u in under])
+        readings = self.archive.places.readings[:, hypothesis]
+        mine = readings[:, self._readers]
+        chances = np.exp(self.logs)
+        means = []
+        for number in range(len(self.prior.hypotheses[hypothesis].alternatives)):
+            weights = np.where(mine == number, self.prior_weights[:, None], 0.0)
+            means.append(np.sum(weights * chances, axis=0) / np.maximum(weights.sum(axis=0), 1e-300))
         with np.errstate(divide="ignore"):
-            spread = np.ptp(np.log(chances), axis=0)
-        return int(np.sum((spread > 0.1) & (self.shares > 0)))
+            spread = np.ptp(np.log(means), axis=0)
+        return int(np.sum((spread > RESPONDS) & (self.shares > 0)))
+
+    @property
+    def _readers(self) -> list[int]:
+        """Who reads the hypotheses for each row."""
+        return [0] * len(self.rows) if self.prior.readers == 1 else list(self.experiment)
 
     def constants(self) -> pd.DataFrame:
         """Quantiles of each constant before and after, and how much narrower it became.
@@ -275,11 +286,12 @@ class Posterior(Brief):
 
 def posterior(
     model: Model,
-    observations: tuple[Observation, ...] | list[Observation] | None = None,
+    observations: Sequence[Observation] | None = None,
     *,
     n: int = 1000,
     seed: int = 1,
     sweeps: int = 8,
+    shares: bool = False,
     likelihood: Likelihood | None = None,
     execution: Execution | None = None,
 ) -> Posterior:
@@ -293,6 +305,8 @@ def posterior(
         n: draws per temperature; two seeds that agree say whether they suffice.
         seed: of the draws.
         sweeps: moves per temperature.
+        shares: whether each experiment has its own reading of every hypothesis, from a share that is estimated, so that
+            contradicting experiments widen what is predicted; else all have one.
         likelihood: None for the one whose constants were set over all modules.
         execution: processes, tolerances, engine.
 
@@ -324,16 +338,16 @@ def posterior(
     rows = tuple(read_observations(model) if observations is None else observations)
     if not rows:
         raise InvalidValueError(f"{model.name} has no observations; give some")
-    prior, numbers = Prior(model), experiments(model, rows)
+    numbers = experiments(model, rows)
+    prior = Prior(model, readers=max(numbers) + 1 if shares else 1)
     on = execution_without_checkpoint(execution, "a posterior")
     with one_pool(on, model.sbml) as how:
-        predictor = Predictor(model, rows, how, names=prior.names, usual=EXACT, count=n * sweeps)
-        default = predictor(prior.default(model))[0]
-        first = likelihood.logs(rows, predictor(prior.table(prior.draw(min(n, 256), rng))))
-        weights = row_weights(likelihood, numbers, first)
+        predict = _Reading(model, rows, numbers if shares else (0,) * len(rows), prior, how, n * sweeps)
+        default = predict.itself(model)
+        weights = row_weights(likelihood, numbers, likelihood.logs(rows, predict(prior.draw(min(n, 256), rng))))
 
         def evaluate(places: Places) -> tuple[Array, Array]:
-            predictions = predictor(prior.table(places))
+            predictions = predict(places)
             return predictions, likelihood.logs(rows, predictions) @ weights
 
         archive = sample(prior, evaluate, n=n, rng=rng, sweeps=sweeps)
@@ -346,6 +360,40 @@ def posterior(
         default=default,
         prior=prior,
     )
+
+
+class _Reading:
+    """Predictions of rows, each under the readings of its own reader."""
+
+    def __init__(
+        self,
+        model: Model,
+        rows: Sequence[Observation],
+        readers: Sequence[int],
+        prior: Prior,
+        execution: Execution,
+        count: int,
+    ) -> None:
+        self.prior, self.width = prior, len(rows)
+        self.members = {r: [i for i, x in enumerate(readers) if x == r] for r in dict.fromkeys(readers)}
+        self.predictors = {
+            r: Predictor(model, [rows[i] for i in of], execution, names=prior.names, usual=EXACT, count=count)
+            for r, of in self.members.items()
+        }
+
+    def __call__(self, places: Places) -> Array:
+        """Predictions (draws x rows)."""
+        return self._all({r: self.prior.table(places, reader=r) for r in self.members})
+
+    def itself(self, model: Model) -> Array:
+        """Predictions of the path that the model takes by itself (rows)."""
+        return np.asarray(self._all(dict.fromkeys(self.members, self.prior.default(model)))[0])
+
+    def _all(self, tables: Mapping[int, Array]) -> Array:
+        found = np.empty((len(next(iter(tables.values()))), self.width))
+        for reader, table in tables.items():
+            found[:, self.members[reader]] = self.predictors[reader](table)
+        return found
 
 
 def row_weights(likelihood: Likelihood, numbers: tuple[int, ...], logs: Array) -> Array:

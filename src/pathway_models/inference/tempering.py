@@ -13,7 +13,7 @@ from .prior import Places, Prior
 
 KEPT_SHARE = 0.6  # of the draws that a step in temperature leaves effective
 ACCEPTED = 0.25  # share of moves that the size of a step is steered to
-FLIPPED = 0.5  # share of moves that also draw a hypothesis anew
+FLIPPED = 0.5  # share of moves that also draw readings of a hypothesis anew: of one reader, some, or all
 BLOCK = 0.25  # share of the constants that every other move draws
 POOLING_STEPS = 500
 POOLED = 1e-8  # change of a log evidence at which pooling ends
@@ -154,18 +154,20 @@ def _move(
 
 
 def propose(prior: Prior, places: Places, size: float, whole: bool, rng: np.random.Generator) -> Places:
-    """Places as probable under the prior as the way back: scores with noise, in half of the draws a reading anew."""
+    """Places as probable under the prior as the way back: scores with noise, in half of the draws readings anew."""
     scores, readings = places.scores, places.readings.copy()
     n = len(places)
     moved = math.sqrt(1 - size**2) * scores + size * rng.standard_normal(scores.shape)
     if not whole:
         moved = np.where(rng.random(scores.shape) < BLOCK, moved, scores)
     if prior.hypotheses:
-        counts = np.array([len(h.alternatives) for h in prior.hypotheses])
-        which = rng.integers(len(counts), size=n)
-        drawn = rng.integers(0, counts[which])
-        flipped = np.flatnonzero(rng.random(n) < FLIPPED)
-        readings[flipped, which[flipped]] = drawn[flipped]
+        which = np.where(rng.random(n) < FLIPPED, rng.integers(len(prior.hypotheses), size=n), -1)
+        share = rng.choice([0.0, BLOCK, 1.0], size=n)[:, None]
+        who = rng.random((n, prior.readers)) < share
+        who[np.arange(n), rng.integers(prior.readers, size=n)] = True
+        for j in range(len(prior.hypotheses)):
+            asked = np.flatnonzero(which == j)
+            readings[asked, j] = prior.read_anew(readings[asked, j], who[asked], j, rng)
     return Places(scores=moved, readings=readings)
 
 
