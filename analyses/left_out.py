@@ -1,9 +1,10 @@
 """Do modules that were conditioned on experiments predict those that they did not see, and better than without?
 
-Conditions each module on its observations, twice; leaves each experiment out in turn and scores it, beside the models
-as they were before (prior), the default path, 'nothing happens' and the frequencies of directions. What is done was
-written down before: docs/decisions/0031-conditioning-before-looking.md. With --constants it chooses the likelihood's
-constants by the log evidence of all modules. Writes results/left_out.png, .csv, left_out_readings.csv.
+Conditions each module on its observations, with one reading of each hypothesis and with shares of readings, from two
+seeds each; leaves each experiment out in turn and scores it, beside the models as they were before (prior), the default
+path, 'nothing happens' and the frequencies of directions. What is done was written down before:
+docs/decisions/0031-conditioning-before-looking.md. With --constants it chooses the likelihood's constants by the log
+evidence of all modules. Writes results/left_out.png, .csv, and two more tables.
 Run: python analyses/left_out.py [--n 1000] [--sweeps 16] [--modules nlrp3_il1b] [--constants]
 """
 
@@ -26,16 +27,17 @@ matplotlib.use("Agg")
 
 RESULTS = Path("results")
 GRID = {"threshold": (0.01, 0.02, 0.05), "softness": (0.02, 0.05, 0.1), "floor": (0.1, 0.2, 0.3)}
+MODES = {"one reading": False, "shares": True}
 OTHERS = ("prior", "default", "nothing", "frequencies")
 RESAMPLES = 4000
 SEEDS = (1, 2)
-COLOURS = ("#0072B2", "#D55E00")
+COLOURS = dict(zip(MODES, ("#0072B2", "#D55E00"), strict=True))
 
 
-def conditioned(name: str, n: int, sweeps: int) -> list[Posterior]:
+def conditioned(name: str, n: int, sweeps: int, shares: bool) -> list[Posterior]:
     """The posterior of a module from two seeds."""
-    model, quiet = pm.load(name), pm.Execution(workers=1, progress=False)
-    return [pm.inference.posterior(model, n=n, sweeps=sweeps, seed=s, execution=quiet) for s in SEEDS]
+    how: dict = {"n": n, "sweeps": sweeps, "shares": shares, "execution": pm.Execution(workers=1, progress=False)}
+    return [pm.inference.posterior(pm.load(name), seed=s, **how) for s in SEEDS]
 
 
 def agreement(pair: Sequence[Posterior]) -> dict[str, float]:
@@ -54,32 +56,39 @@ def agreement(pair: Sequence[Posterior]) -> dict[str, float]:
     }
 
 
-def by_constants(posteriors: dict[str, list[Posterior]]) -> pd.DataFrame:
+def by_constants(posteriors: dict[str, dict[str, list[Posterior]]]) -> pd.DataFrame:
     """Log evidence of all modules for each choice of the likelihood's constants, best first."""
     records = []
     for values in itertools.product(*GRID.values()):
         constants = dict(zip(GRID, values, strict=True))
-        made = [p.under(replace(Likelihood(), **constants)) for pair in posteriors.values() for p in pair]
+        made = [p.under(replace(Likelihood(), **constants)) for of in posteriors.values() for p in of["one reading"]]
         evidence = sum(p.log_evidence for p in made) / len(SEEDS)
         records.append({**constants, "log_evidence": evidence, "fewest_effective": min(p.effective for p in made)})
     return pd.DataFrame(records).sort_values("log_evidence", ascending=False)
 
 
-def scores(posteriors: dict[str, list[Posterior]]) -> pd.DataFrame:
-    """The rows of all modules, each experiment left out in turn; means over the seeds."""
+def scores(posteriors: dict[str, dict[str, list[Posterior]]]) -> pd.DataFrame:
+    """The rows of all modules, each experiment left out in turn; means over the seeds. A column for each mode."""
     tables = []
-    for name, pair in posteriors.items():
-        one, other = (p.held_out() for p in pair)
-        numbers = [c for c in one.columns if c not in ("use", "numeric", "contested", "experiment")]
-        one[numbers] = (one[numbers] + other[numbers]) / 2
-        tables.append(one.assign(module=name))
+    for name, of in posteriors.items():
+        means = {mode: _mean([p.held_out() for p in pair]) for mode, pair in of.items()}
+        table = next(iter(means.values())).drop(columns=["posterior", "place_posterior", "effective"])
+        for mode, found in means.items():
+            table[mode], table[f"place_{mode}"] = found["posterior"], found["place_posterior"]
+        tables.append(table.assign(module=name))
     return pd.concat(tables).reset_index()
 
 
-def difference(rows: pd.DataFrame, other: str, rng: np.random.Generator) -> tuple[float, float, float]:
-    """Weighted log score of the posterior minus that of another model per weight, with a 95 % interval by bootstrap
-    over experiments."""
-    gap = (rows["posterior"] - rows[other]) * rows["weight"]
+def _mean(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    one, other = tables
+    numbers = [c for c in one.columns if c not in ("use", "numeric", "contested", "experiment")]
+    return one.assign(**{c: (one[c] + other[c]) / 2 for c in numbers})
+
+
+def difference(rows: pd.DataFrame, mode: str, other: str, rng: np.random.Generator) -> tuple[float, float, float]:
+    """Weighted log score of a posterior minus that of another model per weight, with a 95 % interval by bootstrap over
+    experiments."""
+    gap = (rows[mode] - rows[other]) * rows["weight"]
     each = pd.DataFrame({"gap": gap, "weight": rows["weight"]}).groupby([rows["module"], rows["experiment"]]).sum()
     picks = rng.integers(len(each), size=(RESAMPLES, len(each)))
     gaps, weights = (each[c].to_numpy()[picks].sum(axis=1) for c in ("gap", "weight"))
@@ -87,10 +96,15 @@ def difference(rows: pd.DataFrame, other: str, rng: np.random.Generator) -> tupl
     return float(each["gap"].sum() / each["weight"].sum()), float(low), float(high)
 
 
+def judged(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows that some draw moves, of experiments that leave enough draws effective in both modes."""
+    return table[np.isfinite(table[list(MODES)]).all(axis=1) & (table["weight"] > 0)]
+
+
 def compared(table: pd.DataFrame) -> pd.DataFrame:
-    """The posterior against each other model, for groups of rows."""
-    judged = table[np.isfinite(table["posterior"]) & (table["weight"] > 0)]
-    directions, numbers = judged[~judged["numeric"]], judged[judged["numeric"]]
+    """Both posteriors against each other model, and against each other, for groups of rows."""
+    rows = judged(table)
+    directions, numbers = rows[~rows["numeric"]], rows[rows["numeric"]]
     groups = {
         "directions": directions,
         "directions, not contested": directions[~directions["contested"]],
@@ -101,49 +115,53 @@ def compared(table: pd.DataFrame) -> pd.DataFrame:
         **{f"directions of {m}": of for m, of in directions.groupby("module")},
     }
     rng = np.random.default_rng(1)
+    pairs = [*((mode, other) for mode in MODES for other in OTHERS), ("shares", "one reading")]
     records = []
-    for name, rows in groups.items():
-        for other in OTHERS:
-            if len(rows) and np.isfinite(rows[other]).all():
-                middle, low, high = difference(rows, other, rng)
-                records.append((name, other, len(rows), middle, low, high))
-    return pd.DataFrame(records, columns=["rows", "against", "n", "difference", "low", "high"])
+    for name, of in groups.items():
+        for mode, other in pairs:
+            if len(of) and np.isfinite(of[other]).all():
+                records.append((name, mode, other, len(of), *difference(of, mode, other, rng)))
+    return pd.DataFrame(records, columns=["rows", "of", "against", "n", "difference", "low", "high"])
 
 
 def coverage(table: pd.DataFrame) -> pd.DataFrame:
     """Share of the left-out numbers within the central 50 and 90 % of what is predicted."""
-    numbers = table[table["numeric"] & np.isfinite(table["place_posterior"]) & (table["weight"] > 0)]
+    rows = judged(table)
+    numbers = rows[rows["numeric"]]
     groups = {"all": numbers, "that test": numbers[numbers["use"] == "check"]}
     return pd.DataFrame(
         {
             (name, kind): {
-                f"{share:.0%}": np.mean(np.abs(rows[f"place_{kind}"] - 0.5) <= share / 2) for share in (0.5, 0.9)
+                f"{share:.0%}": np.mean(np.abs(of[f"place_{kind}"] - 0.5) <= share / 2) for share in (0.5, 0.9)
             }
-            for name, rows in groups.items()
-            for kind in ("prior", "posterior")
+            | {"n": len(of)}
+            for name, of in groups.items()
+            for kind in ("prior", *MODES)
         }
     ).T
 
 
 def draw(found: pd.DataFrame) -> plt.Figure:
-    """Differences in log score with their intervals, one panel per model that the posterior is held against."""
+    """Differences in log score with their intervals, one panel per model that the posteriors are held against."""
     names = list(dict.fromkeys(found["rows"]))[::-1]
+    panels = (*OTHERS, "one reading")
     figure, axes = plt.subplots(
-        1, len(OTHERS), figsize=(13, 0.36 * len(names) + 1.6), sharey=True, layout="constrained"
+        1, len(panels), figsize=(14, 0.36 * len(names) + 1.8), sharey=True, layout="constrained"
     )
-    for axis, other in zip(axes, OTHERS, strict=True):
-        rows = found[found["against"] == other]
-        y = [names.index(n) for n in rows["rows"]]
-        colours = [COLOURS[int("numbers" in n)] for n in rows["rows"]]
-        axis.hlines(y, rows["low"], rows["high"], color=colours, lw=2)
-        axis.scatter(rows["difference"], y, color=colours, s=28, zorder=3)
+    for axis, other in zip(axes, panels, strict=True):
+        for mode, shift in zip(MODES, (0.14, -0.14), strict=True):
+            rows = found[(found["against"] == other) & (found["of"] == mode)]
+            y = np.array([names.index(n) for n in rows["rows"]]) + shift
+            axis.hlines(y, rows["low"], rows["high"], color=COLOURS[mode], lw=2)
+            axis.scatter(rows["difference"], y, color=COLOURS[mode], s=22, zorder=3, label=mode)
         axis.axvline(0, color="0.6", lw=0.8, zorder=0)
         axis.set_title({"nothing": "'nothing happens'"}.get(other, other), fontsize=10)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].set_yticks(range(len(names)), names)
     axes[0].set_ylim(-0.6, len(names) - 0.4)
+    axes[0].legend(fontsize=8, frameon=False, loc="lower left")
     figure.supxlabel(
-        "log score of the posterior minus that of the model above, per row; right of 0: the posterior is better"
+        "log score per row of the posterior minus that of the model above; right of 0: the posterior is better"
     )
     return figure
 
@@ -157,25 +175,32 @@ def main() -> None:
     parser.add_argument("--constants", action="store_true", help="choose the constants of the likelihood, nothing else")
     options = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
-    posteriors, agree = {}, {}
+    posteriors: dict[str, dict[str, list[Posterior]]] = {}
+    agree = {}
     for name in options.modules:
-        began = time.perf_counter()
-        posteriors[name] = conditioned(name, options.n, options.sweeps)
-        agree[name] = agreement(posteriors[name]) | {"seconds": time.perf_counter() - began}
-        print(name, {k: round(v, 2) for k, v in agree[name].items()}, flush=True)
+        for mode, shares in list(MODES.items())[: 1 if options.constants else 2]:
+            began = time.perf_counter()
+            pair = conditioned(name, options.n, options.sweeps, shares)
+            posteriors.setdefault(name, {})[mode] = pair
+            agree[name, mode] = agreement(pair) | {"seconds": time.perf_counter() - began}
+            print(name, mode, {k: round(v, 2) for k, v in agree[name, mode].items()}, flush=True)
     if options.constants:
         print(by_constants(posteriors).to_string(index=False, float_format="{:.2f}".format))
         return
     table = scores(posteriors)
     found = compared(table)
-    print(pd.DataFrame(agree).T.to_string(float_format="{:.2f}".format), "\n")
     print(found.to_string(index=False, float_format="{:.3f}".format), "\n")
     print(coverage(table).to_string(float_format="{:.2f}".format))
     table.to_csv(RESULTS / "left_out.csv", index=False)
-    readings = [pair[0].readings().assign(module=name) for name, pair in posteriors.items()]
+    pd.DataFrame(agree).T.to_csv(RESULTS / "left_out_agreement.csv")
+    readings = [
+        pair[0].readings().assign(module=name, mode=mode)
+        for name, of in posteriors.items()
+        for mode, pair in of.items()
+    ]
     pd.concat(readings).to_csv(RESULTS / "left_out_readings.csv", index=False)
     draw(found).savefig(RESULTS / "left_out.png", dpi=130)
-    print(f"\nwrote {RESULTS / 'left_out.png'}, left_out.csv, left_out_readings.csv")
+    print(f"\nwrote {RESULTS / 'left_out.png'}, left_out.csv, left_out_agreement.csv, left_out_readings.csv")
 
 
 if __name__ == "__main__":

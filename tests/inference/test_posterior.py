@@ -325,3 +325,14 @@ def test_a_file_from_elsewhere_finds_the_rate_that_made_its_numbers() -> None:
     assert low < 1.5 < high
     assert middle == pytest.approx(1.5, rel=0.05)
     assert found.constants().loc["k", "narrowing"] < 0.2
+
+
+@pytest.mark.parametrize("name", pm.Library().modules)
+def test_every_experiment_runs_under_every_draw(name: str) -> None:
+    model = pm.load(name)
+    rows, prior = pm.evidence.read_observations(model), Prior(model)
+    predictor = pm.evidence.predictions.Predictor(model, rows, QUIET, names=prior.names, usual=EXACT, count=256)
+    found = predictor(prior.table(prior.draw(64, np.random.default_rng(11))))
+    failed = {rows[i].id: why for i, why in predictor.failures.items()}
+    assert not failed
+    assert [rows[i].id for i in np.flatnonzero(~np.isfinite(found).all(axis=0))] == []
