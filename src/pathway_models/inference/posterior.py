@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -308,7 +308,7 @@ def posterior(
         shares: whether each experiment has its own reading of every hypothesis, from a share that is estimated, so that
             contradicting experiments widen what is predicted; else all have one.
         likelihood: None for the one whose constants were set over all modules.
-        execution: processes, tolerances, engine.
+        execution: processes, tolerances, engine; a draw that fails at the first attempt has failed.
 
     Returns:
         Weighted draws, and what they say.
@@ -341,6 +341,8 @@ def posterior(
     numbers = experiments(model, rows)
     prior = Prior(model, readers=max(numbers) + 1 if shares else 1)
     on = execution_without_checkpoint(execution, "a posterior")
+    # a draw that needs many attempts is one that oscillates or stalls: it has failed, and costs no minutes
+    on = replace(on, limits=replace(on.limits, attempts=on.limits.attempts[:1]))
     with one_pool(on, model.sbml) as how:
         predict = _Reading(model, rows, numbers if shares else (0,) * len(rows), prior, how, n * sweeps)
         default = predict.itself(model)
