@@ -152,7 +152,7 @@ def readme_blocks(text: str) -> list[tuple[str, str]]:
 
 
 def test_python_in_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All python blocks one after the other in an empty folder; Sobol analyses are cut to n=2, trials to 4 patients, in one process."""
+    """All python blocks one after the other in an empty folder and process; Sobol analyses are cut to n=2, trials to 4."""
     blocks = readme_blocks(README.read_text(encoding="utf-8"))
     code = [text for language, text in blocks if language.lower() in ("python", "py", "pycon")]
     if blocks:
