@@ -152,7 +152,7 @@ def readme_blocks(text: str) -> list[tuple[str, str]]:
 
 
 def test_python_in_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All python blocks one after the other in an empty folder; only Sobol analyses are cut, to n=2 in one process."""
+    """Python blocks one after the other in an empty folder; Sobol analyses and trials are cut, and in one process."""
     blocks = readme_blocks(README.read_text(encoding="utf-8"))
     code = [text for language, text in blocks if language.lower() in ("python", "py", "pycon")]
     if blocks:
@@ -163,6 +163,8 @@ def test_python_in_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for i, text in enumerate(code):
         plain = doctest.script_from_examples(text) if text.lstrip().startswith(">>>") else text
         short = re.sub(r"\bn=\d+", "n=2", plain).replace("workers=2", "workers=1")
+        short = short.replace("pm.sobol(model, treatments, ", "pm.sobol(model, treatments, weeks=1, ")
+        short = re.sub(r"\bpopulation\(model, \d+", "population(model, 4", short)
         exec(compile(short, f"README.md, python block {i + 1}", "exec"), namespace)
     plt.close("all")
 
