@@ -45,13 +45,13 @@ def test_pathway_shares(here: Path) -> None:
 
 def test_interaction(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = analysis("interaction")
-    monkeypatch.setitem(script.RUN, "weeks", 1)
+    monkeypatch.setitem(script.RUN, "weeks", 2)
     needles = pm.Electroacupuncture(sessions_per_week=2, weeks=1)
     monkeypatch.setitem(script.ARMS, "needles", [needles])
     monkeypatch.setitem(script.ARMS, "both", [script.DIET, needles])
-    script.main(["--model", "epilepsy", "--n", "2", "--top", "2"])
+    script.main(["--model", "epilepsy", "--n", "4", "--top", "2"])
     rows = _table(here, "interaction_rows")
-    assert len(rows) >= 2 * 9 + 2 * 10
+    assert len(rows) >= 4 * 9 + 4 * 10
     expected = np.log(rows["both"]) - np.log(rows["diet"]) - np.log(rows["needles"])
     np.testing.assert_allclose(rows["ln rate"], expected, atol=1e-9)
     np.testing.assert_allclose(rows["rate"], 1 + rows["both"] - rows["diet"] - rows["needles"], atol=1e-9)
@@ -60,7 +60,7 @@ def test_interaction(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(single["of"]) == {"rank", "clipped"}
     alone = single[~single["factor"].str.startswith("rest of") & (single["of"] == "rank")]
     assert len(alone) == 2
-    assert (alone[["rho_value", "rho_size"]].abs().max(axis=1) > 0.3).all()  # the strongest of hundreds, in four rows
+    assert (alone[["rho_value", "rho_size"]].abs().max(axis=1) > 0.3).all()  # the strongest of hundreds, in eight rows
     assert single["ST"].between(0, 4).all()
 
 
