@@ -20,9 +20,11 @@ import pytest
 
 import pathway_models as pm
 from helpers import at_rest, main, tiny
+from pathway_models.ensembles import rows as runs_of_rows
 from pathway_models.errors import InvalidValueError, ModelError, UnknownNameError
 from pathway_models.evidence import observations, scores, tables
 from pathway_models.evidence import reports as _evidence
+from pathway_models.simulation.job import Job
 
 SBML = Path(__file__).resolve().parents[2] / "sbml"
 COUPLED = ("epilepsy",)  # epilepsy_core is asked a part of the same rows, for its page
@@ -330,14 +332,14 @@ def test_the_hypotheses_of_a_row_win(tmp_path: Path) -> None:
 
 
 def test_a_failed_run_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = _evidence.run_job
+    original = runs_of_rows.climb
 
-    def breaks(job: object) -> object:
-        if any(phase.levels for phase in job.phases):  # type: ignore[attr-defined]
-            raise pm.errors.SimulationError("the integrator gave up")
-        return original(job)  # type: ignore[arg-type]
+    def breaks(job: Job, *row: object, **how: object) -> object:
+        if any(phase.levels for phase in job.phases):
+            return None, 1, "the integrator gave up"
+        return original(job, *row, **how)
 
-    monkeypatch.setattr(_evidence, "run_job", breaks)
+    monkeypatch.setattr(runs_of_rows, "climb", breaks)
     failed, fine = scored(tmp_path, "ampk_pgc1a", {}, {"id": "two", "treatments": ""})
     assert (failed.verdict, fine.verdict) == ("failed", "within two errors")
     report = pm.evidence.EvidenceReport(model="ampk_pgc1a", title="", rows=(failed, fine))
@@ -348,10 +350,16 @@ def test_a_failed_run_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_equal_conditions_share_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = []
-    original = _evidence.run_job
-    monkeypatch.setattr(_evidence, "run_job", lambda job: runs.append(job) or original(job))
+    original = runs_of_rows.climb
+
+    def counts(job: Job, *row: object, **how: object) -> object:
+        runs.append(job)
+        return original(job, *row, **how)
+
+    monkeypatch.setattr(runs_of_rows, "climb", counts)
     first, last = scored(tmp_path, "ampk_pgc1a", {}, {"id": "two", "hours": "1", "observable": "NAD"})
-    assert len(runs) == 1
+    assert len(runs) == 2  # once more at coarser tolerances
+    assert runs[1].relative_tolerance == pytest.approx(_evidence.COARSER * runs[0].relative_tolerance)
     assert first.prediction != last.prediction
 
 

@@ -74,7 +74,11 @@ class Likelihood:
         return np.column_stack([np.where(np.isfinite(found), found, FAILED) for found in columns])
 
     def probabilities(self, percent: Array) -> Array:
-        """Chances of up, down and none (changes x 3) for predicted changes in percent."""
+        """Chances of up, down and none (changes x 3).
+
+        Args:
+            percent: predicted changes.
+        """
         from scipy.special import ndtr  # here and not above: scipy would double the import time of the package
 
         change = logarithm_of_fold(1 + percent / 100)
@@ -83,8 +87,11 @@ class Likelihood:
         return np.asarray((1 - self.floor) * chances + self.floor * np.array(self.frequencies))
 
     def weights(self, experiments: Sequence[int]) -> Array:
-        """What each row weighs, given the number of its experiment: those of one experiment never more than one row
-        over the correlation."""
+        """What each row weighs: those of one experiment together never more than one row over the correlation.
+
+        Args:
+            experiments: the number of the experiment of each row.
+        """
         members = np.bincount(experiments)[list(experiments)]
         return np.asarray(1 / (1 + (members - 1) * self.correlation))
 
@@ -99,7 +106,11 @@ class Likelihood:
             return np.logaddexp(right, _normal(gap, max(WIDE, 3 * width)) + math.log(self.floor))
 
     def location(self, row: Observation) -> tuple[float, float]:
-        """Where a published number lies on the scale of `on_scale`, and the standard deviation around it."""
+        """Where a published number lies, as a logarithm (of one plus a time of peak), and the deviation around it.
+
+        Args:
+            row: an observation with a number.
+        """
         value = float(row.value or 0.0)
         at = float(on_scale(row, np.array([value]))[0])
         if row.reduce == "time_of_peak":

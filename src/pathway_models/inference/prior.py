@@ -24,6 +24,11 @@ class Places:
     Attributes:
         scores: draws x constants, each a standard normal number: its place in the law of the constant.
         readings: draws x hypotheses x readers, each the number of an alternative.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> len(Prior(pm.load("acupuncture")).draw(5, np.random.default_rng(1)))
+        5
     """
 
     scores: Array
@@ -33,11 +38,20 @@ class Places:
         return len(self.scores)
 
     def take(self, rows: Numbers) -> Places:
-        """These draws."""
+        """These draws.
+
+        Args:
+            rows: their numbers; one may come more than once.
+        """
         return Places(scores=self.scores[rows], readings=self.readings[rows])
 
     def where(self, chosen: np.ndarray[tuple[int], np.dtype[np.bool_]], other: Places) -> Places:
-        """Those of `other` where `chosen`, else these."""
+        """These draws, or in their places others.
+
+        Args:
+            chosen: for each draw, whether it is the other one.
+            other: as many draws.
+        """
         return Places(
             scores=np.where(chosen[:, None], other.scores, self.scores),
             readings=np.where(chosen[:, None, None], other.readings, self.readings),
@@ -51,11 +65,14 @@ class Prior:
     Of several readers (experiments) each has its own reading, drawn from a share of the alternatives that is drawn
     itself, flat over all shares. The share is not kept: a reading follows from the others by counts (Polya's urn).
 
-    Attributes:
-        parameters: the constants that are drawn.
-        hypotheses: those that are drawn.
-        readers: how many have a reading of their own.
-        names: the columns of `table`: the constants, then what only alternatives set.
+    `parameters` are the constants that are drawn, `hypotheses` those that are, `readers` how many have readings of their
+    own, and `names` the columns of `table`: the constants, then what only alternatives set.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> prior = Prior(pm.load("acupuncture"))
+        >>> prior.table(prior.draw(5, np.random.default_rng(1))).shape == (5, len(prior.names))
+        True
     """
 
     def __init__(self, model: Model, *, readers: int = 1) -> None:
@@ -77,7 +94,12 @@ class Prior:
         ]
 
     def draw(self, n: int, rng: np.random.Generator) -> Places:
-        """`n` independent draws."""
+        """Independent draws.
+
+        Args:
+            n: how many.
+            rng: where they come from.
+        """
         readings = np.zeros((n, len(self.hypotheses), self.readers), dtype=np.intp)
         everyone = np.ones((n, self.readers), dtype=bool)
         for j in range(len(self.hypotheses)):
@@ -91,7 +113,14 @@ class Prior:
         hypothesis: int,
         rng: np.random.Generator,
     ) -> np.ndarray[tuple[int, int], np.dtype[np.intp]]:
-        """Readings of a hypothesis (draws x readers), those of `who` drawn from the prior, given the others'."""
+        """Readings of a hypothesis (draws x readers), some drawn from the prior, given the others.
+
+        Args:
+            readings: the present ones (draws x readers).
+            who: which to draw (draws x readers).
+            hypothesis: its place in `hypotheses`.
+            rng: where they come from.
+        """
         count = len(self.hypotheses[hypothesis].alternatives)
         readings = readings.copy()
         seen = np.stack([np.sum((readings == k) & ~who, axis=1) for k in range(count)], axis=1)
@@ -103,13 +132,23 @@ class Prior:
         return readings
 
     def shares(self, places: Places, hypothesis: int) -> Array:
-        """The chance of each alternative (draws x alternatives): of the one reading, or of the next reader's."""
+        """The chance of each alternative (draws x alternatives): of the one reading, or of the next reader's.
+
+        Args:
+            places: the draws.
+            hypothesis: its place in `hypotheses`.
+        """
         count = len(self.hypotheses[hypothesis].alternatives)
         seen = np.stack([np.sum(places.readings[:, hypothesis] == k, axis=1) for k in range(count)], axis=1)
         return np.asarray(seen.astype(float) if self.readers == 1 else (1.0 + seen) / (count + self.readers))
 
     def next_reader(self, places: Places, rng: np.random.Generator) -> Places:
-        """The draws as one more reader has them, as its only reading; the one reading itself where there is one."""
+        """The draws as one more reader has them, as the only reading; the one reading itself where there is one.
+
+        Args:
+            places: the draws.
+            rng: where readings come from.
+        """
         columns = []
         for j in range(len(self.hypotheses)):
             chances = self.shares(places, j)
@@ -118,7 +157,12 @@ class Prior:
         return Places(scores=places.scores, readings=readings.transpose(1, 0, 2))
 
     def table(self, places: Places, *, reader: int = 0) -> Array:
-        """Values of `names` (draws x names) for a reader, in the units of the model."""
+        """Values of `names` (draws x names), in the units of the model.
+
+        Args:
+            places: the draws.
+            reader: whose readings.
+        """
         from scipy.special import ndtr  # here and not above: scipy would double the import time of the package
 
         drawn = self._chosen.table(np.clip(ndtr(places.scores), EDGE, 1 - EDGE))
@@ -131,7 +175,11 @@ class Prior:
         return values
 
     def default(self, model: Model) -> Array:
-        """The path that the model takes by itself (1 x names)."""
+        """The path that a model takes by itself (1 x names).
+
+        Args:
+            model: the one whose prior this is.
+        """
         return np.array([[_value(model, k) for k in self.names]])
 
 

@@ -39,7 +39,17 @@ class Population:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One temperature: the power of the likelihood, the share of accepted moves, the size of the last step."""
+    """One temperature.
+
+    Attributes:
+        power: of the likelihood.
+        accepted: share of the moves that were accepted.
+        size: of the last step of the scores, 0 to 1.
+
+    Example:
+        >>> Step(power=1.0, accepted=0.3, size=0.5).power
+        1.0
+    """
 
     power: float
     accepted: float
@@ -55,6 +65,12 @@ class Archive:
         predictions: draws x observations.
         mixture: logarithm of the density that the draws come from, over that of the prior.
         steps: the temperatures.
+
+    Example:
+        >>> import pathway_models as pm
+        >>> found = pm.inference.posterior(pm.load("acupuncture"), n=64, sweeps=2).archive
+        >>> len(found.places) == len(found.mixture)
+        True
     """
 
     places: Places
@@ -63,7 +79,11 @@ class Archive:
     steps: tuple[Step, ...]
 
     def weights(self, logs: Array) -> tuple[Array, float]:
-        """Weights of the draws under a log likelihood (draws), and the logarithm of its evidence."""
+        """Weights of the draws, which add up to 1, and the logarithm of the evidence.
+
+        Args:
+            logs: the logarithm of the likelihood of each draw; zeros for the prior.
+        """
         from scipy.special import logsumexp  # here and not above: scipy would double the import time of the package
 
         raw = logs - self.mixture
