@@ -166,14 +166,14 @@ def draw(found: pd.DataFrame) -> plt.Figure:
     return figure
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Condition, leave out, compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=1000, help="draws per temperature")
     parser.add_argument("--sweeps", type=int, default=16, help="moves per temperature")
     parser.add_argument("--modules", nargs="*", default=pm.Library().modules, help="which; none: all")
     parser.add_argument("--constants", action="store_true", help="choose the constants of the likelihood, nothing else")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     RESULTS.mkdir(exist_ok=True)
     posteriors: dict[str, dict[str, list[Posterior]]] = {}
     agree = {}

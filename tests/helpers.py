@@ -13,6 +13,7 @@ from typing import Any
 
 import antimony
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -166,3 +167,9 @@ def flat(verb: Callable[..., Any], model: pm.Model, *rest: Any, **said: Any) -> 
     if verb is pm.compare:
         return verb(pm.Study(model, **span), *rest, **said)
     return verb(pm.Study(model, *rest, **span), **said)
+
+
+def table_of(folder: Path, name: str) -> pd.DataFrame:
+    """The table of an analysis, whose figure is there."""
+    assert (folder / f"{name.removesuffix('_rows')}.png").stat().st_size > 10_000
+    return pd.read_csv(folder / f"{name}.csv")

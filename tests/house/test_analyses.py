@@ -5,7 +5,6 @@ The scripts run in this process, one after another, so that each coupled model i
 
 from __future__ import annotations
 
-import os
 import tomllib
 from pathlib import Path
 
@@ -14,60 +13,15 @@ import pandas as pd
 import pytest
 
 import pathway_models as pm
-from helpers import analysis
+from helpers import analysis, table_of
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder, and one worker: starting processes takes longer than these runs."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
-    return tmp_path / "results"
-
-
-def _table(folder: Path, name: str) -> pd.DataFrame:
-    assert (folder / f"{name.removesuffix('_rows')}.png").stat().st_size > 10_000
-    return pd.read_csv(folder / f"{name}.csv")
-
-
-def test_pathway_shares(here: Path) -> None:
-    options = ["--weeks", "1", "--sessions", "1", "--skip-wires", "--hypothesis", "efficacy=vns_like"]
-    analysis("pathway_shares").main(["--model", "epilepsy", *options])
-    table = _table(here, "pathway_shares").set_index(["cut", "treatment", "kept", "group"])["log_rate"].sort_index()
-    assert np.isfinite(table).all()
-    assert (table.xs("all", level="kept") < -0.005).all()
-    np.testing.assert_allclose(table["module", :, "none"], 0, atol=1e-4)
-    assert table["module", "needles", "without", "acupuncture"] == pytest.approx(0, abs=1e-4)
-    assert table["module", "diet", "without", "acupuncture"] == pytest.approx(table["module", "diet", "all", "intact"])
-
-
-def test_interaction(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = analysis("interaction")
-    monkeypatch.setitem(script.RUN, "weeks", 2)
-    needles = pm.Electroacupuncture(sessions_per_week=2, weeks=1)
-    monkeypatch.setitem(script.ARMS, "needles", [needles])
-    monkeypatch.setitem(script.ARMS, "both", [script.DIET, needles])
-    script.main(["--model", "epilepsy", "--n", "4", "--top", "2"])
-    rows = _table(here, "interaction_rows")
-    assert len(rows) >= 4 * 9 + 4 * 10
-    expected = np.log(rows["both"]) - np.log(rows["diet"]) - np.log(rows["needles"])
-    np.testing.assert_allclose(rows["ln rate"], expected, atol=1e-9)
-    np.testing.assert_allclose(rows["rate"], 1 + rows["both"] - rows["diet"] - rows["needles"], atol=1e-9)
-    assert (rows["diet"] < 0.99).mean() > 0.5
-    single = pd.read_csv(here / "interaction_parameters.csv")
-    assert set(single["of"]) == {"rank", "clipped"}
-    alone = single[~single["factor"].str.startswith("rest of") & (single["of"] == "rank")]
-    assert len(alone) == 2
-    assert (alone[["rho_value", "rho_size"]].abs().max(axis=1) > 0.3).all()  # the strongest of hundreds, in eight rows
-    assert single["ST"].between(0, 4).all()
 
 
 def test_offset_map(here: Path) -> None:
     options = ["--points", "3", "--lengths", "2", "--horizon", "10", "--sessions", "1", "--efficacies", "vns_like"]
     analysis("offset_map").main([*options, "--draws", "2", "--model", "epilepsy"])
-    table = _table(here, "offset_map")
+    table = table_of(here, "offset_map")
     assert table["offset"].tolist() == [-8, 0, 8]
     assert table["mean"].between(0, 0.99).all()
     np.testing.assert_allclose(table["lost"], table["mean"] - table["mean"][1])
@@ -79,7 +33,7 @@ def test_smallest_course(here: Path) -> None:
     analysis("smallest_course").main(
         ["--horizon", "3", "--weeks", "1", "3", "--sessions", "1", "2", "--ratios", "2", "4"]
     )
-    table = _table(here, "smallest_course")
+    table = table_of(here, "smallest_course")
     assert len(table) == 16
     assert table["prevented"].between(0, 1).all()
     full = table.groupby("panel")["prevented"].max()
@@ -88,7 +42,7 @@ def test_smallest_course(here: Path) -> None:
 
 def test_stopping(here: Path) -> None:
     analysis("stopping").main(["--weeks", "1", "--after", "2", "--sessions", "1"])
-    table = _table(here, "stopping").set_index(["reading", "plan"]).sort_index()
+    table = table_of(here, "stopping").set_index(["reading", "plan"]).sort_index()
     assert len(table) == 24
     assert table.to_numpy().min() >= 0
     end = table.iloc[:, -1].unstack("plan")
@@ -98,7 +52,7 @@ def test_stopping(here: Path) -> None:
 
 def test_review_signs(here: Path) -> None:
     analysis("review_signs").main(["--weeks", "2"])
-    table = _table(here, "review_signs")
+    table = table_of(here, "review_signs")
     assert len(table) > 60
     assert set(table["verdict"]) <= {"agrees", "opposite", "no change"}
     sign = table.set_index("id")["model"]
@@ -109,29 +63,10 @@ def test_review_signs(here: Path) -> None:
 
 def test_epileptogenesis(here: Path) -> None:
     analysis("epileptogenesis").main(["--points", "1", "--hours", "1", "48", "--weeks", "12", "--diet-weeks", "4"])
-    rate = _table(here, "epileptogenesis").set_index(["arm", "hours"])["rate"]
+    rate = table_of(here, "epileptogenesis").set_index(["arm", "hours"])["rate"]
     assert rate["no treatment", 1] < 0.01
     assert rate["no treatment", 48] > 0.1
     assert rate["diet to the end", 48] < rate["no treatment", 48]
-
-
-def test_what_to_measure(here: Path) -> None:
-    options = ["--model", "epilepsy", "--n", "2", "--trajectories", "2", "--hypotheses", "2", "--weeks", "1"]
-    analysis("what_to_measure").main(options)
-    assert (here / "what_to_measure.png").stat().st_size > 10_000
-    listed = pd.read_csv(here / "what_to_measure_list.csv", index_col=0)
-    model = pm.load("epilepsy")
-    assert set(listed.index) == {p.id for p in model.constants if p.uncertain and p.id not in model.anchors}
-    assert listed["mu_star_low"].is_monotonic_decreasing
-    assert listed.loc[listed.index.str.startswith("acupuncture"), "mu_star"].max() < 1e-9  # there are no needles
-    assert set(pd.read_csv(here / "what_to_measure_kinds.csv")["factor"]) == {
-        "measured",
-        "derived",
-        "fitted",
-        "assumed",
-    }
-    readings = pd.read_csv(here / "what_to_measure_hypotheses.csv", index_col=0)
-    assert readings["ST"].sum() == pytest.approx(1, abs=0.5)
 
 
 def test_robustness(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -65,8 +65,8 @@ class Prior:
     Of several readers (experiments) each has its own reading, drawn from a share of the alternatives that is drawn
     itself, flat over all shares. The share is not kept: a reading follows from the others by counts (Polya's urn).
 
-    `parameters` are the constants that are drawn, `hypotheses` those that are, `readers` how many have readings of their
-    own, and `names` the columns of `table`: the constants, then what only alternatives set.
+    `parameters` are the constants that are drawn, `hypotheses` those that are, `readers` how many have readings of
+    their own, and `names` the columns of `table`: the constants, then what only alternatives set.
 
     Example:
         >>> import pathway_models as pm
