@@ -30,6 +30,9 @@ def main(n: int) -> None:
         pm.Study(model, treatments, outcomes=OUTCOMES, weeks=12, every=24),
         factors=pm.Factors(groups="module"),
         n=pm.Sampling(n=n, seed=1),
+        execution=pm.Execution(
+            limits=pm.Limits(attempts=(pm.ensembles.Attempt(),))
+        ),  # one row in thousands finds no rest
     )
     table = result.to_dataframe()
     print(table.to_string(index=False, float_format="{:.3f}".format))
