@@ -110,6 +110,23 @@ def test_the_oldest_files_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert sorted(p.name for p in tmp_path.iterdir()) == ["c.batch", "d.batch"]
 
 
+def test_files_of_others_in_the_folder_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(cache.CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(cache, "CACHED_BYTES", 10)
+    for name in ("thesis.pdf", "notes", ".hidden.batch"):
+        (tmp_path / name).write_bytes(b"x" * 500)
+        os.utime(tmp_path / name, (0, 0))
+    cache.keep("a.batch", b"x" * 68)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".hidden.batch", "notes", "thesis.pdf"]
+
+
+def test_a_model_that_is_compiled_for_one_run_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(cache.CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(runner, "WORTH_KEEPING", 0.0)
+    runner.Runner(sbml(TEXT), once=True)
+    assert not list(tmp_path.iterdir())
+
+
 def written(folder: str) -> int:
     """Write a file of the cache many times; read it after each."""
     os.environ[cache.CACHE_VARIABLE] = folder

@@ -17,6 +17,7 @@ from .whole import UntrustedFileError, own_bytes, trust, whole_file
 CACHE_VARIABLE = "PATHWAY_MODELS_CACHE"
 CACHED_BYTES = 1_000_000_000  # the oldest files beyond this go; `epilepsy` takes 4 MB
 DIGEST = hashlib.sha256().digest_size
+KINDS = ("batch", "roadrunner")  # how our files end: whatever else lies in the folder is somebody's own
 
 
 def host() -> tuple[str, str, int]:
@@ -78,7 +79,7 @@ def keep(name: str, body: bytes) -> None:
 
 def _drop_oldest(folder: Path) -> None:
     left = CACHED_BYTES
-    files = [(path, path.stat()) for path in folder.glob("[!.]*.*")]
+    files = [(path, path.stat()) for kind in KINDS for path in folder.glob(f"[!.]*.{kind}")]
     for path, status in sorted(files, key=lambda f: f[1].st_mtime, reverse=True):
         left -= status.st_size
         if left < 0:

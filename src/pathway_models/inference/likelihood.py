@@ -27,7 +27,9 @@ STILL = 1e-3  # spread of the logarithm below which no draw moves a row
 
 @dataclass(frozen=True, kw_only=True)
 class Likelihood:
-    """The probability of observations, given predictions; its constants were set once, over all modules.
+    """The probability of observations, given predictions.
+
+    Its constants come from a trial on an earlier version of the models; they are not yet set on these.
 
     Attributes:
         threshold: change, as the logarithm of the fold, from which a direction is reported as one.
@@ -99,11 +101,28 @@ class Likelihood:
         return np.log(self.probabilities(percent)[:, DIRECTIONS.index(row.comparison)])
 
     def _number(self, row: Observation, prediction: Array) -> Array:
-        at, width = self.location(row)
-        gap = np.clip(at - on_scale(row, prediction), -FARTHEST, FARTHEST)
+        gap, width, wide = self._gap(row, prediction)
         right = _normal(gap, width) + math.log(1 - self.floor)
         with np.errstate(invalid="ignore"):
-            return np.logaddexp(right, _normal(gap, max(WIDE, 3 * width)) + math.log(self.floor))
+            return np.logaddexp(right, _normal(gap, wide) + math.log(self.floor))
+
+    def below(self, row: Observation, prediction: Array) -> Array:
+        """For each prediction of a number, the chance of one below what was published; NaN for a run that failed.
+
+        Args:
+            row: an observation with a number.
+            prediction: on the scale of its comparison.
+        """
+        from scipy.special import ndtr  # here and not above: scipy would double the import time of the package
+
+        gap, width, wide = self._gap(row, prediction)
+        return np.asarray((1 - self.floor) * ndtr(gap / width) + self.floor * ndtr(gap / wide))
+
+    def _gap(self, row: Observation, prediction: Array) -> tuple[Array, float, float]:
+        """Published less predicted, and the deviations of a row that is right and of one that is not."""
+        at, width = self.location(row)
+        gap = np.clip(at - on_scale(row, prediction), -FARTHEST, FARTHEST)
+        return gap, width, max(WIDE, 3 * width)
 
     def location(self, row: Observation) -> tuple[float, float]:
         """Where a published number lies, as a logarithm (of one plus a time of peak), and the deviation around it.

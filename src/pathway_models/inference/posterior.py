@@ -16,7 +16,7 @@ from ..evidence.observations import Observation, read_observations
 from ..evidence.predictions import Predictor
 from ..models.model import Model
 from ..modules.flat import require_model
-from .likelihood import DIRECTIONS, STILL, WIDE, Likelihood, experiments, on_scale
+from .likelihood import DIRECTIONS, STILL, Likelihood, experiments
 from .prior import Places, Prior
 from .tempering import Archive, Step, effective, sample
 
@@ -103,15 +103,7 @@ class Posterior(Brief):
         Args:
             likelihood: in place of the present one.
         """
-        return Posterior(
-            model=self.model,
-            likelihood=likelihood,
-            rows=self.rows,
-            experiment=self.experiment,
-            archive=self.archive,
-            default=self.default,
-            prior=self.prior,
-        )
+        return replace(self, likelihood=likelihood)
 
     # ---- what it says ----------------------------------------------------------------------------------------
 
@@ -246,15 +238,9 @@ class Posterior(Brief):
         return float(np.log((others.count(self.rows[i].comparison) + 1) / (len(others) + len(DIRECTIONS))))
 
     def _place(self, i: int, weights: Array) -> float:
-        from scipy.special import ndtr  # here and not above: scipy would double the import time of the package
-
-        o = self.rows[i]
-        if not o.numeric:
+        if not self.rows[i].numeric:
             return float("nan")
-        at, width = self.likelihood.location(o)
-        gap = at - on_scale(o, self.archive.predictions[:, i])
-        floor = self.likelihood.floor
-        below = (1 - floor) * ndtr(gap / width) + floor * ndtr(gap / max(WIDE, 3 * width))
+        below = self.likelihood.below(self.rows[i], self.archive.predictions[:, i])
         return float(weights @ np.where(np.isfinite(below), below, 0.5))
 
     def summary(self) -> str:
@@ -307,7 +293,7 @@ def posterior(
         sweeps: moves per temperature.
         shares: whether each experiment has its own reading of every hypothesis, from a share that is estimated, so that
             contradicting experiments widen what is predicted; else all have one.
-        likelihood: None for the one whose constants were set over all modules.
+        likelihood: None for `Likelihood()`.
         execution: processes, tolerances, engine; a draw that fails at the first attempt has failed.
 
     Returns:

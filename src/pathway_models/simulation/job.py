@@ -185,8 +185,8 @@ def _begin(job: Job, values: Values, origin: Array | None) -> tuple[Runner, bool
         engine.begin(values, origin)
         return engine, False
     if not job.steady:
-        return Runner(with_beginning(job.sbml, values.mapping(), job.phases[0])), True
-    engine = Runner(with_values(job.sbml, values.mapping()))
+        return Runner(with_beginning(job.sbml, values.mapping(), job.phases[0]), once=True), True
+    engine = Runner(with_values(job.sbml, values.mapping()), once=True)
     if origin is not None:
         engine.set_state(origin)
     return engine, False

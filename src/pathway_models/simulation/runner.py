@@ -41,12 +41,14 @@ class Places:
 class Runner:
     """One compiled model; nothing of a run survives into the next one."""
 
-    def __init__(self, sbml: str, compiled: bytes | None = None) -> None:
+    def __init__(self, sbml: str, compiled: bytes | None = None, *, once: bool = False) -> None:
+        """`compiled` is machine code from another process; `once`: a text that no other run will have."""
         self.start, self.clocks = start_values(sbml), clocks(sbml)
-        # whether we can put the model back to its start ourselves: of numbers in the state of events it takes more
+        # Whether numbers alone put the model back to its start: events have a state too, and stoichiometries that are
+        # set must be valid ones.
         plain = "listOfEvents" not in sbml and STOICHIOMETRY not in self.start.settable.values()
         self.first: Mapping[str, float] = self.start.values({}) if plain else {}
-        self.engine = _engine(sbml, compiled, starts=not plain)
+        self.engine = _engine(sbml, compiled, starts=not plain, once=once)
         self.core = self.engine.model
         self.events = int(self.core.getNumEvents())
         self.delayed, self.at_start = waits(sbml), sees_time_0(sbml)
@@ -218,15 +220,15 @@ def _settings(settings: Mapping[str, Any]) -> Iterator[None]:
             config.setValue(getattr(config, key), value)
 
 
-def _engine(sbml: str, compiled: bytes | None, *, starts: bool) -> Any:
+def _engine(sbml: str, compiled: bytes | None, *, starts: bool, once: bool) -> Any:
     """A RoadRunner of this text: of machine code that is at hand, that the cache has, or that is made now.
 
     `starts`: whether `resetAll` has to work. Functions for that are 0.4 of the time.
     """
     text = for_libroadrunner(sbml)
     settings = {**SETTINGS, "LOADSBMLOPTIONS_MUTABLE_INITIAL_CONDITIONS": starts}
-    name = name_of("roadrunner", text, roadrunner.__version__, repr(settings))
-    code = stored(name) if compiled is None else compiled
+    name = "" if once else name_of("roadrunner", text, roadrunner.__version__, repr(settings))
+    code = stored(name) if compiled is None and name else compiled
     try:
         with _settings(settings):
             if code is not None:
@@ -237,7 +239,7 @@ def _engine(sbml: str, compiled: bytes | None, *, starts: bool) -> Any:
             engine = roadrunner.RoadRunner(text)
     except RuntimeError as error:
         raise SimulationError(f"libroadrunner cannot load the model: {_first_line(error)}") from error
-    if time.perf_counter() - begin > WORTH_KEEPING:
+    if name and time.perf_counter() - begin > WORTH_KEEPING:
         keep(name, bytes(engine.saveStateS()))
     return engine
 
