@@ -73,6 +73,18 @@ def test_the_density_of_a_number_integrates_to_one() -> None:
     assert np.trapezoid(np.array(density)[inside], grid[inside]) == pytest.approx(1.0, abs=0.02)
 
 
+def test_a_published_number_lies_in_the_middle_of_what_is_predicted_to_equal_it() -> None:
+    likelihood, row = Likelihood(), number(3.0, 0.5)
+    below = likelihood.below(row, 3.0 * np.exp(np.linspace(-4, 4, 41)))
+    assert below[20] == pytest.approx(0.5)
+    assert np.all(np.diff(below) < 0)
+    np.testing.assert_allclose(below + below[::-1], 1.0)
+    slope = -np.gradient(below, 0.2)[1:-1]  # by the prediction, which is the density of the row
+    density = np.exp(likelihood.logs([row], 3.0 * np.exp(np.linspace(-4, 4, 41))[:, None])[1:-1, 0])
+    np.testing.assert_allclose(slope, density, atol=0.12 * density.max())
+    assert np.isnan(likelihood.below(row, np.array([np.nan]))[0])
+
+
 def test_a_failed_run_is_improbable_and_not_impossible() -> None:
     rows = [direction("up"), number(3.0)]
     failed, far = Likelihood().logs(rows, np.array([[np.nan, np.nan], [-99.0, 1e9]]))
@@ -282,6 +294,26 @@ def test_left_out_rows_are_scored_without_their_experiment(found: pm.inference.P
     logs = found.likelihood.logs([first], predictor(found.prior.table(without.archive.places)))[:, 0]
     assert table.loc[first.id, "posterior"] == pytest.approx(math.log(without.weights @ np.exp(logs)), abs=0.1)
     assert table.loc[first.id, "default"] == found.likelihood.logs([first], found.default[None, :1])[0, 0]
+
+
+def test_an_experiment_that_is_left_out_has_no_say_in_its_score(found: pm.inference.Posterior) -> None:
+    table = found.held_out()
+    for i, row in enumerate(found.rows):
+        others = [k for k, e in enumerate(found.experiment) if e != found.experiment[i]]
+        weights, _ = found.archive.weights(found.logs[:, others] @ found.shares[others])
+        assert table.loc[row.id, "posterior"] == pytest.approx(math.log(weights @ np.exp(found.logs[:, i])))
+
+
+def test_with_shares_each_row_is_predicted_under_the_readings_of_its_experiment() -> None:
+    made = posterior(pm.load("acupuncture"), n=64, sweeps=2, shares=True, execution=QUIET)
+    some = made.archive.places.take(np.arange(0, len(made.weights), 9))
+    assert made.prior.readers == len(set(made.experiment))
+    for i, row in enumerate(made.rows):
+        predictor = pm.evidence.predictions.Predictor(
+            made.model, [row], QUIET, names=made.prior.names, usual=EXACT, count=1000
+        )
+        alone = predictor(made.prior.table(some, reader=made.experiment[i]))[:, 0]
+        np.testing.assert_allclose(made.archive.predictions[::9, i], alone, rtol=1e-3, atol=1e-3)
 
 
 def test_what_no_draw_moves_weighs_nothing(found: pm.inference.Posterior) -> None:
