@@ -406,7 +406,7 @@ def test_numbers_do_not_change(file: str) -> None:
     """The same trajectory to the last bit, over 200 h from a displaced start."""
     runs = []
     for source in (text(file), stripped(text(file))):
-        runner = runners._engine(source, None, starts=False)  # by far the fastest to compile
+        runner = runners.Runner(source).engine  # by far the fastest to compile
         states = runner.model.getFloatingSpeciesIds()
         if not states:  # nothing moves: its values
             runs.append(np.array(runner.model.getGlobalParameterValues()))
